@@ -1,0 +1,175 @@
+"""What column names mean: the names that Stripe's, shops' and billing systems' exports use, and everyday ones.
+
+Within one parameter the names stand in order of preference: of two columns that mean the same, the
+earlier name wins. Names are compared folded (see `wording.fold`), so `E-Mail`, `e_mail` and `EMAIL` are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from bulk_import.model import MARKER
+from bulk_import.neversent import never_sent
+from bulk_import.parameters import Path, parse_path, spelled
+from bulk_import.targets import Ignored, Metadata, NamePart, Param, Position, Refused, Target, VatNumber, metadata_key
+from bulk_import.wording import fold, names
+
+OWN_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_error")
+"""What `export --what failed` adds to a row, in this order; a file that has them is one of our own."""
+
+_ADDRESS = {
+    "line1": "line1 addressline1 address1 street1 streetaddress1 streetaddress addressstreet streetline1 street address"
+    " addressline strasse rue calle direccion adresse anschrift",
+    "line2": "line2 addressline2 address2 street2 streetaddress2 streetline2 apartment suite adresszusatz",
+    "city": "city addresscity town locality suburb ort stadt ville ciudad citta",
+    "state": "statecode provincecode regioncode state addressstate province stateprovince provincestate region"
+    " bundesland provincia county",
+    "postal_code": "postalcode addresspostalcode postcode zip zipcode addresszip postal zippostalcode postalzip plz"
+    " postleitzahl pincode codepostal codigopostal",
+    "country": "countrycode countryiso countryiso2 addresscountrycode country addresscountry countryname"
+    " countryregion land pays pais paese",
+}
+_BILLING_PREFIXES = (
+    "",
+    "billing",
+    "billingaddress",
+    "defaultaddress",
+    "account",
+    "address",
+    "mailing",
+    "home",
+    "invoice",
+)
+_SHIPPING_PREFIXES = ("shipping", "shippingaddress", "shipto", "delivery", "deliveryaddress")
+
+_PLAIN: dict[Path, str] = {
+    ("email",): "email emailaddress mail useremail primaryemail primaryemailaddress customeremail contactemail"
+    " accountemail billingemail billingaddressemail workemail personalemail loginemail emailid mailaddress emailadresse"
+    " courriel adressemail correo correoelectronico",
+    ("name",): "name fullname customername displayname contactname accountname legalname nombrecompleto",
+    ("business_name",): "businessname company companyname organization organisation organizationname"
+    " organisationname accountcompanyname accountcompany billingcompany billingaddresscompany defaultaddresscompany"
+    " firma empresa societe",
+    ("individual_name",): "individualname",
+    ("phone",): "phone phonenumber telephone telephonenumber tel primaryphone primaryphonenumber mobile mobilephone"
+    " mobilenumber cell cellphone customerphone contactphone accountphone billingphone billingaddressphone"
+    " defaultaddressphone telefon telefonnummer telefono",
+    ("description",): "description customerdescription notes note",
+    ("preferred_locales",): "preferredlocales preferredlocale locale preferredlanguage language languagecode sprache",
+    ("tax_exempt",): "taxexempt istaxexempt taxexemption taxability",
+    ("payment_method",): "paymentmethod paymentmethodid stripepaymentmethod stripepaymentmethodid",
+    ("tax", "ip_address"): "taxipaddress",
+    ("shipping", "name"): "shippingname shippingfullname shippingaddressname deliveryname shiptoname recipientname",
+    ("shipping", "phone"): "shippingphone shippingaddressphone shippingphonenumber deliveryphone shiptophone",
+    ("tax_id_data", 0, "type"): "taxidtype taxidtype0 vattype",
+    ("tax_id_data", 0, "value"): "taxidvalue",
+}
+_NAME_PARTS: dict[Position, str] = {
+    "first": "firstname givenname fname forename vorname prenom nombre",
+    "middle": "middlename middleinitial",
+    "last": "lastname familyname lname surname nachname familienname apellido apellidos",
+}
+_VAT = (
+    "vatnumber vatid vat vatin taxid taxnumber taxidnumber businessvatid euvat euvatnumber vatregistrationnumber"
+    " billingvatnumber accountvatnumber ustid ustidnr umsatzsteuerid nif tva numerotva partitaiva btwnummer"
+)
+# `user_name` is a login and no name, though `user` + `name` reads like one.
+_NEVER_A_NAME = frozenset({"username", "accountusername", "customerusername"})
+
+_STRIPE_READ_ONLY = names(
+    "createdutc delinquent totalspend totalspent paymentcount refundedvolume disputelosses averageorder aov"
+    " invoicecreditbalance"
+)
+# These words are anybody's, and Stripe's own only in a file that Stripe exported.
+_STRIPE_EXPORT_ONLY = names("plan status currency cancelatperiodend created livemode defaultsource discount object")
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a column's name means: `rank` orders guesses (lower is surer), `sure` is false for an alias."""
+
+    target: Target
+    rank: int
+    sure: bool
+    why: str
+
+
+def is_stripe_export(columns: Collection[str]) -> bool:
+    """Whether these columns are those of a file that Stripe exported (customers, payments or card data)."""
+    folded = {fold(column) for column in columns}
+    return any(
+        signature <= folded
+        for signature in (
+            {"id", "createdutc"},
+            {"customerid", "customeremail"},
+            {"id", "defaultsource", "cardid"},
+            {"id", "object", "livemode"},
+        )
+    )
+
+
+def guess(column: str, *, from_stripe: bool = False) -> Guess | None:
+    """What *column* means by its name alone, None when nobody knows; a pure function of its arguments."""
+    name = column.removeprefix("\ufeff").strip()
+    if (settled := _set_apart(name, from_stripe)) is not None:
+        return settled
+    if (path := parse_path(name)) is not None:
+        return Guess(Param(path), 0, sure=True, why="is the parameter's own name")
+    if (key := metadata_key(name)) is not None:
+        return Guess(Metadata(key), 0, sure=True, why="names a metadata key")
+    folded = fold(name)
+    found = _ALIASES.get(folded)
+    if found is None and folded.startswith("customer") and folded not in _NEVER_A_NAME:
+        found = _ALIASES.get(folded.removeprefix("customers").removeprefix("customer"))
+    if found is None:
+        return None
+    target, rank = found
+    return Guess(target, rank, sure=False, why=_likeness(target, folded))
+
+
+def _set_apart(name: str, from_stripe: bool) -> Guess | None:
+    """Columns that are settled before any alias is asked: ours, secrets, and what Stripe keeps itself."""
+    if name in OWN_COLUMNS:
+        return Guess(Ignored("was added by our own export"), 0, sure=True, why="was added by our own export")
+    if (metadata_key(name) or name) == MARKER:
+        return Guess(
+            Ignored("is the marker of this tool"), 0, sure=True, why="metadata.bulk_import is kept for the marker"
+        )
+    if (reason := never_sent(metadata_key(name) or name)) is not None:
+        return Guess(Refused(reason), 0, sure=True, why=reason)
+    folded = fold(name)
+    if folded in _STRIPE_READ_ONLY or (from_stripe and folded in _STRIPE_EXPORT_ONLY):
+        reason = "is kept by Stripe itself and cannot be set"
+        return Guess(Ignored(reason), 0, sure=True, why=reason)
+    if from_stripe and folded in ("id", "customerid"):
+        return Guess(Metadata("previous_customer_id"), 1, sure=False, why="is the id in the account it came from")
+    return None
+
+
+def _likeness(target: Target, folded: str) -> str:
+    own_name = isinstance(target, Param) and fold(spelled(target.path)) == folded
+    return "is the parameter's name but for case and signs" if own_name else "is a usual name for it"
+
+
+def _table() -> dict[str, tuple[Target, int]]:
+    table: dict[str, tuple[Target, int]] = {}
+
+    def enter(listed: str, target: Target, prefixes: tuple[str, ...] = ("",)) -> None:
+        for step, prefix in enumerate(prefixes):
+            for place, name in enumerate(listed.split()):
+                table.setdefault(prefix + name, (target, 1 + 100 * step + place))
+
+    for path, listed in _PLAIN.items():
+        enter(listed, Param(path))
+    enter(_VAT, VatNumber())
+    for position, listed in _NAME_PARTS.items():
+        enter(listed, NamePart(position, "name"), ("", "customer", "account", "billing", "billingaddress", "user"))
+        enter(listed, NamePart(position, "shipping.name"), _SHIPPING_PREFIXES)
+    for part, listed in _ADDRESS.items():
+        enter(listed, Param(("address", part)), _BILLING_PREFIXES)
+        enter(listed, Param(("shipping", "address", part)), _SHIPPING_PREFIXES)
+    return table
+
+
+_ALIASES = _table()

@@ -1,0 +1,208 @@
+"""Settles every column of one set of columns: what was asked for, else the surest guess, else what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bulk_import.aliases import Guess, guess, is_stripe_export
+from bulk_import.model import MARKER, SOURCE_ID
+from bulk_import.neversent import never_sent
+from bulk_import.parameters import MAX_METADATA_KEY
+from bulk_import.targets import Ignored, Metadata, NamePart, Param, Refused, SourceKey, Target, VatNumber, described
+from bulk_import.wording import fold
+
+_ASKED = -1
+
+Slot = tuple[str | int, ...]
+"""What can be filled only once: a path, a metadata key, a part of a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One column and what becomes of it; `guess` marks what a person should look at before sending.
+
+    `is_key` is true for the `--key` column, whatever else it is. `unmapped` marks a column nobody knew
+    what to do with under `--unmapped refuse`; its target is then `Ignored`. `asked` is true for `--map`.
+    """
+
+    column: str
+    target: Target
+    guess: bool
+    why: str
+    is_key: bool = False
+    unmapped: bool = False
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of one set of columns, in their order, and what should be said of it aloud."""
+
+    assignments: tuple[Assignment, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the person asked for: targets by column, the key column, fixed values, and what becomes of the rest."""
+
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    key: str | None = None
+    fixed: frozenset[Slot] = frozenset()
+    leftover: str = "metadata"
+
+
+def slot_of(target: Target) -> Slot | None:
+    """The place that *target* fills, None for a target that fills none."""
+    match target:
+        case Param(path):
+            return path[:1] if path[0] in ("preferred_locales", "expand") else path
+        case VatNumber():
+            return ("tax_id_data", 0, "value")
+        case Metadata(key):
+            return ("metadata", key)
+        case NamePart(position, of):
+            return (of, position)
+        case SourceKey():
+            return ("metadata", SOURCE_ID)
+        case Ignored() | Refused():
+            return None
+
+
+def find_column(name: str, columns: Iterable[str]) -> str | None:
+    """The column that *name* means: spelled alike, else the only one that folds alike."""
+    every = list(columns)
+    if name in every:
+        return name
+    alike = [column for column in every if fold(column) == fold(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
+    """The plan for *columns*; of two that mean the same, the surer wins and the other is left over, said in a note."""
+    every = tuple(columns)
+    from_stripe = is_stripe_export(every)
+    asked = {
+        found: target for name, target in wishes.targets.items() if (found := find_column(name, every)) is not None
+    }
+    key = find_column(wishes.key, every) if wishes.key is not None else None
+    claims = [_claim(column, asked.get(column), column == key, from_stripe) for column in every]
+    owners = _owners(every, claims, wishes)
+    notes: list[str] = []
+    taken = {slot for slot in owners if slot[0] == "metadata"} | {
+        slot for slot in wishes.fixed if slot[0] == "metadata"
+    }
+    settled = [
+        _settle(column, claim, owners, wishes, taken, notes, is_key=column == key)
+        for column, claim in zip(every, claims, strict=True)
+    ]
+    return Plan(tuple(settled), tuple(notes))
+
+
+def _claim(column: str, asked: Target | None, is_key: bool, from_stripe: bool) -> Guess | None:
+    if asked is not None:
+        secret = isinstance(asked, Ignored) and never_sent(column) is not None
+        return Guess(Refused("as you asked") if secret else asked, _ASKED, sure=True, why="as you asked")
+    known = guess(column, from_stripe=from_stripe)
+    if is_key and (known is None or not isinstance(known.target, Param | NamePart | VatNumber)):
+        return Guess(SourceKey(), _ASKED, sure=True, why="is the key you named")
+    return known
+
+
+def _owners(columns: tuple[str, ...], claims: list[Guess | None], wishes: Wishes) -> dict[Slot, str]:
+    """Who fills each slot: the claim of the lowest rank, the first column among equals, no column where it is fixed."""
+    best: dict[Slot, tuple[int, str]] = {}
+    for column, claim in zip(columns, claims, strict=True):
+        slot = slot_of(claim.target) if claim is not None else None
+        if claim is None or slot is None or slot in wishes.fixed:
+            continue
+        if slot not in best or claim.rank < best[slot][0]:
+            best[slot] = (claim.rank, column)
+    if wishes.key is not None:
+        best[("metadata", SOURCE_ID)] = (_ASKED, find_column(wishes.key, columns) or wishes.key)
+    _settle_names(best, wishes)
+    return {slot: column for slot, (_, column) in best.items()}
+
+
+def _settle_names(best: dict[Slot, tuple[int, str]], wishes: Wishes) -> None:
+    """A whole name and parts of it exclude each other: the whole wins unless only the parts were asked for."""
+    for whole in (("name",), ("shipping", "name")):
+        of = ".".join(whole)
+        parts = [slot for slot in best if slot[0] == of and len(slot) == 2 and slot[1] in ("first", "middle", "last")]
+        if not parts or (whole not in best and whole not in wishes.fixed):
+            continue
+        asked_for_parts = any(best[slot][0] < 0 for slot in parts)
+        if asked_for_parts and whole in best and best[whole][0] >= 0:
+            del best[whole]
+            continue
+        for slot in parts:
+            del best[slot]
+
+
+def _settle(
+    column: str,
+    claim: Guess | None,
+    owners: Mapping[Slot, str],
+    wishes: Wishes,
+    taken: set[Slot],
+    notes: list[str],
+    *,
+    is_key: bool,
+) -> Assignment:
+    if claim is None:
+        return _leave_over(column, "has no known meaning", wishes, taken, notes, is_key=is_key)
+    slot = slot_of(claim.target)
+    if slot is None or owners.get(slot) == column:
+        asked = claim.rank == _ASKED
+        given = Assignment(column, claim.target, not claim.sure, claim.why, is_key=is_key, asked=asked)
+        return _with_fitting_key(given, notes) if isinstance(claim.target, Metadata) else given
+    field_name = described(claim.target)
+    rival = f'the column "{owners[slot]}"' if slot in owners else "what was set for every row or the whole name"
+    left = _leave_over(column, f"gives way to {rival}", wishes, taken, notes, is_key=is_key)
+    notes.append(f'The column "{column}" could be {field_name}, too, but {rival} is surer: it is {_fate(left)}.')
+    return left
+
+
+def _fate(left: Assignment) -> str:
+    return f"kept as {described(left.target)}" if isinstance(left.target, Metadata) else "not sent"
+
+
+def _leave_over(
+    column: str, why: str, wishes: Wishes, taken: set[Slot], notes: list[str], *, is_key: bool
+) -> Assignment:
+    name = column.removeprefix("\ufeff").strip()
+    if not name:
+        return Assignment(column, Ignored("has no name"), False, "has no name")
+    if wishes.leftover != "metadata":
+        refused = wishes.leftover == "refuse"
+        return Assignment(column, Ignored("is not mapped"), False, why, is_key=is_key, unmapped=refused)
+    key = _free_key(name, taken)
+    taken.update({("metadata", key), ("metadata", fitting_key(key))})
+    return _with_fitting_key(Assignment(column, Metadata(key), True, why, is_key=is_key), notes)
+
+
+def _free_key(name: str, taken: set[Slot]) -> str:
+    key, turn = name, 2
+    while ("metadata", key) in taken or ("metadata", fitting_key(key)) in taken:
+        key, turn = f"{name[: MAX_METADATA_KEY - 4]}_{turn}", turn + 1
+    return key
+
+
+def _with_fitting_key(given: Assignment, notes: list[str]) -> Assignment:
+    assert isinstance(given.target, Metadata)  # noqa: S101 - narrows the type for the one caller's sake
+    key = fitting_key(given.target.key)
+    if key == MARKER:
+        return replace(given, target=Ignored("is the marker of this tool"), guess=False)
+    if key == given.target.key:
+        return given
+    notes.append(
+        f'The column "{given.column}" is kept as metadata.{key}: a key has at most 40 characters, no brackets.'
+    )
+    return replace(given, target=Metadata(key))
+
+
+def fitting_key(key: str) -> str:
+    """*key* as metadata allows it: at most 40 characters and no brackets (`tags[new]` becomes `tags.new`)."""
+    plain = key.replace("][", ".").replace("[", ".").replace("]", "").strip(". ")
+    return (plain if "[" in key or "]" in key else key)[:MAX_METADATA_KEY].rstrip() or "unnamed"

@@ -1,0 +1,87 @@
+"""A run or a retry, from its start to its closing table."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bulk_import.cli.events import Events
+from bulk_import.cli.invocation import Invocation
+from bulk_import.cli.progress import Bar, PlainLines, Silent
+from bulk_import.errors import BulkImportError, StoppedEarly, UsageError
+from bulk_import.report.summary import Summary
+from bulk_import.report.table import closing_table, last_lines
+
+if TYPE_CHECKING:
+    from bulk_import.cli.progress import Watcher
+
+LOUD = ("stripe", "aiohttp", "asyncio")
+"""Loggers whose chatter quotes e-mail addresses; they stay quiet however often -v is given."""
+
+INTERRUPTED, UNEXPECTED = 130, 3
+
+
+def watcher_for(invocation: Invocation, *, events: bool, rows: bool) -> Watcher:
+    """Who watches: a program, nobody, a person at a terminal, or a log file."""
+    if events or rows:
+        if invocation.output.is_closed:
+            raise UsageError("standard output is closed, so --json has nowhere to write; open it or leave --json out.")
+        return Events(invocation.output, rows=rows)
+    if invocation.quiet:
+        return Silent()
+    if invocation.messages.draws:
+        return Bar(invocation.messages, invocation.verbosity)
+    return PlainLines(invocation.messages, invocation.verbosity)
+
+
+def carry_out(invocation: Invocation, watcher: Watcher, ledger: Path, work: Callable[[], Summary]) -> int:
+    """Do *work* and tell how it ended; whatever happens, `finish` is the last event of a program that watches."""
+    quieten()
+    try:
+        summary = work()
+    except BaseException as error:
+        watcher.finish(_never_begun(invocation, ledger, error))
+        raise
+    watcher.finish(summary)
+    tell(invocation, watcher, summary)
+    return summary.exit_code
+
+
+def tell(invocation: Invocation, watcher: Watcher, summary: Summary) -> None:
+    """Say why the run ended, the closing table unless a program watches, and what to type next."""
+    messages = invocation.messages
+    if summary.reason is not None:
+        messages.complain(summary.reason)
+    if isinstance(watcher, Events) or invocation.quiet:
+        messages.say(*(f"row {row} -> {customer}" for row, customer in summary.unwritten))
+        return
+    messages.say(*closing_table(summary, watcher.cap), *last_lines(summary))
+
+
+def quieten() -> None:
+    """Keep the libraries from logging what is personal, also where the environment asks them to."""
+    os.environ.pop("STRIPE_LOG", None)
+    for name in LOUD:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _never_begun(invocation: Invocation, ledger: Path, error: BaseException) -> Summary:
+    """The figures of a command that ended before it sent anything."""
+    match error:
+        case BulkImportError():
+            code, reason = error.exit_code, str(error)
+        case KeyboardInterrupt() | click.Abort():
+            code, reason = INTERRUPTED, "interrupted"
+        case _:
+            code, reason = UNEXPECTED, f"met an error that is not known ({type(error).__name__})"
+    again = invocation.command_line if isinstance(error, StoppedEarly) or code in (INTERRUPTED, UNEXPECTED) else None
+    return Summary(
+        code, *(0,) * 9, requests_by_endpoint={}, rate_limited=0, seconds=0.0, requests_per_second=0.0,
+        rows_per_second=0.0, ledger=str(ledger), next=again, reason=reason,
+    )  # fmt: skip
+

@@ -1,0 +1,137 @@
+"""Which key, which server, and the guard before a live account."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+import click
+
+from bulk_import.cli.invocation import Invocation
+from bulk_import.cli.terminal import can_ask, safe
+from bulk_import.errors import UsageError
+from bulk_import.options import STRIPE, Connecting, Start
+
+if TYPE_CHECKING:
+    from bulk_import.keys import SecretKey
+    from bulk_import.options import Confirm
+
+KEY_VARIABLES = ("STRIPE_API_KEY", "STRIPE_SECRET_KEY")
+
+
+def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool) -> SecretKey:
+    """The key from *file*, else from the environment, else from a person; raises `UsageError`, never quoting it."""
+    from bulk_import.keys import parse_key, read_key_file
+
+    if file is not None:
+        return read_key_file(file)
+    for name in KEY_VARIABLES:
+        if value := environ.get(name):
+            try:
+                return parse_key(value)
+            except UsageError as error:
+                raise UsageError(f"{error} (read from {name})") from None
+    if not may_ask:
+        raise UsageError("no API key is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or try --simulate.")
+    return parse_key(click.prompt("Stripe API key (not shown)", hide_input=True, err=True))
+
+
+def settle_connecting(
+    given: Mapping[str, Any], environ: Mapping[str, str], *, dry_run: bool = False, simulate: bool = False
+) -> Connecting:
+    """Settle key and server, and refuse every surprise for a live account; raises `UsageError`."""
+    live, yes, base = bool(given["live"]), bool(given["yes"]), api_base(given["api_base"] or STRIPE)
+    account = given["stripe_account"]
+    if live and (simulate or dry_run):
+        raise UsageError(f"--live and --{'simulate' if simulate else 'dry-run'} exclude each other; choose one.")
+    if simulate and dry_run:
+        raise UsageError("--simulate and --dry-run are two rehearsals; choose one.")
+    if simulate and base != STRIPE:
+        raise UsageError("--simulate starts a server of its own, so --api-base has no place beside it; choose one.")
+    if simulate:
+        return Connecting(None, STRIPE, account, live=False, yes=yes, dry_run=False, simulate=True)
+    key = find_key(given["api_key_file"], environ, may_ask=can_ask())
+    guard(key.livemode, live=live, dry_run=dry_run, base=base)
+    if key.livemode and not yes and not can_ask():
+        raise UsageError("a live import asks before it writes, and there is no terminal to ask on; add --yes to go ahead.")
+    return Connecting(key, base, account, live=live, yes=yes, dry_run=dry_run, simulate=False)
+
+
+def guard(livemode: bool, *, live: bool, dry_run: bool, base: str) -> None:
+    """Refuse a live key that was not asked for twice, and a test key where a live one is meant."""
+    if not livemode:
+        if live:
+            raise UsageError("--live is given but the key is a test key; leave --live out, or use the live key.")
+        return
+    if dry_run:
+        raise UsageError("--dry-run works with test keys only and this key is live; use a test key.")
+    if base != STRIPE:
+        raise UsageError(f"a live key is sent to {STRIPE} only, not to {base}; use a test key there.")
+    if not live:
+        raise UsageError("this key is live and would make real customers; add --live if that is meant.")
+
+
+def api_base(url: str) -> str:
+    """The base URL in one spelling, without a slash at its end; raises `UsageError` for what is no base URL."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is not None
+    except ValueError:
+        parts, has_port = SplitResult("", "", "", "", ""), False
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--api-base {url} is no http or https address; write it like http://127.0.0.1:12111.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UsageError("--api-base takes an address without user, query or fragment; give only scheme, host, port and path.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = f":{parts.port}" if has_port and parts.port != {"http": 80, "https": 443}[parts.scheme] else ""
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def is_loopback(base: str) -> bool:
+    """Whether requests to *base* never leave this machine."""
+    host = urlsplit(base).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def confirming(invocation: Invocation, yes: bool, pause: Callable[[], None]) -> Confirm:
+    """What asks before the first write to a live account; *pause* takes any bar off the screen first."""
+
+    def confirm(start: Start) -> bool:
+        if yes or not start.livemode:
+            return True
+        pause()
+        try:
+            with _interruptible():
+                return can_ask() and click.confirm(question(start), default=False, err=True)
+        except click.Abort:
+            return False
+
+    return confirm
+
+
+def question(start: Start) -> str:
+    """Name account, mode and rows, so that a wrong key is seen before it writes."""
+    name = f"{start.account} ({safe(start.account_name)})" if start.account_name else start.account
+    return f"Write up to {start.rows - start.settled:,} rows of {safe(start.source)} to the LIVE account {name}?"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the question even where a run has taken over the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,90 @@
+"""What an exception means to the shell: one sentence on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+from click.shell_completion import shell_complete
+
+from bulk_import.cli.invocation import PROGRAM, Invocation
+from bulk_import.cli.program import program
+from bulk_import.cli.terminal import occupy_standard_descriptors, silence
+from bulk_import.errors import BulkImportError
+
+COMPLETE = "_BULK_IMPORT_COMPLETE"
+"""The environment variable through which a shell asks what may be typed next."""
+
+INTERRUPTED, USAGE, UNEXPECTED = 130, 2, 3
+
+
+def run_program(arguments: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code; no exception leaves it but SystemExit."""
+    occupy_standard_descriptors()
+    if instruction := os.environ.get(COMPLETE):
+        return shell_complete(program, {}, PROGRAM, COMPLETE, instruction)
+    invocation = Invocation(tuple(arguments))
+    code = _carried_out(invocation)
+    _flush()
+    return code
+
+
+def _carried_out(invocation: Invocation) -> int:
+    try:
+        return _invoke(invocation)
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        invocation.messages.write(error.format_message() + "\n")
+        return USAGE
+    except click.ClickException as error:
+        _explain(invocation, error)
+        return USAGE
+    except (KeyboardInterrupt, click.Abort):
+        invocation.messages.say("", "Interrupted.")
+        return INTERRUPTED
+    except BulkImportError as error:
+        invocation.messages.complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return 0
+    except Exception as error:
+        _confess(invocation, error)
+        return UNEXPECTED
+
+
+def _invoke(invocation: Invocation) -> int:
+    with program.make_context(PROGRAM, list(invocation.arguments), obj=invocation) as ctx:
+        if invocation.messages.coloured is False:
+            ctx.color = False
+        code = program.invoke(ctx)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(invocation: Invocation, error: click.ClickException) -> None:
+    invocation.messages.complain(error.format_message())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        invocation.messages.say(f"Try '{error.ctx.command_path} --help'.")
+
+
+def _confess(invocation: Invocation, error: Exception) -> None:
+    """Tell of an error of our own; a traceback only with -vv and never with the values of variables."""
+    name = type(error).__name__
+    invocation.messages.complain(
+        f"bulk-import met an error it does not know ({name}); nothing that was sent is lost and the same command "
+        "continues; please report it with the output of -vv."
+    )
+    if invocation.verbosity >= 2:
+        invocation.messages.say(*"".join(traceback.format_exception(error)).splitlines())
+
+
+def _flush() -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        silence(sys.stdout)

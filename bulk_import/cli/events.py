@@ -1,0 +1,73 @@
+"""What a program watches: one JSON object a line on standard output."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from bulk_import.cli.progress import Silent
+from bulk_import.cli.terminal import Output
+from bulk_import.report.table import STATUSES
+
+if TYPE_CHECKING:
+    from bulk_import.ledger import Line
+    from bulk_import.options import Progress, Start
+    from bulk_import.report.summary import Summary
+
+EVERY = 1.0
+"""Seconds between two `progress` events, at least."""
+
+
+class Events(Silent):
+    """Writes `start`, `progress`, `row`, `notice` and, as the last one, `finish`; *tick* is a monotonic clock."""
+
+    def __init__(self, output: Output, *, rows: bool = False, tick: Callable[[], float] = time.monotonic) -> None:
+        self.wants_rows = rows
+        self._output = output
+        self._tick = tick
+        self._said_at: float | None = None
+
+    def start(self, start: Start) -> None:
+        """Write what is about to happen."""
+        self._write("start", values_of(start))
+
+    def notice(self, code: str, message: str) -> None:
+        """Write a notice."""
+        self._write("notice", {"code": code, "message": message})
+
+    def progress(self, progress: Progress) -> None:
+        """Write how far it is, at most once a second."""
+        now = self._tick()
+        if self._said_at is not None and now - self._said_at < EVERY:
+            return
+        self._said_at = now
+        facts = values_of(progress)
+        tallies = facts.pop("by_status")
+        self._write("progress", {**facts, **{status: tallies.get(status, 0) for status in STATUSES}})
+
+    def lines(self, lines: Sequence[Line]) -> None:
+        """Write rows that are on disk, as `export --what all` would."""
+        from bulk_import.report.export import record_of
+
+        for line in lines:
+            self._write("row", record_of(line))
+
+    def finish(self, summary: Summary) -> None:
+        """Write how it ended."""
+        self._write("finish", values_of(summary))
+
+    def _write(self, event: str, facts: dict[str, Any]) -> None:
+        self._output.line(to_json({"event": event, **facts}))
+
+
+def to_json(value: Any) -> str:
+    """*value* as one line of JSON, letters as they are."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def values_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass in their order."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,0 +1,48 @@
+"""How this process was called: the words typed, and how much it is to say."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulk_import.cli.terminal import Messages, Output, messages, output
+
+if TYPE_CHECKING:
+    import click
+
+PROGRAM = "bulk-import"
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One call of the program; `verbosity` counts -v, `quiet` leaves only errors."""
+
+    arguments: Sequence[str]
+    verbosity: int = 0
+    quiet: bool = False
+    messages: Messages = field(default_factory=messages)
+    output: Output = field(default_factory=output)
+
+    @property
+    def command_line(self) -> str:
+        """The words that would call it again, quoted for a shell."""
+        return shlex.join([PROGRAM, *self.arguments])
+
+    def tell(self, *lines: str) -> None:
+        """Say something to a person, unless only errors are wanted."""
+        if not self.quiet:
+            self.messages.say(*lines)
+
+
+def invocation(ctx: click.Context) -> Invocation:
+    """The call that *ctx* belongs to."""
+    found = ctx.find_object(Invocation)
+    return found if found is not None else Invocation(())
+
+
+def typed(*words: str | Path) -> str:
+    """A command to type next, quoted for a shell; a path that looks like an option is made to look like a path."""
+    return shlex.join([PROGRAM, *(f"./{word}" if isinstance(word, Path) and str(word)[0] == "-" else str(word) for word in words)])

@@ -1,0 +1,139 @@
+"""The options that commands share, grouped by what they are about; each name is also one in the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulk_import.cli.invocation import invocation
+from bulk_import.cli.quantities import (
+    ColumnToField,
+    Duration,
+    EndpointRate,
+    ErrorBudget,
+    FieldToValue,
+    Mark,
+    Rate,
+    Size,
+)
+
+Function = Callable[..., Any]
+Group = Callable[[Function], Function]
+
+PATH = click.Path(path_type=Path, allow_dash=False)
+
+
+def group(*options: Group) -> Group:
+    """Several options as one decorator, shown by `--help` in this order."""
+
+    def apply(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+def _remember_verbosity(ctx: click.Context, param: click.Parameter, value: int) -> None:
+    invocation(ctx).verbosity = value
+
+
+def _remember_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    invocation(ctx).quiet = value
+
+
+output_options = group(
+    click.option("--json", "json", is_flag=True, help="Write JSON for programs to standard output."),
+    click.option(
+        "-v", "--verbose", count=True, expose_value=False, is_eager=True, callback=_remember_verbosity, help="Say more."
+    ),
+    click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_remember_quiet,
+        help="Say nothing but errors.",
+    ),
+)  # fmt: skip
+
+reading_options = group(
+    click.option(
+        "--format", type=click.Choice(["csv", "tsv", "jsonl", "json", "xlsx"]), help="How SOURCE is written.  [detected]"
+    ),
+    click.option("--encoding", metavar="NAME", help="Its encoding, such as utf-8 or cp1252.  [detected]"),
+    click.option("--delimiter", type=Mark(), metavar="TEXT", help="What separates cells; tab for a tab.  [detected]"),
+    click.option("--quote", type=Mark(), metavar="CHAR", help="What encloses cells; none for nothing.  [detected]"),
+    click.option("--skip-lines", type=click.IntRange(min=0), metavar="N", help="Lines above the header.  [detected]"),
+    click.option("--header/--no-header", default=None, help="Whether the table begins with a header.  [detected]"),
+    click.option("--max-bytes", type=Size(), metavar="SIZE", help="Most to read after unpacking, such as 20GB."),
+)
+
+mapping_options = group(
+    click.option(
+        "--map", type=ColumnToField(), multiple=True, metavar="COLUMN=FIELD",
+        help="Column to field, such as 'Post code=address.postal_code' or 'Notes=ignore'; may be repeated.",
+    ),
+    click.option("--mapping", type=PATH, metavar="FILE.toml", help="A profile that says the same."),
+    click.option(
+        "--set", type=FieldToValue(), multiple=True, metavar="FIELD=VALUE",
+        help="The same value for every row, such as metadata.source=crm; may be repeated.",
+    ),
+    click.option(
+        "--unmapped", type=click.Choice(["metadata", "ignore", "refuse"]),
+        help="What becomes of other columns.  [metadata; with a live key refuse]",
+    ),
+    click.option("--key", metavar="COLUMN", help="The row's own id in the system it comes from."),
+)  # fmt: skip
+
+row_options = group(
+    click.option("--allow-no-email", is_flag=True, help="Import rows without an e-mail address too."),
+    click.option(
+        "--email-check", type=click.Choice(["strict", "basic", "off"]), default="strict", show_default=True,
+        help="How e-mail addresses are judged.",
+    ),
+    click.option(
+        "--no-default-payment-method", is_flag=True, help="Attach payment methods without making them the default."
+    ),
+)  # fmt: skip
+
+pacing_options = group(
+    click.option(
+        "--rate", type=Rate(), default="20", show_default=True, metavar="N|none",
+        help="Most requests started in any second; none only against a server on this machine.",
+    ),
+    click.option(
+        "--endpoint-rate", type=EndpointRate(), multiple=True, metavar="NAME=N",
+        help="Most for one endpoint; may be repeated.  [25 each, search 20]",
+    ),
+    click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Most requests in flight.  [from the rate]"),
+    click.option(
+        "--batch-size", type=click.IntRange(1, 10_000), default=100, show_default=True, metavar="N",
+        help="Rows claimed in one commit.",
+    ),
+    click.option(
+        "--max-errors", type=ErrorBudget(), default="10%", show_default=True, metavar="N|P%",
+        help="Stop when Stripe refused more rows than this.",
+    ),
+    click.option(
+        "--max-attempts", type=click.IntRange(min=1), default=8, show_default=True, metavar="N",
+        help="Attempts of one row before it is in doubt.",
+    ),
+    click.option(
+        "--timeout", type=Duration(), default="30s", show_default=True, metavar="TIME", help="Deadline of one attempt."
+    ),
+    click.option(
+        "--give-up-after", type=Duration(), default="15m", show_default=True, metavar="TIME",
+        help="How long to wait for a Stripe that is out of reach.",
+    ),
+)  # fmt: skip
+
+connecting_options = group(
+    click.option(
+        "--api-key-file", type=PATH, metavar="FILE",
+        help="Where the API key is; else STRIPE_API_KEY, STRIPE_SECRET_KEY, or a question.",
+    ),
+    click.option("--live", is_flag=True, allow_from_autoenv=False, help="Allow a live key: real customers."),
+    click.option("--yes", is_flag=True, allow_from_autoenv=False, help="Do not ask before writing to a live account."),
+    click.option("--api-base", metavar="URL", help="Another server than Stripe's; test keys only."),
+    click.option("--stripe-account", metavar="ACCT", help="Act for this connected account."),
+)  # fmt: skip

@@ -1,0 +1,212 @@
+"""What a person watches while a run goes on: a bar on a terminal, a line every 30 seconds elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bulk_import.cli.terminal import Messages, safe
+from bulk_import.report.table import duration, number
+
+if TYPE_CHECKING:
+    from bulk_import.ledger import Line
+    from bulk_import.options import Observer, Progress, Start
+    from bulk_import.report.summary import Summary
+
+EVERY = 30.0
+"""Seconds between two plain lines."""
+
+LESSER = frozenset({"faster", "probe", "batch", "swept-nothing", "format", "encoding", "delimiter", "line-ending"})
+"""Notices that are shown only with -v: they tell that all is as one would expect."""
+
+_LABELS = (
+    ("created", "created"),
+    ("updated", "updated"),
+    ("existing", "existing"),
+    ("duplicate", "duplicate"),
+    ("invalid", "invalid"),
+    ("failed", "failed"),
+    ("in_doubt", "in doubt"),
+)
+
+
+if TYPE_CHECKING:
+
+    class Watcher(Observer, Protocol):
+        """An observer that a command can take off the screen, and that hears how it all ended."""
+
+        cap: float | None
+
+        def pause(self) -> None:
+            """Leave the screen to a question or a message."""
+
+        def finish(self, summary: Summary) -> None:
+            """The run is over."""
+
+
+class Silent:
+    """Nobody watches; only errors are said, and not by an observer."""
+
+    wants_rows = False
+    cap: float | None = None
+
+    def read(self, bytes_read: int, size: int, rows: int) -> None:
+        """Say nothing."""
+
+    def start(self, start: Start) -> None:
+        """Say nothing."""
+
+    def notice(self, code: str, message: str) -> None:
+        """Say nothing."""
+
+    def progress(self, progress: Progress) -> None:
+        """Say nothing."""
+
+    def lines(self, lines: Sequence[Line]) -> None:
+        """Say nothing."""
+
+    def pause(self) -> None:
+        """Nothing is on the screen."""
+
+    def finish(self, summary: Summary) -> None:
+        """Say nothing."""
+
+
+class PlainLines(Silent):
+    """One line now and then, for a log file or a dumb terminal; *tick* is a monotonic clock in seconds."""
+
+    def __init__(self, messages: Messages, verbosity: int = 0, tick: Callable[[], float] = time.monotonic) -> None:
+        self._messages = messages
+        self._verbosity = verbosity
+        self._tick = tick
+        self._said_at = tick()
+
+    def read(self, bytes_read: int, size: int, rows: int) -> None:
+        """Say how far the first reading has come."""
+        if self._is_time():
+            self._messages.say(f"reading: {_percent(bytes_read, size)}, {rows:,} rows")
+
+    def start(self, start: Start) -> None:
+        """Say what is about to happen."""
+        self.cap = start.rate
+        self._said_at = self._tick()
+        self._messages.say(*opening(start))
+
+    def notice(self, code: str, message: str) -> None:
+        """Say it, unless it is of lesser weight."""
+        if is_shown(code, self._verbosity):
+            self._messages.say(message)
+
+    def progress(self, progress: Progress) -> None:
+        """Say how far it is, when 30 seconds have passed."""
+        if self._is_time():
+            of_rows = f"{progress.settled:,} of {progress.rows:,} rows ({_percent(progress.settled, progress.rows)})"
+            self._messages.say(f"{of_rows}, {standing(progress, self.cap)}")
+
+    def _is_time(self) -> bool:
+        if self._tick() - self._said_at < EVERY:
+            return False
+        self._said_at = self._tick()
+        return True
+
+
+class Bar(Silent):
+    """A bar of settled rows out of all rows, with notices above it."""
+
+    def __init__(self, messages: Messages, verbosity: int = 0) -> None:
+        self._messages = messages
+        self._verbosity = verbosity
+        self._bar: Any = None
+
+    def read(self, bytes_read: int, size: int, rows: int) -> None:
+        """Draw how far the first reading has come."""
+        if self._bar is None:
+            self._bar = self._new(total=size, desc="reading", unit="B", unit_scale=True)
+        self._bar.set_postfix_str(f"{rows:,} rows", refresh=False)
+        self._bar.update(bytes_read - self._bar.n)
+
+    def start(self, start: Start) -> None:
+        """Say what is about to happen and begin the bar where an earlier run left off."""
+        self.pause()
+        self.cap = start.rate
+        self._messages.say(*opening(start))
+        shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
+        self._bar = self._new(total=start.rows, initial=start.settled, unit="row", bar_format=shape)
+
+    def notice(self, code: str, message: str) -> None:
+        """Say it above the bar."""
+        if not is_shown(code, self._verbosity):
+            return
+        if self._bar is None:
+            self._messages.say(message)
+        else:
+            self._bar.write(safe(message), file=self._messages)
+
+    def progress(self, progress: Progress) -> None:
+        """Move the bar."""
+        if self._bar is None:
+            return
+        self._bar.set_postfix_str(standing(progress, self.cap), refresh=False)
+        self._bar.update(progress.settled - self._bar.n)
+
+    def pause(self) -> None:
+        """Close the bar where it stands."""
+        if self._bar is not None:
+            self._bar.refresh()
+            self._bar.close()
+            self._bar = None
+
+    def finish(self, summary: Summary) -> None:
+        """Close the bar."""
+        self.pause()
+
+    def _new(self, **shape: Any) -> Any:
+        import threading
+
+        from tqdm.std import tqdm
+
+        # Neither a watching thread nor a lock between processes is of use to one bar in one process.
+        tqdm.monitor_interval = 0
+        tqdm.set_lock(threading.RLock())
+        return tqdm(
+            file=self._messages, dynamic_ncols=True, ascii=not self._messages.is_unicode, smoothing=0.05, **shape
+        )
+
+
+def opening(start: Start) -> list[str]:
+    """What is about to happen: into which account, in which mode, how many rows, and which cap binds."""
+    mode = "simulated" if start.simulated else "LIVE" if start.livemode else "test mode"
+    name = f"{start.account} ({start.account_name})" if start.account_name else start.account
+    rehearsal = ", dry run" if start.dry_run else ""
+    todo = f"{start.rows - start.settled:,} of {start.rows:,} rows to go"
+    cap = "no cap" if start.binding_rate is None else f"at most {number(start.binding_rate)} requests/s ({start.binding})"
+    return [
+        f"{start.source} -> {name}, {mode}{rehearsal}",
+        f"{todo}, {cap}, dedupe: {start.dedupe}",
+        f"ledger: {start.ledger}",
+    ]
+
+
+def standing(progress: Progress, cap: float | None) -> str:
+    """Pace, time left, and rows by status, the most telling first: a narrow terminal cuts off the end."""
+    allowed = f"/{number(cap)}" if cap is not None else ""
+    parts = [f"{number(progress.requests_per_second)}{allowed} req/s"]
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    parts += [f"{count:,} {label}" for key, label in _LABELS if (count := _count(progress.by_status, key))]
+    parts += [f"{count:,} {label}" for count, label in ((progress.retries, "retries"), (progress.rate_limited, "429s")) if count]
+    return ", ".join(parts)
+
+
+def is_shown(code: str, verbosity: int) -> bool:
+    """Whether a notice is said at this verbosity."""
+    return verbosity > 0 or code not in LESSER
+
+
+def _count(by_status: Mapping[str, int], key: str) -> int:
+    return by_status.get(key, 0)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part // whole if whole else 100} %"

@@ -1,0 +1,493 @@
+"""The run: every task, channel and signal; the only concurrency of the project.
+
+A script (see `job`) claims batches and asks Stripe questions; W workers carry the claims out; one
+scribe writes claims and outcomes in group commits. Channels are bounded, so reading never runs ahead
+of sending. Whatever ends the run early, a signal or a refusal, stops the script at its next step, lets
+flights land, writes what they brought, and only then returns.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar, TypeVarTuple, assert_never
+
+import anyio
+from anyio.abc import TaskStatus
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from bulk_import.age import is_young
+from bulk_import.budget import Budget
+from bulk_import.errors import (
+    BulkImportError,
+    LedgerRefuses,
+    LedgerUnwritable,
+    OutOfReach,
+    StripeRefuses,
+    TooManyErrors,
+)
+from bulk_import.existing import Offload, Piece
+from bulk_import.model import (
+    Claim,
+    Created,
+    Endpoint,
+    Existing,
+    Failed,
+    InDoubt,
+    Refusal,
+    Released,
+    Reply,
+    Request,
+    Settled,
+    Updated,
+    idempotency_key,
+)
+from bulk_import.pace import Gate
+from bulk_import.settle import (
+    Again,
+    Done,
+    Expected,
+    Halt,
+    Limits,
+    Tries,
+    backoff,
+    halting,
+    is_refusal,
+    refusal_of,
+    settle,
+)
+
+GROUP = 200
+"""Most outcomes in one commit."""
+
+REPORT_EVERY = 0.25
+"""Seconds between two looks at the progress."""
+
+IMPOSSIBLE = 3
+"""So many 200s in a row that are no success mean that this is not Stripe talking."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Stopped(Exception):
+    """The run is stopping; the script unwinds. Never leaves this module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a run is made of.
+
+    `write` is one commit of claims and outcomes. `now` is the wall clock and `tick` a monotonic one, both in
+    seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
+    few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
+    stops through `offload_reading`.
+    """
+
+    write: Callable[[Sequence[Claim], Sequence[Settled]], None]
+    send: Callable[[Request], Awaitable[Reply]]
+    gate: Gate
+    offload: Offload
+    offload_reading: Offload
+    now: Callable[[], float]
+    tick: Callable[[], float]
+    chance: Callable[[], float]
+    written: Callable[[Sequence[Settled]], None]
+    progress: Callable[[], None]
+    limits: Limits
+    livemode: bool
+    budget: Budget
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a run ended: by a signal, an error, or by itself; `unwritten` pairs are known but not on disk."""
+
+    signal: int | None = None
+    error: BulkImportError | None = None
+    unwritten: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One thing for the scribe to write; `landed` claims are in flight no longer, `done` is set once it is on disk."""
+
+    claims: Sequence[Claim] = ()
+    settled: Sequence[Settled] = ()
+    landed: int = 0
+    done: anyio.Event | None = None
+
+
+Work = tuple[Claim, bool]
+
+
+class Engine:
+    """One run in progress. `token` and `fingerprint` must be known before anything is claimed."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.token = ""
+        self.ended = Ended()
+        self.stripe_time: float | None = None
+        self.requests: dict[Endpoint, int] = {}
+        self._budget = parts.budget
+        self._mistaken: list[Claim] = []
+        self._impossible = 0
+        self._unwritable = False
+        self._stop = anyio.Event()
+        self._open = 0
+        self._quiet = anyio.Event()
+        self._quiet.set()
+        self._flights: anyio.CancelScope | None = None
+        self._waiting: set[anyio.CancelScope] = set()
+        self._work: MemoryObjectSendStream[Work]
+        self._entries: MemoryObjectSendStream[_Entry]
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is on its way out."""
+        return self._stop.is_set()
+
+    async def run(self, script: Callable[[Engine], Awaitable[None]], signals: Iterable[signal.Signals] = ()) -> Ended:
+        """Follow *script* to its end, or to the first signal or error, and say how it ended."""
+        async with anyio.create_task_group() as watch:
+            await watch.start(self._listen, tuple(signals))
+            watch.start_soon(self._report)
+            self._entries, entries = anyio.create_memory_object_stream[_Entry](GROUP)
+            async with anyio.create_task_group() as desk:
+                desk.start_soon(self._scribe, entries)
+                async with self._entries:
+                    await self._man(script)
+            watch.cancel_scope.cancel()
+        return self.ended
+
+    async def _man(self, script: Callable[[Engine], Awaitable[None]]) -> None:
+        workers = self.parts.gate.max_in_flight
+        self._work, work = anyio.create_memory_object_stream[Work](workers)
+        async with anyio.create_task_group() as hands:
+            self._flights = hands.cancel_scope
+            for _ in range(workers):
+                hands.start_soon(self._carry_out_all, work.clone())
+            work.close()
+            async with self._work:
+                try:
+                    await script(self)
+                except Stopped:
+                    pass
+                except BulkImportError as error:
+                    self.halt(error)
+
+    # What a script may do.
+
+    async def claim(self, claims: Sequence[Claim], settled: Sequence[Settled] = ()) -> None:
+        """Put *claims* and *settled* on disk in one commit, then hand the claims to the workers."""
+        self.check()
+        done = anyio.Event()
+        await self._entries.send(_Entry(claims, settled, done=done))
+        await done.wait()
+        if self._unwritable:
+            raise Stopped
+        await self.dispatch(claims, fresh=True)
+
+    async def dispatch(self, claims: Sequence[Claim], *, fresh: bool) -> None:
+        """Hand claims that are on disk to the workers; *fresh* ones were surely never sent."""
+        for claim in claims:
+            self._opened()
+            await self._work.send((claim, fresh))
+        self.check()
+
+    async def idle(self) -> None:
+        """Wait until everything handed out has landed and is on disk."""
+        await self._quiet.wait()
+        self.check()
+
+    async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+        """Read something of Stripe's, paced and retried; a 200 with an object, or a refusal, is the answer.
+
+        Statuses in *accept* come back as they are. Raises `StripeRefuses` where the key or the address is
+        refused and `OutOfReach` when no usable answer comes after the usual attempts.
+        """
+        used = waits = 0
+        while True:
+            self.check()
+            reply = await self._exchange(request)
+            if (reply.status == 200 and isinstance(reply.body, dict) and "error" not in reply.body) or (
+                reply.status in accept
+            ):
+                return reply
+            refusal = refusal_of(reply)
+            if halt := halting(reply, refusal):
+                raise StripeRefuses(halt.message)
+            if reply.status == 429 or refusal.code == "rate_limit":
+                waits += 1
+                await self.nap(max(backoff(min(waits, 5), self.parts.chance()), reply.retry_after or 0.0))
+                continue
+            if is_refusal(reply):
+                return reply
+            used += 1
+            if used >= self.parts.limits.attempts:
+                raise OutOfReach(
+                    f"Stripe gave no usable answer to {request.method} {request.path} in {used} attempts "
+                    f"({refusal.message}); run the same command again later"
+                )
+            await self.nap(backoff(used, self.parts.chance()))
+
+    async def blocking(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        """Do blocking work that changes nothing; it is abandoned when the run stops."""
+        self.check()
+        with anyio.CancelScope() as waiting:
+            self._waiting.add(waiting)
+            try:
+                return await self.parts.offload_reading(work, *args)
+            finally:
+                self._waiting.discard(waiting)
+        raise Stopped
+
+    async def together(self, work: Sequence[Piece], at_once: int, /) -> None:
+        """Do pieces of reading side by side, *at_once* at most, and the pieces they lead to."""
+        slots = anyio.Semaphore(at_once)
+
+        async def carry(piece: Piece) -> None:
+            async with slots:
+                more = await piece()
+            for following in more:
+                group.start_soon(carry, following)
+
+        try:
+            async with anyio.create_task_group() as group:
+                for piece in work:
+                    group.start_soon(carry, piece)
+        except BaseExceptionGroup as errors:
+            raise _first_of(errors) from None
+
+    async def nap(self, seconds: float) -> None:
+        """Sleep, but no longer than the run goes on."""
+        with anyio.move_on_after(seconds):
+            await self._stop.wait()
+
+    def check(self) -> None:
+        """Raise `Stopped` when the run is on its way out."""
+        if self.stopping:
+            raise Stopped
+
+    def halt(self, error: BulkImportError) -> None:
+        """Stop the run because of *error*; the first one is the one that is reported."""
+        if self.ended.error is None:
+            self.ended.error = error
+        self._wind_down()
+
+    def _wind_down(self) -> None:
+        """Whoever waits for a turn gives up; who has begun goes on."""
+        self._stop.set()
+        for waiting in tuple(self._waiting):
+            waiting.cancel()
+
+    # The workers.
+
+    async def _carry_out_all(self, work: MemoryObjectReceiveStream[Work]) -> None:
+        with work:
+            async for claim, fresh in work:
+                settled = await self._carry_out(claim, fresh=fresh)
+                with anyio.CancelScope(shield=True):  # what came back is written even when a second signal cancels
+                    await self._entries.send(_Entry(settled=settled, landed=1))
+
+    async def _carry_out(self, claim: Claim, *, fresh: bool) -> list[Settled]:
+        """Try one claim until it is settled; an empty answer leaves it claimed."""
+        request = self._request(claim)
+        expected = Expected(self.parts.livemode, claim.marker, claim.email, claim.target)
+        tries, attempts, ended_at = Tries(), 0, None
+        while True:
+            if self.stopping:
+                return [Settled(claim.row, Released(claim.generation))] if fresh and not attempts else []
+            if not is_young(claim.claimed_at, self.parts.now()):
+                why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
+                return [Settled(claim.row, InDoubt(why), None, attempts, ended_at)]
+            try:
+                started, reply = await self._attempt(request)
+            except Stopped:
+                continue
+            except OutOfReach as error:
+                self.halt(error)
+                continue
+            attempts, ended_at = attempts + 1, self.parts.now()
+            verdict = settle(
+                reply, expected, tries, self.parts.limits,
+                started=started, ended=self.parts.tick(), chance=self.parts.chance(),
+            )  # fmt: skip
+            match verdict:
+                case Done(outcome):
+                    settled = Settled(claim.row, outcome, None, attempts, ended_at)
+                    return self._weigh(claim, settled)
+                case Halt(message):
+                    self.halt(StripeRefuses(message))
+                    return []
+                case Again(delay, tries, impossible):
+                    self._count_impossible(impossible)
+                    await self.nap(delay)
+                case _:
+                    assert_never(verdict)
+
+    async def _attempt(self, request: Request) -> tuple[float, Reply]:
+        with anyio.CancelScope() as waiting:
+            self._waiting.add(waiting)
+            try:
+                async with self.parts.gate.turn(request.endpoint):
+                    self._waiting.discard(waiting)  # from here on it is a flight, and flights land
+                    self.check()
+                    started = self.parts.tick()
+                    reply = await self.parts.send(request)
+                    self._heard(request.endpoint, reply)
+                    return started, reply
+            finally:
+                self._waiting.discard(waiting)
+        raise Stopped
+
+    async def _exchange(self, request: Request) -> Reply:
+        _, reply = await self._attempt(request)
+        return reply
+
+    def _heard(self, endpoint: Endpoint, reply: Reply) -> None:
+        self.requests[endpoint] = self.requests.get(endpoint, 0) + 1
+        if reply.stripe_time is not None:
+            self.stripe_time = reply.stripe_time
+        self.parts.gate.heard(endpoint, reply)
+
+    def _request(self, claim: Claim) -> Request:
+        key = idempotency_key(self.token, claim.row, claim.generation)
+        if claim.target is None:
+            return Request(Endpoint.CREATE, "POST", "/v1/customers", claim.params, key)
+        return Request(Endpoint.UPDATE, "POST", f"/v1/customers/{claim.target}", claim.params, key)
+
+    def _count_impossible(self, impossible: bool) -> None:
+        self._impossible = self._impossible + 1 if impossible else self._impossible
+        if self._impossible >= IMPOSSIBLE:
+            self.halt(
+                StripeRefuses(
+                    f"{IMPOSSIBLE} answers in a row said 200 but held no customer of ours, so this is not Stripe talking; "
+                    "check --api-base and any proxy, then run the same command again"
+                )
+            )
+
+    def _weigh(self, claim: Claim, settled: Settled) -> list[Settled]:
+        """Count an answer against the error budget; a mapping mistake sends the rows it hit back to the start."""
+        outcome = settled.outcome
+        if isinstance(outcome, Created | Updated | Existing):
+            self._impossible = 0
+        if isinstance(outcome, Released):
+            return [settled]
+        self._budget = self._budget.after(outcome)
+        if not isinstance(outcome, Failed):
+            return [settled]
+        if not self._budget.succeeded:
+            self._mistaken.append(claim)
+        if self._budget.is_mistake:
+            return self._take_back(outcome.refusal)
+        if self._budget.is_spent:
+            self.halt(
+                TooManyErrors(
+                    f"stopped after {self._budget.refused} of {self._budget.answered} answers were refusals, more than "
+                    "--max-errors allows; look at them with export --what failed, then run the same command again"
+                )
+            )
+        return [settled]
+
+    def _take_back(self, why: Refusal) -> list[Settled]:
+        named = " ".join(part for part in (why.code, f"({why.param})" if why.param else None) if part) or "no code"
+        self.halt(
+            TooManyErrors(
+                f"the first {len(self._mistaken)} rows were all refused alike, {named}: {why.message}; "
+                "this is a mapping mistake, no row was marked as failed; mend the mapping and run the same command again"
+            )
+        )
+        taken, self._mistaken = self._mistaken, []
+        return [Settled(claim.row, Released(claim.generation + 1)) for claim in taken]
+
+    # The scribe.
+
+    async def _scribe(self, entries: MemoryObjectReceiveStream[_Entry]) -> None:
+        with entries:
+            async for first in entries:
+                batch = [first]
+                while len(batch) < GROUP and entries.statistics().current_buffer_used:
+                    batch.append(entries.receive_nowait())
+                await self._commit(batch)
+
+    async def _commit(self, batch: Sequence[_Entry]) -> None:
+        claims = [claim for entry in batch for claim in entry.claims]
+        settled = [one for entry in batch for one in entry.settled]
+        if not self._unwritable and (claims or settled):
+            try:
+                await self.parts.offload(self.parts.write, claims, settled)
+            except (LedgerUnwritable, LedgerRefuses) as error:
+                self._unwritable = True
+                self.halt(error)
+        if self._unwritable:
+            self.ended.unwritten += [
+                (s.number, s.outcome.customer_id) for s in settled if isinstance(s.outcome, Created)
+            ]
+        elif settled:
+            self.parts.written(settled)
+        for entry in batch:
+            if entry.done:
+                entry.done.set()
+        self._landed(sum(entry.landed for entry in batch))
+
+    def _opened(self) -> None:
+        if self._open == 0:
+            self._quiet = anyio.Event()
+        self._open += 1
+
+    def _landed(self, count: int) -> None:
+        self._open -= count
+        if self._open == 0:
+            self._quiet.set()
+
+    # Signals and the clock.
+
+    async def _report(self) -> None:
+        while True:
+            await anyio.sleep(REPORT_EVERY)
+            self.parts.progress()
+
+    async def _listen(self, signals: tuple[signal.Signals, ...], *, task_status: TaskStatus[None]) -> None:
+        """The first signal stops the script and lets flights land; a second one cancels the flights."""
+        heeded = [s for s in signals if signal.getsignal(s) is not signal.SIG_IGN]
+        if not heeded:
+            task_status.started()
+            return
+        with anyio.open_signal_receiver(*heeded) as received:
+            task_status.started()
+            async for number in received:
+                if self.ended.signal is not None and self._flights is not None:
+                    self._flights.cancel()
+                self.ended.signal = self.ended.signal or int(number)
+                self._wind_down()
+
+
+def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that counts among those of several tasks: one that ends the run, before the rest."""
+    leaves: list[BaseException] = []
+    for error in errors.exceptions:
+        leaves.append(_first_of(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((leaf for leaf in leaves if isinstance(leaf, BulkImportError)), leaves[0])
+
+
+def in_one_thread(*, abandon: bool = False) -> Offload:
+    """Blocking work leaves the loop one piece at a time; the production `Offload` of one resource.
+
+    With *abandon*, a cancelled wait leaves the work to end by itself.
+    """
+    limiter = anyio.CapacityLimiter(1)
+
+    async def offload(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        return await anyio.to_thread.run_sync(work, *args, limiter=limiter, abandon_on_cancel=abandon)
+
+    return offload
+
+
+async def inline(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+    """Blocking work stays on the loop; the `Offload` of virtual time."""
+    return work(*args)

@@ -1,0 +1,62 @@
+"""The newest customers, read again before each batch, so that a sign-up in hour three is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bulk_import.existing.directory import Matches, Means
+from bulk_import.existing.pages import key_of, pages
+from bulk_import.model import Customer, Row
+
+OVERLAP = 600
+"""Seconds by which one reading overlaps the one before: a customer may show late, under an earlier `created`."""
+
+DEEP = 300.0
+"""Seconds between readings of the whole overlap; those in between end at the first page with a known customer.
+
+Most of the newest customers are our own: at 20 creates a second the overlap alone is 120 pages, too many
+for every batch and few for every five minutes.
+"""
+
+
+class Newest:
+    """Keeps the ledger's table of customers up to date from a moment on; `since` is Stripe's own time."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._deep_at = float("-inf")
+
+    async def read_since(self, since: int) -> None:
+        """Read every customer created since then."""
+        self._deep_at = self._means.now()
+        async for page in pages(self._means.ask, {"created": {"gte": since}}):
+            await remember(self._means, page)
+
+    async def refresh(self) -> None:
+        """Read what came since the last reading."""
+        snapshot = await self._means.offload(self._means.reader.snapshot)
+        newest = snapshot[2] if snapshot else 0
+        params = {"created": {"gte": newest - OVERLAP}} if newest else {}
+        deep = self._means.now() - self._deep_at >= DEEP
+        if deep:
+            self._deep_at = self._means.now()
+        async for page in pages(self._means.ask, params):
+            known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
+            await remember(self._means, [c for c in page if c.id not in known])
+            if known and not deep:
+                return
+
+
+async def remember(means: Means, customers: Sequence[Customer]) -> None:
+    """Put customers into the ledger's table."""
+    if customers:
+        keys = [key_of(means, customer) for customer in customers]
+        await means.offload(means.writer.remember, customers, keys)
+
+
+async def known(means: Means, rows: Sequence[Row]) -> Matches:
+    """Customers of the ledger's table with the e-mails of *rows*."""
+    keys = {row.email_key for row in rows if row.email_key is not None}
+    owned = {means.writer.owned_key(key): key for key in keys}
+    found = await means.offload(means.reader.customers, [key for key in owned if key is not None])
+    return {owned[key] or "": customers for key, customers in found.items()}

@@ -1,0 +1,105 @@
+"""Turns the JSON values of a record into the flat columns and texts that a mapping speaks of."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bulk_import.parameters import LISTS_OF_OBJECTS
+
+# Stripe needs three levels and the reader allows 32; deeper values reach no field.
+_DEEPEST = 32
+
+
+def is_flat(fields: Mapping[str, Any]) -> bool:
+    """Whether no value is nested, so that the record can be used as it is."""
+    return not any(isinstance(value, dict | list) for value in fields.values())
+
+
+def flatten(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The values by dotted name (`address.city`, `tax_id_data.0.type`), and names that came up twice.
+
+    Only lists of which Stripe takes the items apart are opened; any other list stays one value.
+    """
+    flat: dict[str, Any] = {}
+    twice: list[str] = []
+
+    def open_up(name: str, value: Any, depth: int) -> None:
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            for key, inner in value.items():
+                open_up(f"{name}.{key}", inner, depth + 1)
+        elif isinstance(value, list) and name.lower() in LISTS_OF_OBJECTS:
+            for place, inner in enumerate(value):
+                open_up(f"{name}.{place}", inner, depth + 1)
+        elif name in flat:
+            twice.append(name)
+        else:
+            flat[name] = value
+
+    for name, value in fields.items():
+        open_up(name, value, 0)
+    return flat, tuple(twice)
+
+
+def metadata_text(value: Any, dropped: Callable[[str], bool] = lambda _name: False) -> str | None:
+    """A JSON value as metadata carries it, None when there is nothing to carry or it cannot be written.
+
+    Text stays as it is, anything else becomes JSON text; entries whose name is *dropped* are left out at any depth.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or value == [] or value == {}:
+        return ""
+    try:
+        return json.dumps(_without(value, dropped), ensure_ascii=False, allow_nan=False, default=str)
+    except (ValueError, RecursionError):
+        return None
+
+
+def plain_text(value: Any) -> str | None:
+    """A JSON value for a parameter that takes text: text and whole numbers exactly, None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return str(value) if abs(value) < 10**64 else None
+
+
+def truth_text(value: Any) -> str | None:
+    """A JSON value for a yes-or-no parameter: `true` and `false` are words, too."""
+    return ("true" if value else "false") if isinstance(value, bool) else plain_text(value)
+
+
+def list_text(value: Any) -> str | None:
+    """A JSON list of texts as one text with commas; anything else as `plain_text` has it."""
+    if not isinstance(value, list):
+        return plain_text(value)
+    texts = [plain_text(item) for item in value if item is not None]
+    return ",".join(text for text in texts if text is not None) if None not in texts else None
+
+
+def json_kind(value: Any) -> str:
+    """What a JSON value is, for a message."""
+    match value:
+        case bool():
+            return "true or false"
+        case float() if not math.isfinite(value):
+            return "no number"
+        case int() | float():
+            return "a number"
+        case list():
+            return "a list"
+        case Mapping():
+            return "an object"
+        case _:
+            return f"a value of type {type(value).__name__}"
+
+
+def _without(value: Any, dropped: Callable[[str], bool]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without(inner, dropped) for key, inner in value.items() if not dropped(str(key))}
+    if isinstance(value, list):
+        return [_without(inner, dropped) for inner in value]
+    return value

@@ -1,0 +1,38 @@
+"""The ledger: what was promised, sent and answered for every input row; the only SQL of the project."""
+
+from bulk_import.ledger.arrows import ARROWS, allowed_from, is_allowed
+from bulk_import.ledger.database import (
+    Connect,
+    Connection,
+    Lock,
+    connect,
+    is_locked,
+    open_for_reading,
+    open_for_writing,
+)
+from bulk_import.ledger.purpose import Purpose, new_salt, new_token
+from bulk_import.ledger.reading import Command, Line, Owner, Reader, Tally
+from bulk_import.ledger.writing import Writer, why_invalid
+
+__all__ = [
+    "ARROWS",
+    "Command",
+    "Connect",
+    "Connection",
+    "Line",
+    "Lock",
+    "Owner",
+    "Purpose",
+    "Reader",
+    "Tally",
+    "Writer",
+    "allowed_from",
+    "connect",
+    "is_allowed",
+    "is_locked",
+    "new_salt",
+    "new_token",
+    "open_for_reading",
+    "open_for_writing",
+    "why_invalid",
+]

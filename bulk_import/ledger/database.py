@@ -1,0 +1,218 @@
+"""Opening the ledger file: a lock of its own, private modes, no symlinks, durable pragmas."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import sqlite3
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from bulk_import.errors import LedgerRefuses, LedgerUnwritable
+from bulk_import.ledger.schema import APPLICATION_ID, TABLES, VERSION
+
+
+class Rows(Protocol):
+    """What a statement answers."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows left."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """All that the ledger asks of a database connection (sqlite3's, or a test's own on a failing disk)."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
+        """Run one statement."""
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        """Run one statement for each of *parameters*."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+Connect = Callable[[str], Connection]
+
+
+def connect(path: str) -> Connection:
+    """A connection in autocommit mode that any one thread at a time may use."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+
+
+class Lock:
+    """One process for each ledger: an OS lock on a file of its own, freed by the kernel when the process dies.
+
+    The lock file is apart from the database because closing any handle of the database file would
+    drop SQLite's own locks. Raises `LedgerRefuses` naming the holder's pid and host.
+    """
+
+    def __init__(self, ledger: Path) -> None:
+        self._path = ledger.with_name(ledger.name + ".lock")
+        self._handle = _open_private(self._path)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._handle, 300, 0).decode(errors="replace").strip() or "another process"
+            os.close(self._handle)
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise _unwritable(self._path, error) from error
+            raise LedgerRefuses(f"the ledger {ledger} is in use by {holder}; wait for it to end or stop it") from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Free the lock; the empty lock file stays, since removing it would race with the next holder."""
+        os.ftruncate(self._handle, 0)
+        os.close(self._handle)
+
+
+def is_locked(ledger: Path) -> str | None:
+    """Who holds the ledger right now (`pid N on HOST`), or None."""
+    path = ledger.with_name(ledger.name + ".lock")
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(handle, 300, 0).decode(errors="replace").strip() or "another process"
+    finally:
+        os.close(handle)
+    return None
+
+
+def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
+    """Open or make the ledger at *path*, mode 0600, WAL, every commit synced to disk.
+
+    The caller holds the `Lock`. Raises `LedgerRefuses` for a symlink, a damaged file, another kind of file
+    or a newer schema, `LedgerUnwritable` where the disk refuses.
+    """
+    os.close(_open_private(path))
+    with translated(path):
+        db = connect(str(path))
+        try:
+            _check_kind(db, path)
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA secure_delete = ON").fetchone()
+            db.execute("PRAGMA cache_size = -16000")
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                _create(db)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
+    """Open an existing ledger for a look, also while another process works on it."""
+    if path.is_symlink() or not path.is_file():
+        kind = "a symbolic link" if path.is_symlink() else "not there"
+        raise LedgerRefuses(f"the ledger {path} is {kind}; give the path of a ledger that a run has written")
+    with translated(path):
+        db = connect(str(path))
+        try:
+            _check_kind(db, path)
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise LedgerRefuses(f"{path} is not a ledger of this tool; give the path of the ledger itself")
+            db.execute("PRAGMA query_only = ON")
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def transaction(db: Connection) -> Iterator[None]:
+    """One commit: all of it is on disk afterwards, or none of it is."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        _roll_back(db)
+        raise
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the database's own errors into ours, one sentence each."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        raise translate(path, name, str(error)) from error
+
+
+def translate(path: Path, name: str, text: str) -> LedgerRefuses | LedgerUnwritable:
+    """Which of our errors SQLite's error *name* means."""
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return LedgerUnwritable(
+            f"the ledger {path} cannot be written ({text}); free or fix the disk, then run the same command again"
+        )
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LedgerRefuses(f"the ledger {path} is held open by another program; close it and try again")
+    return LedgerRefuses(
+        f"the ledger {path} is damaged or no ledger ({text}); restore it from a backup, or move it away to start anew"
+    )
+
+
+def _check_kind(db: Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    kind = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if kind != APPLICATION_ID and tables:
+        raise LedgerRefuses(f"{path} is an SQLite file but no ledger of this tool; choose another path with --ledger")
+    if kind == APPLICATION_ID and version > VERSION:
+        raise LedgerRefuses(
+            f"the ledger {path} was written by a newer bulk-import (schema {version}, this one knows {VERSION}); "
+            "upgrade bulk-import"
+        )
+
+
+def _create(db: Connection) -> None:
+    with transaction(db):
+        for statement in TABLES.split(";"):
+            if statement.strip():
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _open_private(path: Path) -> int:
+    """Open *path* for reading and writing, made 0600 if it is new; a symlink is refused."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LedgerRefuses(f"{path} is a symbolic link, which is never followed; name the file itself") from None
+        raise _unwritable(path, error) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise LedgerRefuses(f"{path} is not a regular file; choose another path with --ledger")
+    return handle
+
+
+def _unwritable(path: Path, error: OSError) -> LedgerUnwritable:
+    return LedgerUnwritable(f"{path} cannot be written ({error.strerror}); choose a writable place with --ledger")
+
+
+def _roll_back(db: Connection) -> None:
+    try:
+        db.execute("ROLLBACK")
+    except Exception:
+        # The error that led here is the one to report, and SQLite may have rolled back by itself.
+        return

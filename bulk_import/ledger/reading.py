@@ -1,0 +1,286 @@
+"""Everything that is asked of the ledger; nothing here changes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulk_import.ledger.database import Connection, translated
+from bulk_import.ledger.purpose import Purpose
+from bulk_import.model import Claim, Customer, Doubt, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of `export --what all`; `customer_id` of a duplicate is its owner's."""
+
+    row: int
+    line: int | None
+    source_id: str | None
+    email: str | None
+    status: str
+    customer_id: str | None
+    duplicate_of: int | None
+    error_type: str | None
+    error_code: str | None
+    error_param: str | None
+    error_message: str | None
+    http_status: int | None
+    request_id: str | None
+    attempts: int
+    settled_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The row that owns an e-mail, and where it stands."""
+
+    number: int
+    status: Status
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command that worked on the ledger; `ended_at` None means still open, or killed."""
+
+    verb: str
+    started_at: float
+    ended_at: float | None
+    pid: int
+    host: str
+    boot: str | None
+    boot_offset: float | None
+    exit_code: int | None
+    reason: str | None
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows stand where; `orphans` are the duplicates whose owner failed."""
+
+    rows: int
+    by_status: Mapping[Status, int]
+    orphans: int
+
+    def count(self, status: Status) -> int:
+        """Rows of one status as users see it: a claim at rest shows as in doubt."""
+        if status is Status.IN_DOUBT:
+            return self.by_status.get(Status.IN_DOUBT, 0) + self.by_status.get(Status.CLAIMED, 0)
+        if status is Status.PENDING:
+            return self.rows - sum(n for s, n in self.by_status.items() if s is not Status.PENDING)
+        return self.by_status.get(status, 0)
+
+
+_LINES = """
+SELECT e.number, e.line, e.source_id, e.email, e.status, coalesce(e.customer_id, o.customer_id), e.owner,
+       e.error_type, e.error_code, e.error_param, e.error_message, e.http_status, e.request_id, e.attempts, e.settled_at
+FROM entry e LEFT JOIN entry o ON o.number = e.owner
+"""
+_CLAIMS = """
+SELECT e.number, e.line, e.source_id, e.generation, p.params, e.email, e.owned_key, e.claimed_at, e.stripe_time,
+       e.key_fingerprint, e.target, p.fields, e.doubt, e.attempted_at
+FROM entry e LEFT JOIN payload p ON p.number = e.number
+"""
+
+
+class Reader:
+    """A view of the ledger; safe beside the writer of another process."""
+
+    def __init__(self, db: Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+
+    def purpose(self) -> Purpose | None:
+        """What the ledger is for; None while no run has got so far as to know it."""
+        found = self._one("SELECT facts, chunks FROM job")
+        return Purpose.from_text(found[0], bytes(found[1])) if found else None
+
+    def tally(self) -> Tally:
+        """Count every row of the source."""
+        purpose = self.purpose()
+        counts = {Status(s): n for s, n in self._all("SELECT status, count(*) FROM entry GROUP BY status")}
+        orphans = self._one(
+            "SELECT count(*) FROM entry e JOIN entry o ON o.number = e.owner "
+            "WHERE e.status = 'duplicate' AND o.status = 'failed'"
+        )[0]
+        return Tally(purpose.rows if purpose else sum(counts.values()), counts, orphans)
+
+    def lines(self, numbers: Sequence[int] | None = None) -> Iterator[Line]:
+        """Every row of the source in row order, rows never looked at included; or just *numbers*."""
+        if numbers is not None:
+            for chunk in _chunks(list(numbers), 500):
+                where = f"WHERE e.number IN ({_marks(chunk)}) ORDER BY e.number"
+                for found in self._all(_LINES + where, chunk):
+                    yield _line(found)
+            return
+        purpose = self.purpose()
+        expected = 1
+        with translated(self._path):
+            for found in self._db.execute(_LINES + "ORDER BY e.number"):
+                yield from _unseen(expected, found[0])
+                yield _line(found)
+                expected = found[0] + 1
+        yield from _unseen(expected, (purpose.rows if purpose else 0) + 1)
+
+    def failures(self) -> Iterator[tuple[Line, Mapping[str, Any]]]:
+        """Failed and invalid rows and the duplicates of failed owners, each with its original fields."""
+        query = _LINES.replace("FROM entry e", ", p.fields FROM entry e").replace(
+            "ON o.number = e.owner", "ON o.number = e.owner LEFT JOIN payload p ON p.number = e.number"
+        )
+        where = (
+            "WHERE e.status IN ('failed', 'invalid') OR (e.status = 'duplicate' AND o.status = 'failed') "
+            "ORDER BY e.number"
+        )
+        with translated(self._path):
+            for found in self._db.execute(query + where):
+                yield _line(found[:-1]), json.loads(found[-1] or "{}")
+
+    def looked_at(self) -> bytearray:
+        """A byte for each row number (index 0 unused): 1 where the row needs no reading again."""
+        purpose = self.purpose()
+        marks = bytearray((purpose.rows if purpose else 0) + 1)
+        with translated(self._path):
+            for (number,) in self._db.execute("SELECT number FROM entry WHERE status <> 'pending'"):
+                if number < len(marks):
+                    marks[number] = 1
+        return marks
+
+    def claims(self, statuses: Sequence[Status]) -> list[Claim]:
+        """The claims of all rows in *statuses*, with what was promised; in row order."""
+        names = ",".join(f"'{status.value}'" for status in statuses)
+        where = f"WHERE e.status IN ({names}) ORDER BY e.number"
+        return [_claim(found) for found in self._all(_CLAIMS + where)]
+
+    def owners(self, owned_keys: Iterable[str]) -> dict[str, Owner]:
+        """Who owns each of these e-mails, by the text that stands for it in the ledger."""
+        found: dict[str, Owner] = {}
+        for chunk in _chunks(list(owned_keys), 500):
+            query = f"SELECT owned_key, number, status, generation FROM entry WHERE owned_key IN ({_marks(chunk)})"  # noqa: S608 - marks only
+            found.update({key: Owner(n, Status(status), g) for key, n, status, g in self._all(query, chunk)})
+        return found
+
+    def next_generations(self, numbers: Sequence[int]) -> dict[int, int]:
+        """The generation a new claim of each of these rows must have; absent rows begin with 0.
+
+        A row that is pending again has it stored; one that failed or was invalid gets the next one, since the
+        answer to its last key may be replayed.
+        """
+        found: dict[int, int] = {}
+        for chunk in _chunks(list(numbers), 500):
+            query = f"SELECT number, generation + (status <> 'pending') FROM entry WHERE number IN ({_marks(chunk)})"  # noqa: S608 - marks only
+            found.update(self._all(query, chunk))
+        return found
+
+    def has_success(self) -> bool:
+        """Whether any row of this ledger was ever created or updated."""
+        return self._one("SELECT 1 FROM entry WHERE status IN ('created', 'updated') LIMIT 1") is not None
+
+    def a_created_customer(self) -> str | None:
+        """Some customer this ledger created, to prove that a key reaches the same account."""
+        found = self._one("SELECT customer_id FROM entry WHERE status = 'created' LIMIT 1")
+        return found[0] if found else None
+
+    def owners_of_customers(self, ids: Sequence[str]) -> dict[str, int]:
+        """Which row of this ledger is mapped to each of these customers."""
+        found: dict[str, int] = {}
+        for chunk in _chunks(list(ids), 500):
+            query = f"SELECT customer_id, number FROM entry WHERE customer_id IN ({_marks(chunk)})"  # noqa: S608 - marks only
+            found.update(self._all(query, chunk))
+        return found
+
+    def commands(self) -> list[Command]:
+        """Every command that worked on the ledger, oldest first."""
+        return [
+            _command(found)
+            for found in self._all(
+                "SELECT verb, started_at, ended_at, pid, host, boot, boot_offset, exit_code, reason, facts "
+                "FROM command ORDER BY id"
+            )
+        ]
+
+    def snapshot(self) -> tuple[float, float | None, int] | None:
+        """When the account was last read whole: begun, finished (None if it never was), newest `created`."""
+        found = self._one("SELECT begun_at, finished_at, newest FROM snapshot")
+        return (found[0], found[1], found[2]) if found else None
+
+    def customers(self, owned_keys: Sequence[str]) -> dict[str, list[Customer]]:
+        """The account's customers with these e-mails as last read, oldest first for each."""
+        found: dict[str, list[Customer]] = {}
+        columns = "email_key, id, email, created, marker"
+        for chunk in _chunks(list(owned_keys), 500):
+            query = f"SELECT {columns} FROM customer WHERE email_key IN ({_marks(chunk)}) ORDER BY created, id"  # noqa: S608 - marks only
+            for key, cid, email, created, marker in self._all(query, chunk):
+                found.setdefault(key, []).append(Customer(cid, email, created, livemode=False, marker=marker))
+        return found
+
+    def known_customers(self, ids: Sequence[str]) -> set[str]:
+        """Which of these customers the last reading of the account holds."""
+        known: set[str] = set()
+        for chunk in _chunks(list(ids), 500):
+            query = f"SELECT id FROM customer WHERE id IN ({_marks(chunk)})"  # noqa: S608 - marks only
+            known.update(row[0] for row in self._all(query, chunk))
+        return known
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def _one(self, query: str) -> Any:
+        with translated(self._path):
+            return self._db.execute(query).fetchone()
+
+    def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with translated(self._path):
+            return list(self._db.execute(query, tuple(values)).fetchall())
+
+
+def _line(found: Any) -> Line:
+    status = Status.IN_DOUBT.value if found[4] == Status.CLAIMED.value else found[4]
+    values = [*found[:4], status, *found[5:]]
+    return Line(*values)
+
+
+def _command(found: Any) -> Command:
+    values = [*found[:-1], json.loads(found[-1])]
+    return Command(*values)
+
+
+def _unseen(first: int, end: int) -> Iterator[Line]:
+    for number in range(first, end):
+        yield Line(number, None, None, None, Status.PENDING.value, *(None,) * 8, 0, None)
+
+
+def _claim(found: Sequence[Any]) -> Claim:
+    (
+        number,
+        line,
+        source_id,
+        generation,
+        params,
+        email,
+        key,
+        claimed_at,
+        stripe_time,
+        key_fp,
+        target,
+        fields,
+        doubt,
+        at,
+    ) = found
+    return Claim(
+        number, line, source_id, generation, json.loads(params or "{}"), email, key, claimed_at or 0.0, stripe_time,
+        key_fp, target, json.loads(fields or "{}"), Doubt(doubt) if doubt else None, at,
+    )  # fmt: skip
+
+
+def _marks(chunk: Sequence[Any]) -> str:
+    return ",".join("?" * len(chunk))
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

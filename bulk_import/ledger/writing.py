@@ -1,0 +1,298 @@
+"""Everything that changes the ledger; each public method is one commit, on disk when it returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, assert_never
+
+from bulk_import.errors import LedgerRefuses
+from bulk_import.ledger.arrows import allowed_from
+from bulk_import.ledger.database import Connection, transaction, translated
+from bulk_import.ledger.purpose import Purpose
+from bulk_import.model import (
+    Claim,
+    Created,
+    Customer,
+    Duplicate,
+    Existing,
+    Failed,
+    InDoubt,
+    Invalid,
+    Refusal,
+    Released,
+    Settled,
+    Status,
+    Updated,
+)
+
+SUCCESSES = "('created','existing','updated')"
+
+_CLAIM = """
+INSERT INTO entry (number, line, source_id, email, owned_key, status, target, generation, claimed_at, stripe_time,
+                   key_fingerprint)
+VALUES (?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET
+    line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key,
+    status = 'claimed', owner = NULL, customer_id = NULL, target = excluded.target, generation = excluded.generation,
+    claimed_at = excluded.claimed_at, stripe_time = excluded.stripe_time, key_fingerprint = excluded.key_fingerprint,
+    attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
+    error_message = NULL, http_status = NULL, request_id = NULL, settled_at = NULL
+WHERE entry.status IN ({claimed})
+"""
+_ENTER = """
+INSERT INTO entry (number, line, source_id, email, owned_key, status) VALUES (?, ?, ?, ?, ?, 'pending')
+ON CONFLICT (number) DO UPDATE SET
+    line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key
+"""
+_SETTLE = """
+UPDATE entry SET status = ?, customer_id = ?, owner = ?, doubt = ?, error_type = ?, error_code = ?, error_param = ?,
+    error_message = ?, http_status = ?, request_id = ?, attempts = attempts + ?,
+    attempted_at = coalesce(?, attempted_at), settled_at = ?
+WHERE number = ? AND status IN ({})
+"""
+_PAYLOAD = """
+INSERT INTO payload (number, params, fields) VALUES (?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET params = excluded.params, fields = coalesce(excluded.fields, fields)
+"""
+
+
+class Writer:
+    """The ledger's one writer; its methods must be called one at a time, from any thread.
+
+    Raises `LedgerUnwritable` when the disk refuses (nothing of that commit is then on disk) and
+    `LedgerRefuses` for a damaged file or an arrow that the table of states does not allow.
+    """
+
+    def __init__(self, db: Connection, path: Path, now: Callable[[], float]) -> None:
+        self._db = db
+        self._path = path
+        self._now = now
+        self._purpose: Purpose | None = None
+
+    def found(self, purpose: Purpose) -> None:
+        """Write, or replace, what this ledger is for."""
+        with translated(self._path), transaction(self._db):
+            self._db.execute(
+                "INSERT OR REPLACE INTO job (id, facts, chunks) VALUES (1, ?, ?)", (purpose.to_text(), purpose.chunks)
+            )
+        self._purpose = purpose
+
+    def adopt(self, purpose: Purpose) -> None:
+        """Take over the purpose that the ledger already holds."""
+        self._purpose = purpose
+
+    def begin_command(self, verb: str, boot: str | None, boot_offset: float | None) -> int:
+        """Log that a command works on this ledger; the row stays open until it is ended."""
+        with translated(self._path), transaction(self._db):
+            self._db.execute(
+                "INSERT INTO command (verb, started_at, pid, host, boot, boot_offset) VALUES (?, ?, ?, ?, ?, ?)",
+                (verb, self._now(), os.getpid(), socket.gethostname(), boot, boot_offset),
+            )
+            return int(self._db.execute("SELECT last_insert_rowid()").fetchone()[0])
+
+    def end_command(self, command: int, exit_code: int, reason: str | None, facts: Mapping[str, Any]) -> None:
+        """Close a command's log line with its exit code and, in one sentence, why it ended."""
+        with translated(self._path), transaction(self._db):
+            self._db.execute(
+                "UPDATE command SET ended_at = ?, exit_code = ?, reason = ?, facts = ? WHERE id = ?",
+                (self._now(), exit_code, reason, json.dumps(facts), command),
+            )
+
+    def write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
+        """Claim and settle, in one commit: afterwards all of it is on disk, or none."""
+        with translated(self._path), transaction(self._db):
+            if claims:
+                self._claim(claims)
+            if settled:
+                self._settle(settled)
+
+    def claim_again(self, numbers: Iterable[int]) -> None:
+        """Rows in doubt go out again under the key they have."""
+        with translated(self._path), transaction(self._db):
+            for chunk in _chunks(list(numbers), 500):
+                self._db.execute(
+                    f"UPDATE entry SET status = 'claimed' WHERE status = 'in_doubt' AND number IN ({_marks(chunk)})",  # noqa: S608 - marks only
+                    chunk,
+                )
+
+    def begin_snapshot(self) -> None:
+        """Forget the account's customers as last read; a new reading begins now."""
+        with translated(self._path), transaction(self._db):
+            self._db.execute("DELETE FROM customer")
+            self._db.execute(
+                "INSERT OR REPLACE INTO snapshot (id, begun_at, finished_at, newest) VALUES (1, ?, NULL, 0)",
+                (self._now(),),
+            )
+
+    def remember(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> None:
+        """Keep customers of the account, each with the key its e-mail is compared by."""
+        with translated(self._path), transaction(self._db):
+            self._db.executemany(
+                "INSERT OR REPLACE INTO customer (id, email_key, email, created, marker) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (c.id, self.owned_key(key), None if self._hashing else c.email, c.created, c.marker)
+                    for c, key in zip(customers, keys, strict=True)
+                ],
+            )
+            newest = max((c.created for c in customers), default=0)
+            self._db.execute("UPDATE snapshot SET newest = max(newest, ?) WHERE id = 1", (newest,))
+
+    def forget(self, customer_id: str) -> None:
+        """Drop a customer that turned out to be deleted."""
+        with translated(self._path), transaction(self._db):
+            self._db.execute("DELETE FROM customer WHERE id = ?", (customer_id,))
+
+    def finish_snapshot(self) -> None:
+        """The account has been read whole."""
+        with translated(self._path), transaction(self._db):
+            self._db.execute("UPDATE snapshot SET finished_at = ? WHERE id = 1", (self._now(),))
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and truncate it, so that deleted parameters are gone from both."""
+        try:
+            with translated(self._path):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._db.close()
+
+    def owned_key(self, email_key: str | None) -> str | None:
+        """What stands for an e-mail in the ledger."""
+        return self._purpose.owned_key(email_key) if self._purpose else email_key
+
+    @property
+    def _hashing(self) -> bool:
+        return self._purpose is not None and self._purpose.hash_emails
+
+    def _claim(self, claims: Sequence[Claim]) -> None:
+        before = self._changes()
+        self._db.executemany(
+            _CLAIM.format(claimed=_names(allowed_from(Status.CLAIMED))),
+            [
+                (
+                    c.row, c.line, c.source_id, c.email, self.owned_key(c.email_key), c.target, c.generation,
+                    c.claimed_at, c.stripe_time, c.key_fingerprint,
+                )
+                for c in claims
+            ],
+        )  # fmt: skip
+        self._must_have_changed(before, len(claims), "claimed")
+        self._db.executemany(
+            _PAYLOAD, [(c.row, _json(c.params), _json(c.fields) if c.fields else None) for c in claims]
+        )
+
+    def _settle(self, settled: Sequence[Settled]) -> None:
+        rows = [s for s in settled if s.row is not None]
+        self._db.executemany(_ENTER, [self._entrance(s) for s in rows])
+        by_status: dict[Status, list[tuple[Any, ...]]] = {}
+        for s in settled:
+            status, columns = _columns(s, self._now())
+            by_status.setdefault(status, []).append(columns)
+        # A row may be refused and taken back in one commit: taking back comes last.
+        for status, columns_list in sorted(by_status.items(), key=lambda item: item[0] is Status.PENDING):
+            before = self._changes()
+            self._db.executemany(_SETTLE.format(_names(allowed_from(status))), columns_list)
+            self._must_have_changed(before, len(columns_list), status)
+        self._keep_or_drop(settled)
+
+    def _entrance(self, s: Settled) -> tuple[Any, ...]:
+        row = s.row
+        assert row is not None  # noqa: S101 - the caller filtered
+        owns = isinstance(s.outcome, Existing | Failed) and not isinstance(row, Invalid)
+        key = self.owned_key(row.email_key) if owns and not isinstance(row, Invalid) else None
+        return (row.number, row.line, row.source_id, row.email, key)
+
+    def _keep_or_drop(self, settled: Sequence[Settled]) -> None:
+        """Personal data stays only as long as replay, retry or export can need it."""
+        keep = [s for s in settled if s.row is not None and isinstance(s.outcome, Invalid | Duplicate | Failed)]
+        self._db.executemany(_PAYLOAD, [(s.number, None, _json(s.row.fields)) for s in keep if s.row is not None])
+        done = [(s.number,) for s in settled if isinstance(s.outcome, Created | Updated | Existing)]
+        self._db.executemany("DELETE FROM payload WHERE number = ?", done)
+        self._db.executemany(
+            "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
+            done,
+        )
+        follow = [(s.number,) for s in settled if isinstance(s.outcome, Duplicate)]
+        self._db.executemany(
+            "DELETE FROM payload WHERE number = ?1 AND (SELECT o.status FROM entry e JOIN entry o ON o.number = e.owner "  # noqa: S608 - a constant
+            f"WHERE e.number = ?1) IN {SUCCESSES}",
+            follow,
+        )
+        if self._hashing:
+            self._db.executemany("UPDATE entry SET email = NULL WHERE number = ?", done + follow)
+        released = [(s.outcome.generation, s.number) for s in settled if isinstance(s.outcome, Released)]
+        self._db.executemany("UPDATE entry SET generation = ? WHERE number = ?", released)
+        self._db.executemany("DELETE FROM payload WHERE number = ?", [(number,) for _, number in released])
+
+    def _changes(self) -> int:
+        return int(self._db.execute("SELECT total_changes()").fetchone()[0])
+
+    def _must_have_changed(self, before: int, count: int, status: str) -> None:
+        if self._changes() - before != count:
+            raise LedgerRefuses(
+                f"the ledger {self._path} does not agree that every one of these {count} rows may become {status}; "
+                "nothing of this was written; keep the file and report this"
+            )
+
+
+def _columns(s: Settled, now: float) -> tuple[Status, tuple[Any, ...]]:
+    nothing = Refusal()
+    customer: str | None = None
+    owner: int | None = None
+    doubt: str | None = None
+    refusal = nothing
+    match s.outcome:
+        case Created(customer_id, request_id):
+            status, customer, refusal = Status.CREATED, customer_id, replace(nothing, request_id=request_id)
+        case Updated(customer_id, request_id):
+            status, customer, refusal = Status.UPDATED, customer_id, replace(nothing, request_id=request_id)
+        case Existing(customer_id, note):
+            status, customer, refusal = Status.EXISTING, customer_id, replace(nothing, message=note)
+        case Duplicate(owner_number):
+            status, owner = Status.DUPLICATE, owner_number
+        case Failed(why):
+            status, refusal = Status.FAILED, why
+        case InDoubt(why, how):
+            status, refusal, doubt = Status.IN_DOUBT, why, how.value
+        case Invalid():
+            status, refusal = Status.INVALID, why_invalid(s.outcome)
+        case Released():
+            status = Status.PENDING
+        case _:
+            assert_never(s.outcome)
+    settled_at = None if status in (Status.IN_DOUBT, Status.PENDING) else now
+    return status, (
+        status.value, customer, owner, doubt, refusal.type, refusal.code, refusal.param, refusal.message,
+        refusal.http_status, refusal.request_id, s.attempts, s.attempted_at, settled_at, s.number,
+    )  # fmt: skip
+
+
+def why_invalid(row: Invalid) -> Refusal:
+    """Tell every problem of an invalid row in the export's words: code and param of the first, all messages."""
+    first = row.problems[0]
+    return Refusal(
+        type="invalid_row",
+        code=first.rule,
+        param=first.param or first.column,
+        message="; ".join(problem.message for problem in row.problems),
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _names(statuses: Iterable[Status]) -> str:
+    return ", ".join(f"'{status.value}'" for status in statuses)
+
+
+def _marks(chunk: Sequence[Any]) -> str:
+    return ",".join("?" * len(chunk))
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

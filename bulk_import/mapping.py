@@ -1,0 +1,230 @@
+"""Which column becomes which field of a customer: settled once, shown to the person, then applied to every row.
+
+`settle_mapping` decides for the columns of a CSV file at once. A JSONL source has no header, so its mapping
+decides for each set of columns as it is met, by the same rules; `Mapping.plan` is where both come together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulk_import.aliases import OWN_COLUMNS
+from bulk_import.choosing import Assignment, Plan, Wishes, choose, find_column, slot_of
+from bulk_import.errors import UsageError
+from bulk_import.mapping_options import Constant, MappingOptions, Unmapped, load_profile, wished
+from bulk_import.targets import (
+    Ignored,
+    Metadata,
+    NamePart,
+    Param,
+    Refused,
+    SourceKey,
+    Target,
+    VatNumber,
+    described,
+)
+from bulk_import.wording import fold, listed, nearest, terminal_safe
+
+__all__ = [
+    "Assignment",
+    "Constant",
+    "Ignored",
+    "Mapping",
+    "MappingLine",
+    "MappingOptions",
+    "Metadata",
+    "NamePart",
+    "Param",
+    "Plan",
+    "Refused",
+    "SourceKey",
+    "Target",
+    "Unmapped",
+    "VatNumber",
+    "load_profile",
+    "settle_mapping",
+]
+
+# Records of a JSONL file have few shapes; a file of thousands is still read, only without remembering them.
+_MOST_PLANS = 1024
+_MOST_COLUMNS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class MappingLine:
+    """One line of the mapping as a person sees it; `column` is None for a value set for every row."""
+
+    column: str | None
+    field: str
+    guess: bool
+    why: str
+
+
+class Mapping:
+    """What becomes of every column.
+
+    `columns` is None for a source without a header (JSONL); then plans are made as records are met, and
+    `lines`, `notices` and `unmet` tell what has been met so far. Everything else never changes.
+    """
+
+    def __init__(self, columns: Sequence[str] | None, wishes: Wishes, constants: tuple[Constant, ...]) -> None:
+        self.columns = tuple(columns) if columns is not None else None
+        self.constants = constants
+        self._wishes = wishes
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._met: dict[str, Assignment] = {}
+        self._notes: dict[str, None] = {}
+        if self.columns is not None:
+            self.plan(self.columns)
+
+    def plan(self, columns: tuple[str, ...]) -> Plan:
+        """What becomes of exactly these columns; the same answer for the same columns, and no error."""
+        known = self._plans.get(columns)
+        return known if known is not None else self._remember(columns, choose(columns, self._wishes))
+
+    def _remember(self, columns: tuple[str, ...], plan: Plan) -> Plan:
+        if len(self._plans) < _MOST_PLANS:
+            self._plans[columns] = plan
+        for assignment in plan.assignments:
+            if len(self._met) < _MOST_COLUMNS:
+                self._met.setdefault(assignment.column, assignment)
+        if len(self._notes) < _MOST_COLUMNS:
+            self._notes.update(dict.fromkeys(plan.notes))
+        return plan
+
+    @property
+    def key(self) -> str | None:
+        """The `--key` column as it was named, None without one."""
+        return self._wishes.key
+
+    @property
+    def from_own_export(self) -> bool:
+        """Whether the columns are those of a file that `export --what failed` wrote."""
+        return self.columns is not None and set(OWN_COLUMNS) <= set(self.columns)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What should be said aloud before anything is sent, a sentence each."""
+        return (*_dropped(tuple(self._met.values())), *_cautions(tuple(self._met.values())), *self._notes)
+
+    def lines(self) -> tuple[MappingLine, ...]:
+        """The mapping as rows of a table: the columns in their order, then what is set for every row."""
+        lines = [MappingLine(each.column, _field(each), each.guess, each.why) for each in self._met.values()]
+        lines += [
+            MappingLine(None, described(each.target), False, "as you set for every row") for each in self.constants
+        ]
+        return tuple(lines)
+
+    def unmet(self) -> tuple[str, ...]:
+        """Columns named by `--map` or `--key` that no record has had so far, for a source without a header."""
+        wanted = [*self._wishes.targets, *([self.key] if self.key is not None else [])]
+        return tuple(dict.fromkeys(name for name in wanted if find_column(name, self._met) is None))
+
+    def digest(self) -> str:
+        """A short text that is the same exactly when rows are mapped alike; it holds no data of the source."""
+        if self.columns is None:
+            decided: object = sorted((name, described(target)) for name, target in self._wishes.targets.items())
+        else:
+            decided = [(each.column, described(each.target)) for each in self._met.values()]
+        constants = [(described(each.target), each.value) for each in self.constants]
+        settled = [decided, constants, self.key, self._wishes.leftover if self.columns is None else None]
+        return hashlib.sha256(json.dumps(settled, ensure_ascii=True).encode()).hexdigest()
+
+
+def settle_mapping(
+    columns: Sequence[str] | None, options: MappingOptions | None = None, *, allow_no_email: bool = False
+) -> Mapping:
+    """The mapping for a source with these columns, or with None for one without a header.
+
+    Raises `UsageError` for anything that cannot be done as asked: a column or field that is not there, two
+    columns for one field, no e-mail column (unless *allow_no_email*), or columns left over that are refused.
+    """
+    wishes, constants = wished(options if options is not None else MappingOptions())
+    if columns is not None:
+        _refuse_missing_columns(wishes, columns)
+    mapping = Mapping(columns, wishes, constants)
+    if mapping.columns is not None:
+        assignments = mapping.plan(mapping.columns).assignments
+        _refuse_unmapped(assignments)
+        if not allow_no_email:
+            _refuse_without_email(assignments, mapping.columns)
+    return mapping
+
+
+def _refuse_missing_columns(wishes: Wishes, columns: Sequence[str]) -> None:
+    named = [("--map", name) for name in wishes.targets]
+    named += [("--key", wishes.key)] if wishes.key is not None else []
+    seen: dict[str, str] = {}
+    for option, name in named:
+        column = find_column(name, columns)
+        if column is None:
+            raise UsageError(
+                f"{option} names the column {listed([name])}, which the file does not have"
+                f"{_maybe(name, columns)}; its columns are {listed(columns)}."
+            )
+        if option == "--map" and seen.setdefault(column, name) != name:
+            raise UsageError(f"--map names the column {listed([column])} twice, as {listed([seen[column], name])}.")
+
+
+def _refuse_unmapped(assignments: tuple[Assignment, ...]) -> None:
+    left = [each.column for each in assignments if each.unmapped]
+    if left:
+        raise UsageError(
+            f"{len(left)} column(s) have no field and unmapped columns are refused: {listed(left, 100)}; give each a "
+            f'field with --map "COLUMN=FIELD" (or =ignore), or say --unmapped metadata or --unmapped ignore.'
+        )
+
+
+def _refuse_without_email(assignments: tuple[Assignment, ...], columns: tuple[str, ...]) -> None:
+    if any(slot_of(each.target) == ("email",) for each in assignments):
+        return
+    likely = next((column for column in columns if "mail" in fold(column)), None) or nearest("email", columns)
+    example = likely if likely is not None else "COLUMN"
+    guessed = f", perhaps {listed([likely])}" if likely is not None else ""
+    raise UsageError(
+        f"No column of the file is known to hold e-mail addresses (its columns are {listed(columns)}){guessed}; name it "
+        f'with --map "{terminal_safe(example)}=email", or import rows without one with --allow-no-email{_if_one(columns)}.'
+    )
+
+
+def _if_one(columns: tuple[str, ...]) -> str:
+    """A header that was read as one cell although it holds separators asks for another delimiter."""
+    signs = {";": "';'", "\t": "'\\t'", "|": "'|'", ",": "','"}
+    found = next((shown for sign, shown in signs.items() if len(columns) == 1 and sign in columns[0]), None)
+    return f"; if that is one cell by mistake, name the separator with --delimiter {found}" if found else ""
+
+
+def _maybe(name: str, columns: Sequence[str]) -> str:
+    close = nearest(name, columns)
+    return f" (did you mean {listed([close])}?)" if close is not None else ""
+
+
+def _field(assignment: Assignment) -> str:
+    field = described(assignment.target)
+    plain_key = assignment.is_key and not isinstance(assignment.target, SourceKey)
+    return f"{field} and {described(SourceKey())}" if plain_key else field
+
+
+def _dropped(assignments: tuple[Assignment, ...]) -> list[str]:
+    """One sentence for each reason to leave columns out, the columns named."""
+    reasons: dict[str, list[str]] = {}
+    for each in assignments:
+        if isinstance(each.target, Ignored | Refused) and not each.unmapped:
+            kept = "" if isinstance(each.target, Ignored) else ", nor kept in the ledger"
+            reasons.setdefault(f"not sent{kept}: {each.target.reason}", []).append(each.column)
+    return [
+        f"The column{'s' if len(columns) > 1 else ''} {listed(columns, 20)} {'are' if len(columns) > 1 else 'is'} {reason}."
+        for reason, columns in reasons.items()
+    ]
+
+
+def _cautions(assignments: tuple[Assignment, ...]) -> list[str]:
+    return [
+        f"The column {listed([each.column])} becomes the customer's balance, in the currency's smallest unit (cents); "
+        "a positive one is charged with the next invoice."
+        for each in assignments
+        if each.target == Param(("balance",))
+    ]

@@ -1,0 +1,244 @@
+"""The gate: every request takes a turn here, so that the user's cap is never exceeded and Stripe's limits are found.
+
+A start needs a place in flight, room under the cap for all requests and room under the cap of its
+endpoint. It takes all three in one turn of the event loop, in the task that sends, once all have room: a
+request that waits holds nothing, so a slow endpoint never blocks another one, and no start is counted
+earlier than it happens. This is the only module that uses aiolimiter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiolimiter import AsyncLimiter
+
+from bulk_import import adapt, flight, outage
+from bulk_import.errors import OutOfReach
+from bulk_import.line import Line
+from bulk_import.model import Endpoint, Reply
+
+BURST = 0.0075
+REFILL = 0.985
+SLACK = 0.0075
+"""Seconds by which a late start may be made up for; a little less than the hard cap itself allows
+(`BURST / REFILL`), so that a start that our own spacing lets through finds room there."""
+RECHECK = 0.001
+NOTICE_EVERY = 60.0
+
+
+class Level:
+    """One hard cap of `cap` starts in any second, and in front of it the spacing that refusals ask for.
+
+    A bucket of capacity b refilled at r lets b + r through in its first second. Here that is
+    1 + 0.9925 · cap: never one more than the cap, even counting both ends of the second.
+    """
+
+    def __init__(self, cap: float) -> None:
+        capacity = 1 + BURST * cap
+        self.cap = cap
+        self.pace = adapt.Pace(cap)
+        self._tally = adapt.Tally()
+        self._limiter = AsyncLimiter(capacity, capacity / (REFILL * cap))
+        self._due = -math.inf
+
+    def opens_at(self, now: float) -> float:
+        """When the next start is due; the hard cap has the last word."""
+        opens_at = max(self._due + self._spacing(now), self.pace.hold_until)
+        return now + RECHECK if opens_at <= now and not self._limiter.has_capacity() else opens_at
+
+    async def take(self, now: float) -> None:
+        """Count one start; it never suspends while `opens_at` says that there is room."""
+        self._due = max(self._due + self._spacing(now), now - SLACK)
+        await self._limiter.acquire()
+
+    def hear(self, reply: Reply, now: float, *, refused: bool) -> bool:
+        """Learn from one reply; true if it changed the pace."""
+        self._tally = adapt.counted(self._tally, now, refused=refused)
+        if not refused:
+            return False
+        before = self.pace
+        pace = adapt.after_refusal(before, now, now - reply.seconds)
+        pace = adapt.bounded(pace, adapt.rate_shown(self._tally, now), now)
+        self.pace = adapt.held(pace, now, reply.retry_after)
+        return self.pace != before
+
+    def _spacing(self, now: float) -> float:
+        return 1 / min(REFILL * self.cap, adapt.allowed(self.pace, now))
+
+
+def say_nothing(code: str, message: str) -> None:
+    """Drop a notice."""
+
+
+class Gate:
+    """Where every request of a run takes its turn.
+
+    `rate` is the most starts in any second, all endpoints together (None: no rate limits at all, meant for
+    a loopback server), `endpoint_rates` the same for each endpoint. `concurrency` is the most in flight;
+    None sizes it by the rate and the latency measured. `notify(code, message)` is told with the code
+    `slowed`, `paused` or `resumed`. The caps live as long as the gate: a process MUST have only one.
+    """
+
+    def __init__(
+        self,
+        rate: float | None,
+        endpoint_rates: Mapping[Endpoint, float],
+        *,
+        concurrency: int | None = None,
+        give_up_after: float = 900.0,
+        clock: Callable[[], float] | None = None,
+        notify: Callable[[str, str], None] = say_nothing,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._rate = rate
+        self._give_up_after = give_up_after
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._notify = notify
+        self._rng = rng or random.Random()  # noqa: S311  # spreads probes over time, keeps no secret
+        self._total = None if rate is None else Level(rate)
+        self._own = {} if rate is None else {e: Level(min(rate, own)) for e, own in endpoint_rates.items()}
+        self._flight = flight.flight_for(rate, concurrency)
+        self._reach = outage.Reach()
+        self._fault = ""
+        self._noticed: dict[str, float] = {}
+        self._line = Line(self._opens_at, self._gives_up_at, self._clock)
+        self.starts: Counter[Endpoint] = Counter()
+        self.first_start: float | None = None
+        self.last_start: float | None = None
+        self.in_flight = 0
+        self.rate_limited = 0
+
+    @property
+    def max_in_flight(self) -> int:
+        """The most requests that will ever be in flight at once: no run needs more workers."""
+        return self._flight.most
+
+    def current_rate(self, endpoint: Endpoint) -> float:
+        """How many starts a second this endpoint is allowed now; infinite without a rate."""
+        now = self._clock()
+        return min((adapt.allowed(level.pace, now) for level in self._levels(endpoint)), default=math.inf)
+
+    def share(self) -> float | None:
+        """How much of the cap was used between the first and the last start; None if that cannot be said."""
+        if self._rate is None or self.first_start is None or self.last_start is None:
+            return None
+        seconds = self.last_start - self.first_start
+        return (self.starts.total() - 1) / seconds / self._rate if seconds > 0 else None
+
+    @asynccontextmanager
+    async def turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
+        """Wait until one request may start, and count it as in flight until the block is left.
+
+        Starts come in order within an endpoint. Raises OutOfReach once Stripe has been out of reach
+        for longer than the run may wait. A cancelled wait takes nothing.
+        """
+        async with self._line.front(endpoint):
+            is_probe = await self._start(endpoint)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            if is_probe:
+                self._reach = outage.probe_over(self._reach, self._clock(), self._rng.random())
+            self._line.look()
+
+    def heard(self, endpoint: Endpoint, reply: Reply) -> None:
+        """Learn from a reply, good or bad; every reply MUST pass here once."""
+        now = self._clock()
+        self._judge_reach(reply, now)
+        if reply.status is not None:
+            self.rate_limited += reply.status == 429
+            self._judge_limits(endpoint, reply, now)
+        self._line.look()
+
+    async def _start(self, endpoint: Endpoint) -> bool:
+        """Take a place in flight and a start from both levels without suspending; true for the probe of a pause."""
+        now = self._clock()
+        if self._gives_up_at() <= now:
+            raise OutOfReach(
+                f"Stripe has been out of reach for {_duration(self._give_up_after)} ({self._fault}); "
+                "nothing is lost, run the same command again to continue"
+            )
+        self.in_flight += 1
+        for level in self._levels(endpoint):
+            await level.take(now)
+        self.starts[endpoint] += 1
+        self.first_start = now if self.first_start is None else self.first_start
+        self.last_start = now
+        self._reach = outage.probe_begun(self._reach)
+        return self._reach.pause is not None
+
+    def _levels(self, endpoint: Endpoint) -> tuple[Level, ...]:
+        return tuple(level for level in (self._total, self._own.get(endpoint)) if level is not None)
+
+    def _gives_up_at(self) -> float:
+        return outage.gives_up_at(self._reach, self._give_up_after)
+
+    def _opens_at(self, endpoint: Endpoint, now: float) -> float:
+        """When a place, Stripe's health and both levels let a request start; leaving and hearing look again."""
+        if self.in_flight >= flight.places(self._flight, now):
+            return math.inf
+        opens_at = max(outage.next_start_at(self._reach), self._flight.pace.hold_until)
+        return max((opens_at, *(level.opens_at(now) for level in self._levels(endpoint))))
+
+    def _judge_reach(self, reply: Reply, now: float) -> None:
+        before = self._reach.pause
+        self._reach = outage.after_reply(self._reach, outage.sign_of(reply), now, self._rng.random())
+        pause = self._reach.pause
+        if before is None and pause is not None:
+            self._fault = f"HTTP {reply.status}" if reply.status else reply.detail or reply.fault or "no answer"
+            self._notify(
+                "paused",
+                f"Stripe is out of reach, {pause.cause} ({self._fault}): waiting for up to "
+                f"{_duration(self._give_up_after)}, with a probe now and then; no row is lost",
+            )
+        elif before is not None and pause is None:
+            self._notify("resumed", "Stripe answers again, the run goes on")
+
+    def _judge_limits(self, endpoint: Endpoint, reply: Reply, now: float) -> None:
+        """Slow down whatever the reply says is too fast."""
+        limit = adapt.limit_hit(reply)
+        if limit is None:
+            self._flight = flight.after_answer(self._flight, reply.seconds)
+        elif limit is adapt.Limit.CONCURRENCY:
+            self._lower_flight(reply, now)
+        own, total = self._own.get(endpoint), self._total
+        if own is not None and own.hear(reply, now, refused=limit is adapt.Limit.ENDPOINT_RATE):
+            self._say_slowed(endpoint.value, own, reply, now)
+        if total is not None and total.hear(reply, now, refused=limit is adapt.Limit.GLOBAL_RATE):
+            self._say_slowed("all requests", total, reply, now)
+
+    def _lower_flight(self, reply: Reply, now: float) -> None:
+        before = flight.places(self._flight, now)
+        self._flight = flight.after_refusal(self._flight, now, now - reply.seconds, reply.retry_after)
+        after = flight.places(self._flight, now)
+        if after < before:
+            self._say_now_and_then(
+                "concurrency",
+                f"Stripe refuses {before} requests at once ({reply.limited_reason}): {after} at once for now",
+                now,
+            )
+
+    def _say_slowed(self, what: str, level: Level, reply: Reply, now: float) -> None:
+        rate = adapt.allowed(level.pace, now)
+        reason = reply.limited_reason or "429 without a reason"
+        self._say_now_and_then(
+            what,
+            f"Stripe allows less than {level.cap:g} requests a second ({what}: {reason}): "
+            f"slowed to {rate:.3g} a second, feeling the way back up",
+            now,
+        )
+
+    def _say_now_and_then(self, about: str, message: str, now: float) -> None:
+        if now - self._noticed.get(about, -math.inf) >= NOTICE_EVERY:
+            self._noticed[about] = now
+            self._notify("slowed", message)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"

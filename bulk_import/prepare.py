@@ -1,0 +1,236 @@
+"""Record -> Row | Invalid: maps one record and judges it, every problem at once; pure, and never an exception."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulk_import.assembling import Draft, assemble
+from bulk_import.cards import holds_card, mask_cards
+from bulk_import.completeness import whole_faults
+from bulk_import.customer import Fault, Noted, too_long, unquoted_digits
+from bulk_import.emails import EmailCheck, email_key
+from bulk_import.flattening import flatten, is_flat, json_kind, metadata_text
+from bulk_import.formulas import restore
+from bulk_import.keeping import kept_fields, masked
+from bulk_import.mapping import Mapping as ColumnMapping
+from bulk_import.model import SOURCE_ID, Invalid, Problem, Record, Row
+from bulk_import.parameters import MAX_METADATA_VALUE
+from bulk_import.recipes import METADATA, Recipe, Step, compile_recipe
+from bulk_import.wording import terminal_safe
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LINE_SIGNS = re.compile("[\t\n\r]")
+_SHORTEST_CARD = 14
+_MOST_RECIPES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How records are made into rows.
+
+    `payment_method_override` takes the place of every payment method (a dry run's `pm_card_visa`); that it
+    does is for the caller to say. `marker` is whether one metadata key is kept free for the marker.
+    """
+
+    mapping: ColumnMapping
+    allow_no_email: bool = False
+    default_payment_method: bool = True
+    payment_method_override: str | None = None
+    email_check: EmailCheck = "strict"
+    marker: bool = True
+    _recipes: dict[tuple[str, ...], Recipe] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def recipe(self, columns: tuple[str, ...]) -> Recipe:
+        """The recipe for these columns, made once."""
+        known = self._recipes.get(columns)
+        if known is None:
+            known = compile_recipe(self.mapping.plan(columns), self.mapping.constants, self.email_check)
+            if len(self._recipes) < _MOST_RECIPES:
+                self._recipes[columns] = known
+        return known
+
+
+def prepare(record: Record, how: Preparation) -> Row | Invalid:
+    """The row that can be sent for *record*, or everything that is wrong with it."""
+    if record.problem is not None:
+        return _unreadable(record, record.problem)
+    given = _restored(record.fields) if how.mapping.from_own_export else record.fields
+    fields, problems = _flat_fields(given, how)
+    recipe = how.recipe(how.mapping.columns if how.mapping.columns is not None else tuple(fields))
+    warnings: list[Problem] = []
+    draft: Draft = {"": {}}
+    _follow(recipe, fields, draft, problems, warnings)
+    problems += [_unmapped(column) for column in recipe.unmapped if fields.get(column) not in (None, "")]
+    source_id = _take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
+    params, faults = assemble(draft, recipe.fixed)
+    _set_payment_method(params, how)
+    faults += whole_faults(params, reserved_keys=1 if how.marker else 0)
+    problems += [Problem(fault.rule, fault.message, param=fault.param) for fault in faults]
+    email = params.get("email")
+    if email is None and not how.allow_no_email:
+        _miss_email(recipe, problems)
+    kept = kept_fields(given, recipe.wiped)
+    if problems:
+        return _invalid(record, source_id, _given_email(recipe, fields), problems, kept)
+    key = email_key(email) if email is not None else None
+    return Row(record.number, record.line, source_id, email, key, params, kept, tuple(warnings))
+
+
+def _restored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of a file that our own export wrote, as they were before it made them safe for spreadsheets."""
+    return {column: restore(value) if isinstance(value, str) else value for column, value in fields.items()}
+
+
+def _flat_fields(given: Mapping[str, Any], how: Preparation) -> tuple[Mapping[str, Any], list[Problem]]:
+    if how.mapping.columns is not None or is_flat(given):
+        return given, []
+    fields, twice = flatten(given)
+    return fields, [
+        Problem("twice", f'"{terminal_safe(name)}" is given twice in this record; keep one of them.', column=name)
+        for name in twice
+    ]
+
+
+def _follow(
+    recipe: Recipe, fields: Mapping[str, Any], draft: Draft, problems: list[Problem], warnings: list[Problem]
+) -> None:
+    """Cleans every column's value into the draft; what is wrong becomes a problem, what is odd a warning."""
+    get = fields.get
+    for step in recipe.steps:
+        column, group, key, limit, clean, _, to_text, watched, _ = step
+        value = get(column)
+        if value is None or value == "":
+            continue
+        text = value if type(value) is str else to_text(value)
+        if text is None:
+            problems.append(_wrong_type(step, value))
+            continue
+        text = text.strip()
+        if not text:
+            continue
+        if (len(text) >= _SHORTEST_CARD and watched) or not text.isprintable():
+            fault = _sign_fault(text, step)
+            if fault is not None:
+                problems.append(_problem(step, text, fault.rule, fault.message))
+                continue
+        if group is None:
+            continue
+        cleaned: Any = text
+        if clean is not None:
+            cleaned = clean(text)
+            kind = type(cleaned)
+            if kind is Fault:
+                problems.append(_problem(step, text, cleaned.rule, cleaned.message))
+                continue
+            if kind is Noted:
+                warnings.append(_problem(step, text, cleaned.rule, cleaned.message))
+                cleaned = cleaned.value
+        elif len(text) > limit:
+            problems.append(_problem(step, text, *too_long(text, limit)))
+            continue
+        if group in draft:
+            draft[group][key] = cleaned
+        else:
+            draft[group] = {key: cleaned}
+
+
+def _sign_fault(text: str, step: Step) -> Fault | None:
+    """What no value may contain: a card number, or signs that are no text."""
+    if step.watched and len(text) >= _SHORTEST_CARD and holds_card(text):
+        return Fault(
+            "card-number", "This holds a card number, which must never pass through; remove it from the source."
+        )
+    if step.group is None or text.isprintable():
+        return None
+    found = _CONTROL.search(text) or (None if step.many_lines else _LINE_SIGNS.search(text))
+    if found is None:
+        return None
+    return Fault("control-character", f"This holds the control character U+{ord(found.group()):04X}; remove it.")
+
+
+def _take_key(
+    recipe: Recipe, fields: Mapping[str, Any], draft: Draft, problems: list[Problem], warnings: list[Problem]
+) -> str | None:
+    """The row's own id, put into the metadata, too."""
+    column = recipe.key_column
+    text = (metadata_text(fields.get(column or "")) or "").strip()
+    text = unquoted_digits(text)
+    if not text:
+        warnings.append(Problem("key-missing", "This row has no id of its own in the key column.", column=column))
+        return None
+    fault = _key_fault(text)
+    if fault is not None:
+        problems.append(Problem(fault.rule, fault.message, column, shown(text), f"metadata.{SOURCE_ID}"))
+        return None
+    draft.setdefault(METADATA, {})[SOURCE_ID] = text
+    return text
+
+
+def _key_fault(text: str) -> Fault | None:
+    if len(text) > MAX_METADATA_VALUE:
+        return Fault(
+            "too-long", f"The row's id has {len(text)} characters and at most {MAX_METADATA_VALUE} are allowed."
+        )
+    if _CONTROL.search(text) or _LINE_SIGNS.search(text):
+        return Fault("control-character", "The row's id holds a control character; remove it.")
+    return None
+
+
+def _set_payment_method(params: dict[str, Any], how: Preparation) -> None:
+    """Makes the payment method the default one for invoices, in the same call that attaches it."""
+    override = how.payment_method_override
+    method = params.get("payment_method")
+    settings = params.get("invoice_settings", {})
+    if method is not None and override is not None:
+        method = params["payment_method"] = override
+    if override is not None and "default_payment_method" in settings:
+        settings["default_payment_method"] = override
+    if method is not None and how.default_payment_method:
+        params.setdefault("invoice_settings", settings).setdefault("default_payment_method", method)
+
+
+def _miss_email(recipe: Recipe, problems: list[Problem]) -> None:
+    """Says that the e-mail is missing, unless what is wrong with it has been said already."""
+    if not any(problem.param == "email" for problem in problems):
+        message = "This row has no e-mail address; fill it in, or import such rows with --allow-no-email."
+        problems.append(Problem("email-missing", message, column=recipe.email_column, param="email"))
+
+
+def _given_email(recipe: Recipe, fields: Mapping[str, Any]) -> str | None:
+    value = fields.get(recipe.email_column) if recipe.email_column is not None else None
+    return (mask_cards(value.strip()) or None) if isinstance(value, str) else None
+
+
+def _invalid(
+    record: Record, source_id: str | None, email: str | None, problems: list[Problem], kept: Mapping[str, Any]
+) -> Invalid:
+    if any(problem.rule == "card-number" for problem in problems):
+        kept = masked(kept)
+    return Invalid(record.number, record.line, source_id, email, tuple(problems), kept)
+
+
+def _unreadable(record: Record, reason: str) -> Invalid:
+    problem = Problem("unreadable", reason)
+    return Invalid(record.number, record.line, None, None, (problem,), masked(record.fields))
+
+
+def _problem(step: Step, text: str, rule: str, message: str) -> Problem:
+    return Problem(rule, message, step.column, shown(text), step.field)
+
+
+def _wrong_type(step: Step, value: Any) -> Problem:
+    message = f"Text is needed here and this is {json_kind(value)}; write it as text."
+    return Problem("type", message, step.column, shown(str(value)), step.field)
+
+
+def _unmapped(column: str) -> Problem:
+    message = 'No field is known for this column; say --map "COLUMN=FIELD" (or =ignore), or --unmapped metadata.'
+    return Problem("unmapped", message, column)
+
+
+def shown(text: str) -> str:
+    """A value as a message may quote it: card numbers masked, shortened, safe for a terminal."""
+    return terminal_safe(mask_cards(text))

@@ -1,0 +1,23 @@
+"""Reading a source: bytes to records, with everything that was decided on the way said aloud.
+
+    path ── Source (bytes, fingerprint) ── unpacked ── decoded ── whole lines ── records
+                                              └ detect() settles a Reading once; read() obeys it every time
+"""
+
+from bulk_import.reading.detect import detect
+from bulk_import.reading.records import Records, read, read_records
+from bulk_import.reading.settled import Notice, Overrides, Reading
+from bulk_import.reading.source import Fingerprint, Source, spool
+
+__all__ = [
+    "Fingerprint",
+    "Notice",
+    "Overrides",
+    "Reading",
+    "Records",
+    "Source",
+    "detect",
+    "read",
+    "read_records",
+    "spool",
+]

@@ -1,0 +1,166 @@
+"""What becomes of a record that the fast path would not take as it is: read after all, or damaged, and how far it goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bulk_import.reading.cells import Line, Split, split_record
+from bulk_import.reading.kinds import fits
+from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte
+from bulk_import.reading.table import Table
+
+LOOKAHEAD = 100
+"""Most lines that an unclosed cell may take along to the end of the file."""
+
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A record's cells, how many physical lines it takes, and why it could not be read (None when it could)."""
+
+    cells: list[str]
+    lines: int
+    problem: str | None = None
+    undecodable: bool = False
+
+
+def judge(line: Line, start: int, table: Table) -> Verdict:
+    """Read the record that starts at line *start*, or say what is wrong with it."""
+    if (line(start) or "").startswith(OVERLONG):
+        return Verdict([], 1, f"the line is longer than {LIMIT} characters; split or remove it")
+    verdict = _structure(line, start, table)
+    text = "".join(line(start + index) or "" for index in range(verdict.lines))
+    found = _UNREADABLE.search(text.replace(table.dialect.delimiter, ""))
+    return _unreadable(verdict, found.group(), table) if found else verdict
+
+
+def trimmed(cells: list[str], width: int) -> list[str]:
+    """The cells without empty ones beyond the last column: they hold nothing."""
+    while len(cells) > width and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
+
+
+def _structure(line: Line, start: int, table: Table) -> Verdict:
+    split = _split(line, start, table)
+    if split.opened is not None:
+        return _open(line, start, split, table)
+    cells = trimmed(split.cells, table.width)
+    if split.lines > 1 and _swallows(line, start, split, cells, table):
+        return _unclosed(line, start, 1, table)
+    if len(cells) != table.width:
+        return _joined_by_cr(line, start, table) or Verdict(cells, split.lines, _width(len(cells), table))
+    if split.stray and split.lines > 1:
+        return Verdict([], split.lines, "a quote inside a quoted cell is not escaped, and the cell runs over lines")
+    return Verdict(cells, split.lines)
+
+
+def _split(line: Line, start: int, table: Table) -> Split:
+    """Split in the file's own escape style; a record that does not fit is tried in the other one."""
+
+    def begins(index: int) -> bool:
+        return reads_well(line, index, table)
+
+    split = split_record(line, start, table.dialect, begins)
+    if split.opened is None and len(trimmed(split.cells, table.width)) == table.width and not split.stray:
+        return split
+    if table.dialect.quote is None or "\\" not in (line(start) or ""):
+        return split
+    other = replace(table.dialect, escape="backslash" if table.dialect.escape == "doubled" else "doubled")
+    again = split_record(line, start, other, begins)
+    better = again.opened is None and not again.stray and again.lines == 1
+    return again if better and len(trimmed(again.cells, table.width)) == table.width else split
+
+
+def reads_well(line: Line, index: int, table: Table) -> bool:
+    """Whether one physical line is, by itself, a whole row of the table."""
+    text = line(index)
+    if text is None or not text.strip() or text.startswith(OVERLONG):
+        return False
+    alone = split_record(lambda at: text if at == index else None, index, table.dialect)
+    if alone.opened is not None or alone.stray or len(trimmed(alone.cells, table.width)) != table.width:
+        return False
+    return fits(alone.cells, table.kinds) if any(table.kinds) else True
+
+
+def _swallows(line: Line, start: int, split: Split, cells: Sequence[str], table: Table) -> bool:
+    """Whether the lines a record takes after its first are rows of their own, behind a quote left open.
+
+    A record of the right width is only doubted when the lines inside it have the kinds of the columns, or
+    (where no column tells anything) when several of them and all of them have the table's width.
+    """
+    following = range(start + 1, start + split.lines)
+    if len(cells) != table.width or split.stray:
+        return any(reads_well(line, index, table) for index in following)
+    if any(table.kinds):
+        return any(_looks_like_row(line(index) or "", table) for index in following)
+    inner = [line(index) or "" for index in following[:-1]]
+    widths = [text.count(table.dialect.delimiter) + 1 for text in inner]
+    return table.width > 1 and len(inner) > 1 and all(width == table.width for width in widths)
+
+
+def _looks_like_row(text: str, table: Table) -> bool:
+    cells = text.rstrip("\r\n").split(table.dialect.delimiter)
+    quote = table.dialect.quote or ""
+    return len(cells) == table.width and fits([cell.strip().strip(quote) for cell in cells], table.kinds)
+
+
+def _open(line: Line, start: int, split: Split, table: Table) -> Verdict:
+    """A record whose quote never closes ends on the line where it opened, or with the file if nothing reads well."""
+    opened = (split.opened or 0) + 1
+    last = start + split.lines
+    to_the_end = not split.stray and line(last) is None and split.lines - opened <= LOOKAHEAD
+    if to_the_end and not any(reads_well(line, index, table) for index in range(start + opened, last)):
+        opened = split.lines
+    return _unclosed(line, start, opened, table)
+
+
+def _unclosed(line: Line, start: int, lines: int, table: Table) -> Verdict:
+    alone = split_record(lambda at: line(at) if at < start + lines else None, start, table.dialect)
+    column = len(alone.cells)
+    name = f"column {table.columns[column]!r}" if column < table.width else f"cell {column + 1}"
+    return Verdict(alone.cells[: table.width], lines, f"a quote opens in {name} and is not closed on this row")
+
+
+def _joined_by_cr(line: Line, start: int, table: Table) -> Verdict | None:
+    """A row that only a bare carriage return broke apart."""
+    text, lines = line(start) or "", 1
+    while text.endswith("\r") and lines < LOOKAHEAD and (following := line(start + lines)) is not None:
+        text, lines = text[:-1] + " " + following, lines + 1
+        if following.startswith(OVERLONG):
+            return None
+        whole = split_record(lambda at, text=text: text if at == start else None, start, table.dialect)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        if whole.opened is None and len(trimmed(whole.cells, table.width)) == table.width:
+            return Verdict([], lines, "a bare carriage return stands inside the row")
+    return None
+
+
+def _width(found: int, table: Table) -> str:
+    cells = "cell" if found == 1 else "cells"
+    return f"row has {found} {cells} where the header has {table.width}"
+
+
+def _unreadable(verdict: Verdict, character: str, table: Table) -> Verdict:
+    """The same record with the cells dropped that hold what no cell may hold."""
+    bad = [index for index, cell in enumerate(verdict.cells) if _UNREADABLE.search(cell)]
+    names = [table.columns[index] if index < table.width else f"cell {index + 1}" for index in bad]
+    where = f" in column {names[0]!r}" if names else ""
+    what, undecodable = _named(character, table.encoding)
+    return replace(verdict, problem=verdict.problem or f"{what}{where}", undecodable=undecodable)
+
+
+def readable(cell: str) -> bool:
+    """Whether a cell holds only characters a cell may hold."""
+    return _UNREADABLE.search(cell) is None
+
+
+def _named(character: str, encoding: str) -> tuple[str, bool]:
+    byte = bad_byte(character)
+    if byte is not None:
+        return f"byte 0x{byte:02X} is not {encoding.upper()}", True
+    if "\ud800" <= character <= "\udfff":
+        return f"a lone surrogate U+{ord(character):04X}", True
+    return f"a control character U+{ord(character):04X}", False

@@ -1,0 +1,238 @@
+"""Settles how a source is to be read, from its first bytes and what the user said, and says so."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from bulk_import.errors import SourceError
+from bulk_import.model import Record
+from bulk_import.reading.dialect import USUAL, Candidate, named_by_sep_line, settle_dialect
+from bulk_import.reading.encoding import settle_encoding
+from bulk_import.reading.header import Header, find_header, shown
+from bulk_import.reading.jsonarray import read_json_array
+from bulk_import.reading.jsonl import read_json_lines
+from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, split_lines, whole_lines
+from bulk_import.reading.magic import refuse_known, refuse_markup
+from bulk_import.reading.settled import FORMATS, Notice, Overrides, Reading
+from bulk_import.reading.source import Source
+from bulk_import.reading.unpack import compression_of, unpacked
+
+HEAD = 1 << 20
+"""How many plain bytes detection looks at."""
+
+_WRAPPERS = ("data", "customers", "users", "accounts", "results", "items", "records", "rows")
+_NAMES = {"\t": "a tab", " ": "a blank", "\x1f": "U+001F", "\x01": "U+0001", "\x1e": "U+001E"}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first bytes of a source after unpacking; `whole` says that there are no more."""
+
+    data: bytes
+    compression: str | None
+    whole: bool
+
+
+def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading, tuple[Notice, ...]]:
+    """Settle how to read the file at *path*, and say what was found and decided.
+
+    Reads a bounded head only. Raises `SourceError` when the file is missing, empty, binary, in an unknown
+    encoding, or has no header while none was said to be missing.
+    """
+    place = Path(path)
+    _check(overrides)
+    head = _head(place, overrides)
+    refuse_known(head.data, place)
+    encoding = settle_encoding(head.data, overrides.encoding, place, head.whole)
+    lines = _lines(head, encoding.name)
+    if not any(line.strip() for line in lines):
+        raise SourceError(f"{place} holds only blank lines; give a file with at least one row.")
+    refuse_markup("".join(lines[:20]), place)
+    base = Reading(
+        "csv", encoding.name, head.compression, line_ending=_line_ending(lines), max_bytes=overrides.max_bytes
+    )
+    said = [Notice("compression", f"the file is packed with {head.compression}.")] if head.compression else []
+    chosen = overrides.format or _format(lines, place)
+    if chosen in ("jsonl", "json"):
+        reading, notices = _json_reading(replace(base, format=chosen), lines, place)
+    else:
+        reading, notices = _delimited_reading(base, lines, replace(overrides, format=chosen), place)
+    return reading, tuple(chain(said, encoding.notices, notices))
+
+
+def _check(overrides: Overrides) -> None:
+    if overrides.format is not None and overrides.format not in FORMATS:
+        raise SourceError(f"--format {overrides.format} is unknown; give one of {', '.join(FORMATS)}.")
+    if overrides.delimiter is not None and (not overrides.delimiter or set(overrides.delimiter) & set("\r\n")):
+        raise SourceError("--delimiter must be one or more characters, none of them a line end; give it again.")
+    if overrides.quote not in (None, "", "none") and len(overrides.quote or "") != 1:
+        raise SourceError("--quote must be one character, or none; give it again.")
+    if overrides.skip_lines is not None and overrides.skip_lines < 0:
+        raise SourceError("--skip-lines must not be negative; give it again.")
+
+
+def _head(path: Path, overrides: Overrides) -> Head:
+    with Source.open(path) as source:
+        chunks = source.chunks()
+        first = next(chunks)
+        compression = compression_of(first)
+        pieces: list[bytes] = []
+        size = 0
+        # Detection must not fail on a bound that the reading itself reports better, so none is given here.
+        for piece in unpacked(chain([first], chunks), compression, path, None):
+            pieces.append(piece)
+            size += len(piece)
+            if size > HEAD:
+                break
+    data = b"".join(pieces)
+    if not data:
+        raise SourceError(f"{path} is empty once unpacked; give a file with at least one row.")
+    return Head(data[:HEAD], compression, size <= HEAD)
+
+
+def _lines(head: Head, encoding: str) -> list[str]:
+    """The head's physical lines; a last one that was cut is left out."""
+    texts = list(whole_lines(decoded([head.data], encoding)))
+    lines = split_lines("".join(texts))
+    if not head.whole and len(lines) > 1:
+        lines.pop()
+    if not head.whole and len(lines) == 1 and not lines[0].endswith(("\r", "\n")):
+        lines = [OVERLONG]
+    return lines
+
+
+def _line_ending(lines: list[str]) -> str:
+    ends = {_end(line) for line in lines} - {""}
+    if len(ends) > 1:
+        return "mixed"
+    return next(iter(ends), "LF")
+
+
+def _end(line: str) -> str:
+    if line.endswith("\r\n"):
+        return "CRLF"
+    return "LF" if line.endswith("\n") else "CR" if line.endswith("\r") else ""
+
+
+def _format(lines: list[str], path: Path) -> str:
+    text = "".join(lines[:50]).lstrip()
+    names = {suffix.lower() for suffix in path.suffixes}
+    if text.startswith("[") and text[1:].lstrip().startswith(("{", "]")):
+        return "json"
+    if text.startswith("{"):
+        first = next(line for line in lines if line.strip())
+        rest = text[1:].lstrip()
+        if rest.startswith(('"', "}")) or not rest:
+            return "jsonl" if first.rstrip().endswith("}") or names & {".jsonl", ".ndjson"} else "json"
+    if names & {".jsonl", ".ndjson"}:
+        return "jsonl"
+    return "tsv" if names & {".tsv", ".tab"} else "csv"
+
+
+def _json_reading(base: Reading, lines: list[str], path: Path) -> tuple[Reading, list[Notice]]:
+    array = base.format == "json"
+    texts = iter(["".join(lines if array else lines[:1000])])
+    columns: dict[str, None] = {}
+    # The head of an array is an array without an end, which is no trouble here.
+    wrapping: str | None = None
+    with suppress(SourceError):
+        for record in read_json_array(texts, path) if array else read_json_lines(texts):
+            wrapping = wrapping or _wrapping(record)
+            columns.update(dict.fromkeys(record.fields))
+    if wrapping:
+        raise SourceError(f"{path} is one object with its records under {wrapping!r}; take them out: jq -c '.{wrapping}[]'.")
+    what = "JSON: an array, or objects one after another" if array else "one JSON object a line"
+    reading = replace(base, columns=tuple(columns), quote=None, header=False)
+    return reading, [Notice("format", f"format is {what}.")]
+
+
+def _wrapping(record: Record) -> str | None:
+    """The key under which a first record holds all the real ones, as an answer of an API does."""
+    if record.number > 1 or "email" in record.fields:
+        return None
+    return next((key for key in _WRAPPERS if _objects(record.fields.get(key))), None)
+
+
+def _objects(value: object) -> bool:
+    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
+
+
+def _delimited_reading(
+    base: Reading, lines: list[str], overrides: Overrides, path: Path
+) -> tuple[Reading, list[Notice]]:
+    skipped = overrides.skip_lines or 0
+    body = lines[skipped:]
+    if not any(line.strip() for line in body):
+        raise SourceError(f"{path} has nothing after the {skipped} lines of --skip-lines; skip fewer.")
+    if body[0].startswith(OVERLONG):
+        raise SourceError(f"{path} has a first line longer than {LIMIT} characters; it is no table, or its line ends are lost.")
+    delimiter = overrides.delimiter or ("\t" if overrides.format == "tsv" else None)
+    sep = named_by_sep_line(body[0]) if overrides.skip_lines is None else None
+    ranked = settle_dialect(body[1:] if sep else body, delimiter or sep, overrides.quote)
+    best = ranked[0]
+    if sep:
+        skipped, body = skipped + 1, body[1:]
+    header = find_header(
+        best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped
+    )
+    dialect = best.dialect
+    reading = replace(
+        base,
+        format="tsv" if dialect.delimiter == "\t" else "csv",
+        delimiter=dialect.delimiter,
+        quote=dialect.quote,
+        escape=dialect.escape,
+        skip_lines=skipped + header.line,
+        header=header.names,
+        columns=header.columns,
+        kinds=header.kinds,
+    )
+    return reading, _said(reading, header, ranked, lines)
+
+
+def _said(reading: Reading, header: Header, ranked: tuple[Candidate, ...], lines: list[str]) -> list[Notice]:
+    notices = [Notice("delimiter", _delimiter_said(reading))]
+    if reading.quote is None:
+        notices.append(Notice("quote", "quotes are ordinary characters here: cells are not quoted."))
+    elif reading.quote != '"':
+        notices.append(Notice("quote", f"cells are quoted with {reading.quote}."))
+    if reading.escape == "backslash":
+        notices.append(Notice("escape", "quotes inside cells are escaped with a backslash."))
+    if reading.line_ending not in ("LF", "CRLF"):
+        notices.append(Notice("line-ending", f"lines end with {reading.line_ending}."))
+    if above := [line for line in lines[: reading.skip_lines] if line.strip()]:
+        count = f"{len(above)} line{'s' if len(above) > 1 else ''}"
+        notices.append(Notice("skipped", f"{count} above the table skipped, beginning with {shown(above[0])}."))
+    if not header.names:
+        notices.append(Notice("header", f"there is no header: columns are {', '.join(header.columns[:3])} and so on."))
+    if header.unnamed:
+        notices.append(Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}."))
+    rival = _rival(ranked)
+    if rival:
+        notices.append(
+            Notice("delimiter-close", f"{_mark(rival)} came close as delimiter: look at the first rows as read.")
+        )
+    return notices
+
+
+def _rival(ranked: tuple[Candidate, ...]) -> str | None:
+    best, others = ranked[0], ranked[1:]
+    for other in others:
+        same = other.dialect.delimiter == best.dialect.delimiter[:1] or other.width == 1
+        if not same and other.dialect.delimiter in USUAL and other.score > 0.9 * best.score:
+            return other.dialect.delimiter
+    return None
+
+
+def _delimiter_said(reading: Reading) -> str:
+    if len(reading.columns) == 1:
+        return "there is one column, so no delimiter."
+    return f"delimiter is {_mark(reading.delimiter)}, giving {len(reading.columns)} columns."
+
+
+def _mark(delimiter: str) -> str:
+    return _NAMES.get(delimiter, f"'{delimiter}'".replace("\t", "<tab>"))

@@ -1,0 +1,175 @@
+"""Which delimiter, quote and escape style a delimited text has, judged by how its rows come out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bulk_import.reading.cells import Dialect, split_record
+from bulk_import.reading.kinds import kind_of
+
+USUAL = (",", ";", "\t", "|")
+_RARE = {"^": 0.8, "~": 0.8, "\x1f": 1.0, "\x01": 1.0, "\x1e": 0.9, "¦": 0.9, "§": 0.9, "¬": 0.9, "\\t": 0.9}
+_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "/": 0.3}
+_WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
+_SAMPLE_ROWS = 120
+_SEP = re.compile(r'"?sep=(.{1,3}?)"?')
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One record of the sample: the index of its line, its cells, and whether its quotes went wrong."""
+
+    line: int
+    cells: tuple[str, ...]
+    broken: bool = False
+
+    @property
+    def filled(self) -> int:
+        """How many cells hold something."""
+        return sum(1 for cell in self.cells if cell.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A dialect, how its rows came out, and how well."""
+
+    dialect: Dialect
+    rows: tuple[SampleRow, ...]
+    width: int
+    score: float
+
+
+def named_by_sep_line(line: str) -> str | None:
+    """The delimiter that a spreadsheet's `sep=;` line names."""
+    found = _SEP.fullmatch(line.rstrip("\r\n"))
+    return found.group(1) if found else None
+
+
+def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS) -> tuple[SampleRow, ...]:
+    """The first records of *lines*; after an open quote the next line begins anew."""
+
+    def line(index: int) -> str | None:
+        return lines[index] if index < len(lines) else None
+
+    rows: list[SampleRow] = []
+    at = 0
+    while at < len(lines) and len(rows) < most:
+        if not lines[at].strip(" \r\n"):
+            at += 1
+            continue
+        split = split_record(line, at, dialect)
+        opened = split.opened is not None or (split.stray and split.lines > 1)
+        rows.append(SampleRow(at, tuple(split.cells), opened or split.stray))
+        at += 1 if opened else split.lines
+    return tuple(rows)
+
+
+def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | None) -> tuple[Candidate, ...]:
+    """The candidates from best to worst; what is given is not questioned. Never empty."""
+    text = "".join(lines[:_SAMPLE_ROWS])
+    found = [
+        _scored(lines, Dialect(mark, sign, escape), weight)
+        for mark, weight in _delimiters(text, delimiter)
+        for sign in _quotes(text, mark, quote)
+        for escape in _escapes(text, sign)
+    ]
+    fit = [candidate for candidate in found if candidate.width > 1 or delimiter is not None]
+    ranked = sorted([*fit, _single_column(lines, text, quote)], key=lambda candidate: -candidate.score)
+    best = ranked[0]
+    if delimiter is None and best.width > 1:
+        best = _widened(lines, best)
+    return (best, *ranked[1:])
+
+
+def _delimiters(text: str, given: str | None) -> list[tuple[str, float]]:
+    if given is not None:
+        return [(given, 1.0)]
+    weights = {**dict.fromkeys(USUAL, 1.0), **_RARE, **_POOR}
+    return [(mark, weight) for mark, weight in weights.items() if mark in text]
+
+
+def _quotes(text: str, delimiter: str, given: str | None) -> list[str | None]:
+    if given is not None:
+        return [None if given in ("", "none") else given]
+    single = ["'"] if _enclosing(text, delimiter, "'") else []
+    return ['"', *single, *([None] if _never_encloses(text, delimiter) else [])]
+
+
+def _enclosing(text: str, delimiter: str, quote: str) -> bool:
+    """Whether most lines have a cell between two *quote* signs."""
+    mark = re.escape(delimiter)
+    lines = [line for line in text.splitlines() if line.strip()]
+    enclosed = re.compile(f"(?:^|{mark}) ?{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}(?: ?{mark}|$)")
+    return bool(lines) and sum(1 for line in lines if enclosed.search(line)) * 2 > len(lines)
+
+
+def _never_encloses(text: str, delimiter: str) -> bool:
+    """Whether quotes begin several cells and end none, as inch marks and nicknames do in unquoted files.
+
+    A single quote left open is damage, not a file without quoting.
+    """
+    mark = re.escape(delimiter)
+    opening = len(re.findall(f'(?:^|{mark}) ?"', text, re.MULTILINE))
+    closing = len(re.findall(f'" ?(?:{mark}|$)', text, re.MULTILINE))
+    return (opening > 2 and closing == 0) or (closing > 2 and opening == 0)
+
+
+def _escapes(text: str, quote: str | None) -> list[str]:
+    return ["doubled", "backslash"] if quote and f"\\{quote}" in text else ["doubled"]
+
+
+def _scored(lines: Sequence[str], dialect: Dialect, weight: float) -> Candidate:
+    rows = sample_rows(lines, dialect)
+    widths = Counter(len(row.cells) for row in rows if not row.broken and len(row.cells) > 1)
+    if not widths:
+        return Candidate(dialect, rows, 1, 0.0)
+    width = max(widths, key=lambda found: (widths[found], found))
+    good = [row for row in rows if len(row.cells) == width and not row.broken]
+    share = len(good) / len(rows)
+    if weight < 1.0 and (share < 0.9 or len(rows[0].cells) != width):
+        return Candidate(dialect, rows, width, 0.0)
+    starts = 1.0 if len(rows[0].cells) == width else 0.9
+    return Candidate(dialect, rows, width, share * _worth(good, dialect) * width / (width + 1) * weight * starts)
+
+
+def _worth(rows: Sequence[SampleRow], dialect: Dialect) -> float:
+    """How much the cells look like whole values, from 0 to 1."""
+    worth = [_cell_worth(cell, dialect) for row in rows for cell in row.cells[:64]]
+    return sum(worth) / max(1, len(worth))
+
+
+def _cell_worth(cell: str, dialect: Dialect) -> float:
+    text = cell.strip()
+    if text[:1] in ('"', "'") and (text[:1] == '"' or text[-1:] == "'"):
+        return 0.0 if len(text) > 1 else 0.3
+    if dialect.escape == "doubled" and text.endswith("\\"):
+        return 0.3
+    others = sum(1 for mark in USUAL if mark != dialect.delimiter and mark in text)
+    return _WORTH.get(kind_of(text), 0.5 if not others else 0.25)
+
+
+def _single_column(lines: Sequence[str], text: str, quote: str | None) -> Candidate:
+    """The whole line as one cell: what is left when no delimiter makes sense."""
+    sign = next(iter(_quotes(text, ",", quote)))
+    rows = sample_rows(lines, Dialect(",", sign))
+    dialect = Dialect(",", sign) if all(len(row.cells) == 1 and not row.broken for row in rows) else Dialect("\t", None)
+    rows = sample_rows(lines, dialect)
+    return Candidate(dialect, rows, 1, 0.25 * _worth(rows, dialect))
+
+
+def _widened(lines: Sequence[str], best: Candidate) -> Candidate:
+    """The same candidate with a delimiter of more than one character, where every row agrees on it."""
+    mark = best.dialect.delimiter
+    good = [row for row in best.rows if len(row.cells) == best.width and not row.broken]
+    if best.width % 2 and all(not any(row.cells[1::2]) for row in good):
+        return _scored(lines, replace(best.dialect, delimiter=mark * 2), 1.0)
+    if mark.strip(" ") == "":
+        return best
+    for wider in (f" {mark} ", f"{mark} "):
+        tried = _scored(lines, replace(best.dialect, delimiter=wider), 1.0)
+        if [len(row.cells) for row in tried.rows] == [len(row.cells) for row in best.rows] and tried.width > 1:
+            return tried
+    return best

@@ -1,0 +1,149 @@
+"""Where the table of a delimited text begins, whether it has a header, and what its columns are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulk_import.errors import SourceError
+from bulk_import.reading.damage import readable
+from bulk_import.reading.dialect import SampleRow
+from bulk_import.reading.kinds import TELLING, fits, kind_of, kinds_of
+
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where the table begins (a line index) and its columns; `names` says whether that line holds their names."""
+
+    line: int
+    names: bool
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    unnamed: tuple[str, ...] = ()
+
+
+def find_header(
+    rows: Sequence[SampleRow], width: int, asked: bool | None, fixed: bool, name: str, above: int
+) -> Header:
+    """The header among the sample's rows.
+
+    *asked* is the user's word on whether there is one, *fixed* that the table begins with the first row.
+    *above* counts lines that were skipped before the sample, for the line numbers in messages. Raises
+    `SourceError` when the first row looks like data, or names two columns alike.
+    """
+    start = 0 if fixed else _start(rows, width, asked)
+    first = rows[start]
+    if asked is False:
+        body = rows[start:]
+        columns = tuple(f"column_{number}" for number in range(1, width + 1))
+        return Header(first.line, False, columns, kinds_of(_cells(body, len(columns)), len(columns)))
+    if first.broken:
+        raise SourceError(f"{name} has a header with a quote left open, on line {above + first.line + 1}; mend that line.")
+    body = rows[start + 1 :]
+    if asked is None and _is_data(first, body, width):
+        raise SourceError(
+            f"{name} seems to have no header: line {above + first.line + 1} looks like data "
+            f"({shown(','.join(first.cells))}); pass --no-header, and --map column_{_email_at(first)}=email."
+        )
+    columns, unnamed = _named(first, body, name, above)
+    return Header(first.line, True, columns, kinds_of(_cells(body, len(columns)), len(columns)), unnamed)
+
+
+def shown(text: str) -> str:
+    """A piece of the source, shortened and without anything a terminal would act on."""
+    text = text.strip("\r\n")
+    text = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+    return ascii(text) if not text.isprintable() else repr(text)
+
+
+def _cells(rows: Sequence[SampleRow], width: int) -> list[tuple[str, ...]]:
+    return [row.cells for row in rows if not row.broken and len(row.cells) >= width]
+
+
+def _start(rows: Sequence[SampleRow], width: int, asked: bool | None) -> int:
+    """The index of the first row of the table: as wide as most rows, and mostly filled."""
+    if width == 1:
+        return _start_of_single_column(rows, asked)
+    wide = [index for index, row in enumerate(rows) if len(row.cells) == width and not row.broken]
+    full = [index for index in wide if rows[index].filled >= max(2, (width + 1) // 2)]
+    found = (full or wide or [0])[0]
+    if asked is False:
+        holding = [index for index, row in enumerate(rows[:found]) if _has_email(row)]
+        return min([found, *holding])
+    if not _is_data(rows[found], rows[found + 1 :], width):
+        return found
+    return _header_above(rows, found)
+
+
+def _header_above(rows: Sequence[SampleRow], found: int) -> int:
+    """A header of another width than the rows below it is still the header, not a title."""
+    for index in range(found - 1, -1, -1):
+        row = rows[index]
+        if row.line != rows[index + 1].line - 1 or row.broken:
+            break
+        if len(row.cells) > 1 and row.filled > 1 and not _tells(row.cells):
+            return index
+        if not _tells(row.cells):
+            break
+    return found
+
+
+def _start_of_single_column(rows: Sequence[SampleRow], asked: bool | None) -> int:
+    """One column: the line above the first address, or the first line."""
+    first = next((index for index, row in enumerate(rows) if _has_email(row)), 0)
+    return first if asked is False else max(0, first - 1)
+
+
+def _has_email(row: SampleRow) -> bool:
+    return any(kind_of(cell) == "email" for cell in row.cells)
+
+
+def _tells(cells: Sequence[str]) -> bool:
+    return any(kind_of(cell) in TELLING for cell in cells)
+
+
+def _is_data(row: SampleRow, body: Sequence[SampleRow], width: int) -> bool:
+    """Whether a row looks like data: it holds an address, or is of the same kinds as the rows below."""
+    if _has_email(row):
+        return True
+    if any(_YEAR.fullmatch(cell.strip()) for cell in row.cells):
+        return False
+    if not body:
+        return _tells(row.cells)
+    return fits(row.cells, kinds_of(_cells(body, width), width))
+
+
+def _email_at(row: SampleRow) -> int:
+    return next((number for number, cell in enumerate(row.cells, 1) if kind_of(cell) == "email"), 1)
+
+
+def _named(
+    row: SampleRow, body: Sequence[SampleRow], name: str, above: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The column names, and which of them had to be made up."""
+    if odd := [cell for cell in row.cells if not readable(cell)]:
+        raise SourceError(
+            f"{name} has a column name that cannot be read, {shown(odd[0])} on line {above + row.line + 1}; "
+            "give the right --encoding or mend the header."
+        )
+    names = [cell.strip().strip("\ufeff\u200b") for cell in row.cells]
+    while len(names) > 1 and not names[-1] and not any(_filled_at(other, len(names) - 1) for other in body):
+        names.pop()
+    made_up = tuple(f"column_{number}" for number, found in enumerate(names, 1) if not found)
+    columns = tuple(found or f"column_{number}" for number, found in enumerate(names, 1))
+    twice = sorted({found for found in columns if columns.count(found) > 1}) if len(set(columns)) < len(columns) else []
+    if twice:
+        places = [number for number, found in enumerate(columns, 1) if found == twice[0]]
+        raise SourceError(
+            f"{name} has more than one column named {shown(twice[0])} (columns {', '.join(map(str, places))}, line "
+            f"{above + row.line + 1}); rename or remove all but one."
+        )
+    return columns, made_up
+
+
+def _filled_at(row: SampleRow, index: int) -> bool:
+    return len(row.cells) > index and bool(row.cells[index].strip())

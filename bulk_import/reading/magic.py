@@ -1,0 +1,56 @@
+"""Files that are no table at all, named by their first bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bulk_import.errors import SourceError
+
+_MAGIC = (
+    (b"\x89PNG\r\n", "a PNG image", "give the table itself"),
+    (b"\xff\xd8\xff", "a JPEG image", "give the table itself"),
+    (b"GIF89a", "a GIF image", "give the table itself"),
+    (b"%PDF-", "a PDF document", "export the table as CSV"),
+    (b"SQLite format 3\0", "a SQLite database", "export the table as CSV with sqlite3 -header -csv"),
+    (b"\x7fELF", "a program (ELF)", "give the table itself"),
+    (b"PAR1\x15", "a Parquet file", "convert it to CSV, for example with duckdb"),
+    (b"Obj\x01", "an Avro file", "convert it to JSON lines"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls)", "save it as .xlsx or CSV"),
+    (b"PK\x03\x04", "a ZIP archive", "unpack it and give the file inside"),
+    (b"PK\x05\x06", "an empty ZIP archive", "give the table itself"),
+    (b"BZh91AY&SY", "packed with bzip2", "unpack it first, or pipe it: bzcat FILE | bulk-import run -"),
+    (b"\xfd7zXZ\0", "packed with xz", "unpack it first, or pipe it: xzcat FILE | bulk-import run -"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it and give the file inside"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unpack it and give the file inside"),
+    (b"{\\rtf", "a rich-text document", "save the table as CSV"),
+    (b"\x1f\x8b", "packed twice with gzip", "unpack it once"),
+    (b"\x28\xb5\x2f\xfd", "packed twice", "unpack it once"),
+)
+_MARKUP = (("<!doctype html", "a web page"), ("<html", "a web page"), ("<table", "a web page"), ("<?xml", "an XML document"))
+_SAMPLE = 1 << 16
+_CONTROLS = bytes(code for code in range(2, 27) if code not in b"\t\n\r\f\x1a")
+
+
+def refuse_known(head: bytes, path: Path) -> None:
+    """Raise `SourceError` naming what the file is, when its first bytes belong to a known format."""
+    for magic, what, advice in _MAGIC:
+        if head.startswith(magic):
+            raise SourceError(f"{path} is {what}, not a table; {advice}.")
+    if head[257:262] == b"ustar":
+        raise SourceError(f"{path} is a tar archive, not a table; unpack it and give the file inside.")
+
+
+def refuse_binary(head: bytes, path: Path) -> None:
+    """Raise `SourceError` when many bytes are controls or NULs, as no text in a byte encoding has them."""
+    sample = head[:_SAMPLE]
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    if (controls > 8 and controls > 0.02 * len(sample)) or sample.count(0) > 0.1 * len(sample):
+        raise SourceError(f"{path} is a binary file, not a table; export the data as CSV.")
+
+
+def refuse_markup(text: str, path: Path) -> None:
+    """Raise `SourceError` for a web page or XML that pretends to be a table."""
+    start = text.lstrip().lower()
+    for opening, what in _MARKUP:
+        if start.startswith(opening):
+            raise SourceError(f"{path} is {what}, not a table; open it in a spreadsheet and save it as CSV.")

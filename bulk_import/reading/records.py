@@ -1,0 +1,77 @@
+"""From a settled reading to records, and the library's own way to read a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulk_import.errors import SourceError
+from bulk_import.model import Record
+from bulk_import.reading.delimited import DelimitedRows
+from bulk_import.reading.detect import detect
+from bulk_import.reading.jsonarray import read_json_array
+from bulk_import.reading.jsonl import read_json_lines
+from bulk_import.reading.lines import decoded, whole_lines
+from bulk_import.reading.settled import Notice, Overrides, Reading
+from bulk_import.reading.source import Source
+from bulk_import.reading.unpack import unpacked
+
+
+def read(source: Source, reading: Reading) -> Iterator[Record]:
+    """The records of *source* in order, in bounded memory; a damaged one carries a `problem`.
+
+    Raises `SourceError` when the rest cannot be read at all (packed data cut short, the wrong encoding
+    throughout), and what `Source` raises when the file is not the one it was.
+    """
+    blocks = unpacked(source.chunks(), reading.compression, source.path, reading.max_bytes)
+    texts = whole_lines(decoded(blocks, reading.encoding))
+    match reading.format:
+        case "csv" | "tsv":
+            return DelimitedRows(texts, reading, source.path).records()
+        case "jsonl":
+            return read_json_lines(texts)
+        case "json":
+            return read_json_array(texts, source.path)
+        case _:
+            raise SourceError(f"format {reading.format} cannot be read by this version; update it.")
+
+
+class Records:
+    """The records of one file, to be iterated any number of times; each time reads the file anew."""
+
+    def __init__(self, path: Path, reading: Reading, notices: tuple[Notice, ...]) -> None:
+        self.path = path
+        self.reading = reading
+        self.notices = notices
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source's columns in order; for JSON the keys its first records have."""
+        return self.reading.columns
+
+    def __iter__(self) -> Iterator[Record]:
+        with Source.open(self.path) as source:
+            yield from read(source, self.reading)
+
+
+def read_records(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - it is the command line's name for it
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    skip_lines: int | None = None,
+    no_header: bool = False,
+    max_bytes: int | None = None,
+) -> Records:
+    """Settle how to read *path* and return its records, without anything of Stripe.
+
+    The keywords are the command line's options with underscores; each replaces what would be detected.
+    Raises `SourceError` when the file cannot be read as a table.
+    """
+    header = False if no_header else None
+    overrides = Overrides(format, encoding, delimiter, quote, skip_lines, header, max_bytes)
+    reading, notices = detect(path, overrides)
+    return Records(Path(path), reading, notices)

@@ -1,0 +1,85 @@
+"""What the rows of one table share, and the signs that a row belongs to something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bulk_import.reading.cells import Dialect
+from bulk_import.reading.kinds import TELLING, fits, kind_of
+from bulk_import.reading.settled import Reading
+
+_UNIT = re.compile(
+    r"[(\[<].*[)\]>]|(?:str(?:ing)?|text|varchar|char|int(?:eger)?|number|numeric|float|decimal|date|datetime|timestamp|bool(?:ean)?)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How cells are told apart, the columns, and what their cells usually look like."""
+
+    dialect: Dialect
+    columns: tuple[str, ...]
+    kinds: tuple[str, ...]
+    encoding: str
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has."""
+        return len(self.columns)
+
+    def is_blank(self, line: str) -> bool:
+        """Whether a line holds nothing; blanks alone are nothing unless they could be a cell or a delimiter."""
+        text = line.rstrip("\r\n")
+        if self.width == 1 or not text:
+            return text in ("", "\x1a")
+        return not text.strip(" \t\x1a".replace(self.dialect.delimiter, ""))
+
+
+def table_of(reading: Reading) -> Table:
+    """The table that a settled reading describes."""
+    dialect = Dialect(reading.delimiter, reading.quote, reading.escape)
+    return Table(dialect, reading.columns, reading.kinds, reading.encoding)
+
+
+def looks_like_units(cells: Sequence[str]) -> bool:
+    """Whether the row below a header names units or types: `(EUR)`, `[text]`, `varchar`."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return len(filled) > 1 and all(_UNIT.fullmatch(cell) for cell in filled)
+
+
+class SecondTable:
+    """Notices that another table begins below the first, so that its rows are not read under wrong columns.
+
+    One begins after a blank line with a row that could be a header and cannot be a row of the first
+    table; a row that fits the first table again ends it.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._header: Sequence[str] = ()
+        self._line = 0
+
+    def problem(self, line: int, cells: Sequence[str], after_blank: bool) -> str | None:
+        """Why the row on *line* is not one of the first table's, None when it may be."""
+        if after_blank and self._is_other_header(cells):
+            self._header, self._line = cells, line
+        elif self._line and self._is_back(cells):
+            self._line = 0
+        if not self._line:
+            return None
+        return f"a second table seems to begin on line {self._line}; give it a file of its own"
+
+    def _is_other_header(self, cells: Sequence[str]) -> bool:
+        filled = [cell for cell in cells if cell.strip()]
+        if len(filled) < 2 or len(filled) < len(cells) or any(kind_of(cell) in TELLING for cell in filled):
+            return False
+        return any(self._table.kinds) or len(cells) != self._table.width
+
+    def _is_back(self, cells: Sequence[str]) -> bool:
+        """Whether a row can only belong to the first table."""
+        return len(cells) == self._table.width != len(self._header) and (
+            not any(self._table.kinds) or fits(cells, self._table.kinds)
+        )

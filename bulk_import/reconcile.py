@@ -1,0 +1,246 @@
+"""The sweep: settles rows that are in doubt from what the account really holds, and proves absence or says it cannot.
+
+List is strongly consistent, search is not, so the sweep lists: from Stripe's own time at the oldest doubtful
+claim less ten minutes, or by the exact e-mail where that costs fewer requests. Our marker on a customer proves
+that it is a row's own. The rules are pure; `Sweep` only asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bulk_import.age import is_young
+from bulk_import.existing import Ask, Piece, Together, customer_from, pages
+from bulk_import.model import (
+    MARKER,
+    Claim,
+    Created,
+    Customer,
+    Doubt,
+    Endpoint,
+    Existing,
+    InDoubt,
+    Outcome,
+    Params,
+    Refusal,
+    Request,
+    Updated,
+    marker_of,
+)
+
+OVERLAP = 600
+"""Seconds before the oldest doubtful claim from which customers are listed."""
+
+BY_EMAIL = 25
+"""Up to so many doubtful rows are looked for by e-mail, one request each, instead of by a window of time."""
+
+MOST_GENERATIONS = 3
+"""New generations one row may get in one run."""
+
+AT_ONCE = 16
+"""Look-ups by e-mail side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The doubtful row's customer is there."""
+
+    claim: Claim
+    outcome: Outcome
+    twins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The row has surely no customer: `claim` is the next generation's."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Nothing is proven; the row keeps its key. `wait` is how long until asking again could prove more, if it could."""
+
+    claim: Claim
+    why: str
+    wait: float | None = None
+
+
+Verdict = Found | Absent | Open
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a sweep knows: the customers listed, when the list began, and which customers belong to which rows.
+
+    Times are wall-clock seconds; `deadline` is one attempt's longest time; `process_started` is when this
+    process took the ledger's lock.
+    """
+
+    customers: Sequence[Customer]
+    list_began: float
+    process_started: float
+    deadline: float
+    owned: Mapping[str, int]
+    clock_jumped: bool = False
+
+
+class Judge:
+    """Decides on doubtful creates from one body of evidence; lookups are by marker, then by e-mail."""
+
+    def __init__(self, token: str, evidence: Evidence, key: Callable[[str], str]) -> None:
+        self._token = token
+        self._evidence = evidence
+        self._by_row: dict[int, list[Customer]] = {}
+        self._strangers: dict[str, list[Customer]] = {}
+        for customer in sorted(evidence.customers, key=lambda c: (c.created, c.id)):
+            row = row_of(customer.marker, token)
+            if row is not None:
+                self._by_row.setdefault(row, []).append(customer)
+            elif customer.id not in evidence.owned and customer.marker is None and customer.email:
+                self._strangers.setdefault(key(customer.email), []).append(customer)
+
+    def verdict(self, claim: Claim, now: float, generations: int) -> Verdict:
+        """Judge one claim at *now*, with *generations* new ones given to its row in this run already."""
+        ours = self._by_row.get(claim.row)
+        if ours:
+            return Found(claim, Created(ours[0].id), tuple(customer.id for customer in ours))
+        strangers = self._strangers.get(claim.email_key or "", [])
+        if claim.marker is None and strangers:
+            note = "claimed without a marker: found by e-mail and time alone, so undo will not touch it"
+            return Found(claim, Existing(strangers[0].id, note))
+        if strangers:
+            ids = ", ".join(customer.id for customer in strangers[:3])
+            return Open(claim, f"{ids} has its e-mail and came in the same time, but not our marker")
+        return self._absence(claim, now, generations)
+
+    def _absence(self, claim: Claim, now: float, generations: int) -> Verdict:
+        protected = is_young(claim.claimed_at, now) and not self._evidence.clock_jumped
+        if claim.doubt in (None, Doubt.OPEN) and protected:
+            return Open(claim, "its last attempt says nothing about what happened, and its key still protects it")
+        sure_from = self._sure_from(claim)
+        if self._evidence.list_began < sure_from:
+            return Open(claim, "an attempt of it may still be on its way", sure_from - now)
+        if generations >= MOST_GENERATIONS:
+            return Open(claim, f"it was sent under {MOST_GENERATIONS} new keys in this run without a clear answer")
+        return Absent(next_generation(claim, self._token, now))
+
+    def _sure_from(self, claim: Claim) -> float:
+        """From when on a list shows whatever any attempt of this claim may have made."""
+        last = claim.attempted_at if claim.attempted_at is not None else self._evidence.process_started
+        return max(last, self._evidence.process_started - self._evidence.deadline) + self._evidence.deadline
+
+
+def row_of(marker: str | None, token: str) -> int | None:
+    """The row that a marker of this ledger names, in any generation."""
+    parts = (marker or "").split(":")
+    if len(parts) != 3 or parts[0] != token or not parts[1].isdecimal():
+        return None
+    return int(parts[1])
+
+
+def next_generation(claim: Claim, token: str, now: float) -> Claim:
+    """Make the claim that replaces one whose absence is proven: a new key, and so a new marker."""
+    generation = claim.generation + 1
+    params: Params = claim.params
+    metadata = params.get("metadata")
+    if isinstance(metadata, Mapping) and MARKER in metadata:
+        params = {**params, "metadata": {**metadata, MARKER: marker_of(token, claim.row, generation)}}
+    return replace(
+        claim, generation=generation, params=params, claimed_at=now, stripe_time=None, doubt=None, attempted_at=None
+    )
+
+
+def needs_sweep(claim: Claim, now: float, fingerprint: str | None, *, clock_jumped: bool) -> bool:
+    """Tell whether a claim at rest must be looked for before it may be sent again under its key.
+
+    So it is when the key is too old or of the future, when our clock was moved, or when it was sent under
+    another API key.
+    """
+    return clock_jumped or not is_young(claim.claimed_at, now) or claim.key_fingerprint != fingerprint
+
+
+class Sweep:
+    """Asks Stripe what became of doubtful rows; `owned` tells which of these customers belong to which row."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        together: Together,
+        owned: Callable[[Sequence[str]], Awaitable[Mapping[str, int]]],
+        key: Callable[[str], str],
+        now: Callable[[], float],
+    ) -> None:
+        self._ask = ask
+        self._together = together
+        self._owned = owned
+        self._key = key
+        self._now = now
+
+    async def look(
+        self,
+        claims: Sequence[Claim],
+        token: str,
+        process_started: float,
+        deadline: float,
+        generations: Mapping[int, int],
+        *,
+        clock_jumped: bool,
+    ) -> list[Verdict]:
+        """Judge every one of *claims*; those of updates by re-reading their target."""
+        began = self._now()
+        creates = [claim for claim in claims if claim.target is None]
+        customers = await self._gather(creates) if creates else []
+        owned = await self._owned([customer.id for customer in customers])
+        judge = Judge(token, Evidence(customers, began, process_started, deadline, owned, clock_jumped), self._key)
+        verdicts = [judge.verdict(c, self._now(), generations.get(c.row, 0)) for c in creates]
+        return verdicts + [await self._reread(c) for c in claims if c.target is not None]
+
+    async def _gather(self, claims: Sequence[Claim]) -> list[Customer]:
+        found: dict[str, Customer] = {}
+        clocks = {clock for c in claims if (clock := c.params.get("test_clock"))}
+        emails = {c.email for c in claims if c.email}
+        plain = [c for c in claims if not c.params.get("test_clock")]
+        if plain and len(emails) <= BY_EMAIL and all(c.email for c in claims):
+            lists: list[Params] = [{"email": email} for email in sorted(emails)]
+        else:
+            lists = [_window(plain)] if plain else []
+        lists += [{"test_clock": clock} for clock in sorted(clocks)]
+        await self._together([partial(self._list, params, found) for params in lists], AT_ONCE)
+        return list(found.values())
+
+    async def _list(self, params: Params, found: dict[str, Customer]) -> Sequence[Piece]:
+        async for page in pages(self._ask, params):
+            found.update((customer.id, customer) for customer in page)
+        return ()
+
+    async def _reread(self, claim: Claim) -> Verdict:
+        """Judge a doubtful update by its target alone: it either shows what was sent, or it does not."""
+        reply = await self._ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{claim.target}"), accept=(404,))
+        customer = customer_from(reply.body) if isinstance(reply.body, Mapping) else None
+        if customer is not None and not customer.deleted and shows(customer.raw, claim.params):
+            return Found(claim, Updated(customer.id))
+        return Open(claim, "its target does not show the update; the same update is sent again")
+
+
+def shows(raw: object, sent: object) -> bool:
+    """Tell whether an object as Stripe shows it holds everything that was sent to it."""
+    if isinstance(sent, Mapping):
+        return isinstance(raw, Mapping) and all(shows(raw.get(name), value) for name, value in sent.items())
+    return raw == sent
+
+
+def still_in_doubt(verdict: Open) -> InDoubt:
+    """What the ledger says of a row that the sweep could not settle."""
+    why = Refusal(type="in_doubt", message=f"{verdict.why}; run the same command again later to settle it")
+    return InDoubt(why, verdict.claim.doubt or Doubt.OPEN)
+
+
+def _window(claims: Sequence[Claim]) -> Params:
+    """List from the oldest doubtful claim on; without Stripe's own time for it, everything."""
+    times = [claim.stripe_time for claim in claims]
+    if any(time is None for time in times):
+        return {}
+    return {"created": {"gte": int(min(time for time in times if time is not None)) - OVERLAP}}

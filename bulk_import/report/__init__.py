@@ -1,0 +1,1 @@
+"""What a ledger says once the work is done: the closing summary and the exports."""

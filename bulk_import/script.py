@@ -1,0 +1,220 @@
+"""What a run does, step by step: re-send what was left, feed the rest, sweep what is in doubt.
+
+Everything here is sequential; the engine carries it out side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from bulk_import.age import is_young
+from bulk_import.dedupe import meet, sort_out
+from bulk_import.emails import email_key
+from bulk_import.engine import Engine
+from bulk_import.existing import Directory, Offload
+from bulk_import.ledger import Reader, Writer
+from bulk_import.model import (
+    MARKER,
+    Claim,
+    Prepared,
+    Row,
+    Settled,
+    Status,
+    marker_of,
+)
+from bulk_import.options import OnExisting
+from bulk_import.reconcile import Absent, Found, Open, Sweep, needs_sweep, still_in_doubt
+from bulk_import.watching import Watch
+
+Batches = Iterator[Sequence[Prepared]]
+"""Prepared rows, a batch at a time; a blocking iterator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for the whole run.
+
+    `fingerprint` tells this API key from another one, `process_started` is when the ledger's lock was taken
+    (wall clock, seconds), `deadline` is one attempt's longest time in seconds, and `clock_jumped` says that the
+    wall clock was moved since an earlier command of the same boot.
+    """
+
+    token: str
+    fingerprint: str | None
+    marker: bool
+    on_existing: OnExisting
+    process_started: float
+    deadline: float
+    clock_jumped: bool
+
+
+class Script:
+    """One run over one ledger; `offload` is where its ledger work goes."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        terms: Terms,
+        writer: Writer,
+        reader: Reader,
+        offload: Offload,
+        watch: Watch,
+        notice: Callable[[str, str], None],
+    ) -> None:
+        self._engine = engine
+        self._terms = terms
+        self._writer = writer
+        self._reader = reader
+        self._offload = offload
+        self._watch = watch
+        self._notice = notice
+        self._generations: dict[int, int] = {}
+        self._sweep = Sweep(engine.ask, engine.together, self._owned, email_key, engine.parts.now)
+
+    async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
+        """Settle every row: what is at rest first (unless not *doubtful*), then *batches*, then what is still in doubt."""
+        if doubtful:
+            await self._resume()
+        first = await self._engine.blocking(next, batches, None)
+        if first is not None:
+            await directory.begin()
+        batch: Sequence[Prepared] | None = first
+        while batch is not None:
+            await self._feed(directory, batch)
+            batch = await self._engine.blocking(next, batches, None)
+        await self._engine.idle()
+        await self._settle_doubts()
+
+    # What an earlier process left at rest.
+
+    async def _resume(self) -> None:
+        claims = await self._at_rest()
+        unsure = await self._unsure(claims)
+        if unsure:
+            self._notice(
+                "sweep",
+                f"{len(unsure)} rows were left in doubt and their keys cannot be trusted as they are; "
+                "looking for their customers before anything is sent",
+            )
+            # By then whatever the dead process had begun has ended, and a list shows what came of it.
+            await self._engine.nap(self._terms.process_started + self._terms.deadline - self._engine.parts.now())
+            await self._sweep_all(self._unsure)
+        await self._send_again([c for c in await self._at_rest() if self._is_protected(c)])
+        await self._engine.idle()
+
+    async def _unsure(self, claims: Sequence[Claim]) -> list[Claim]:
+        now, terms = self._engine.parts.now(), self._terms
+        return [c for c in claims if needs_sweep(c, now, terms.fingerprint, clock_jumped=terms.clock_jumped)]
+
+    def _is_protected(self, claim: Claim) -> bool:
+        return is_young(claim.claimed_at, self._engine.parts.now()) and not self._terms.clock_jumped
+
+    async def _send_again(self, claims: Sequence[Claim]) -> None:
+        doubtful = [claim.row for claim in claims if claim.doubt is not None]
+        if doubtful:
+            await self._offload(self._writer.claim_again, doubtful)
+        self._watch.reopened(len(claims))
+        await self._engine.dispatch(claims, fresh=False)
+
+    async def _at_rest(self) -> list[Claim]:
+        return await self._offload(self._reader.claims, (Status.CLAIMED, Status.IN_DOUBT))
+
+    # Feeding.
+
+    async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
+        owned = await self._owners(batch)
+        told = sort_out(batch, owned)
+        matches = await directory.find(told.owners) if told.owners else {}
+        settled = list(told.settled)
+        unmet: list[Row] = []
+        for row in told.owners:
+            outcome = meet(row, matches.get(row.email_key or "", ()), self._terms.on_existing, self._terms.token)
+            if outcome is None:
+                unmet.append(row)
+            else:
+                settled.append(Settled(row.number, outcome, row))
+        generations = await self._offload(self._reader.next_generations, [row.number for row in unmet])
+        await self._engine.claim([self._claim(row, generations.get(row.number, 0)) for row in unmet], settled)
+
+    async def _owners(self, batch: Sequence[Prepared]) -> dict[str, int]:
+        keys = {row.email_key for row in batch if isinstance(row, Row) and row.email_key is not None}
+        owned = {self._writer.owned_key(key): key for key in keys}
+        found = await self._offload(self._reader.owners, [key for key in owned if key is not None])
+        return {owned[key] or "": owner.number for key, owner in found.items()}
+
+    def _claim(self, row: Row, generation: int) -> Claim:
+        params = row.params
+        if self._terms.marker:
+            metadata = params.get("metadata") or {}
+            mark = marker_of(self._terms.token, row.number, generation)
+            params = {**params, "metadata": {**metadata, MARKER: mark}}
+        return Claim(
+            row.number, row.line, row.source_id, generation, params, row.email, row.email_key,
+            self._engine.parts.now(), self._engine.stripe_time, self._terms.fingerprint, None, row.fields,
+        )  # fmt: skip
+
+    # The sweep.
+
+    async def _settle_doubts(self) -> None:
+        """Sweep what the run left in doubt; a claim without any answer then says why it is left."""
+        open_ = await self._sweep_all(self._everything)
+        silent = [o for o in open_ if o.claim.doubt is None]
+        await self._engine.claim([], [Settled(o.claim.row, still_in_doubt(o)) for o in silent])
+
+    async def _sweep_all(self, chosen: Callable[[Sequence[Claim]], Awaitable[list[Claim]]]) -> list[Open]:
+        """Look, settle what is found, send anew what is surely absent, wait where that helps; until nothing moves.
+
+        It ends because a row gets only so many generations a run, and waiting is only worth it once a generation.
+        """
+        while claims := await chosen(await self._at_rest()):
+            self._notice("sweep", f"{len(claims)} rows are in doubt; looking for their customers")
+            open_ = await self._look(claims)
+            wait = max((o.wait for o in open_ if o.wait is not None), default=0.0)
+            if wait:
+                self._notice("sweep", f"waiting {wait:.0f} s until every attempt of these rows must have ended")
+                await self._engine.nap(wait)
+            elif len(open_) == len(claims):
+                return open_
+        return []
+
+    async def _everything(self, claims: Sequence[Claim]) -> list[Claim]:
+        return list(claims)
+
+    async def _look(self, claims: Sequence[Claim]) -> list[Open]:
+        terms = self._terms
+        verdicts = await self._sweep.look(
+            claims, terms.token, terms.process_started, terms.deadline, self._generations,
+            clock_jumped=terms.clock_jumped,
+        )  # fmt: skip
+        settled: list[Settled] = []
+        anew: list[Claim] = []
+        open_: list[Open] = []
+        for verdict in verdicts:
+            match verdict:
+                case Found(claim, outcome, twins):
+                    settled.append(Settled(claim.row, outcome))
+                    self._tell_of_twins(claim, twins)
+                case Absent(claim):
+                    anew.append(claim)
+                    self._generations[claim.row] = self._generations.get(claim.row, 0) + 1
+                case Open():
+                    open_.append(verdict)
+                case _:
+                    assert_never(verdict)
+        self._watch.reopened(len(settled) + len(anew))
+        await self._engine.claim(anew, settled)
+        await self._engine.idle()
+        return open_
+
+    def _tell_of_twins(self, claim: Claim, twins: Sequence[str]) -> None:
+        if len(twins) > 1:
+            self._notice(
+                "twins",
+                f"row {claim.row} has {len(twins)} customers in Stripe ({', '.join(twins)}); "
+                f"the oldest was taken, delete the others in the Dashboard",
+            )
+
+    async def _owned(self, ids: Sequence[str]) -> Mapping[str, int]:
+        return await self._offload(self._reader.owners_of_customers, ids)

@@ -1,0 +1,189 @@
+"""Pre-flight: the whole source read once before anything is sent, in flat memory and without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulk_import.errors import SourceError
+from bulk_import.ledger.seen import Seen
+from bulk_import.mapping import Mapping, settle_mapping
+from bulk_import.model import Invalid, Prepared, Problem, Record, Row
+from bulk_import.options import Preparing
+from bulk_import.prepare import Preparation, prepare
+from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read
+
+FIRST_PLACES = 5
+"""Places of each kind of problem that are shown."""
+
+STEP = 1000
+"""Rows between two looks at the progress and two writes of the keys seen."""
+
+ReadProgress = Callable[[int, int, int], None]
+"""Told bytes read, bytes there, rows so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one problem is."""
+
+    row: int
+    line: int
+    column: str | None
+    value: str | None
+    message: str
+
+
+@dataclass(slots=True)
+class Group:
+    """All problems of one kind: how many, and the first few places; a warning does not make a row invalid."""
+
+    rule: str
+    warning: bool = False
+    count: int = 0
+    places: list[Place] = field(default_factory=list)
+
+    def add(self, place: Place) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.places) < FIRST_PLACES:
+            self.places.append(place)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What pre-flight found: how the source reads, who is in it, and everything that is wrong with it.
+
+    `rows` counts records; `valid` rows can be sent, `duplicates` of them share an earlier row's e-mail.
+    """
+
+    reading: Reading
+    reading_notices: tuple[Notice, ...]
+    mapping: Mapping
+    fingerprint: Fingerprint
+    rows: int
+    valid: int
+    invalid: int
+    duplicates: int
+    warnings: int
+    with_email: int
+    groups: tuple[Group, ...]
+    first_rows: tuple[Record, ...]
+
+
+def preparation(reading: Reading, preparing: Preparing, payment_method: str | None = None) -> Preparation:
+    """Settle how each record of *reading* becomes a row; *payment_method* replaces every one in a rehearsal."""
+    return Preparation(
+        mapping=settle_mapping(reading.columns or None, preparing.mapping, allow_no_email=preparing.allow_no_email),
+        allow_no_email=preparing.allow_no_email,
+        default_payment_method=preparing.default_payment_method,
+        payment_method_override=payment_method,
+        email_check=preparing.email_check,
+    )
+
+
+def survey(
+    path: Path, preparing: Preparing, *, read_progress: ReadProgress | None = None, reading: Reading | None = None
+) -> Survey:
+    """Read all of *path*; with *reading* it is not detected again.
+
+    Raises `SourceError` for a source this tool cannot read or without a single record, and `UsageError` for a mapping
+    that cannot work.
+    """
+    notices: tuple[Notice, ...] = ()
+    if reading is None:
+        reading, notices = detect(path, preparing.overrides)
+    how = preparation(reading, preparing)
+    with Source.open(path) as source, Seen() as seen:
+        tally = _Tally(seen, how)
+        for record in _reporting(read(source, reading), source, read_progress):
+            tally.add(record)
+        tally.finish()
+        _must_hold_people(tally, path, preparing)
+        return Survey(
+            reading, notices, how.mapping, source.fingerprint(), tally.rows, tally.valid, tally.invalid,
+            tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()), tuple(tally.first),
+        )  # fmt: skip
+
+
+class _Tally:
+    """Counts while the source passes."""
+
+    def __init__(self, seen: Seen, how: Preparation) -> None:
+        self.rows = self.valid = self.invalid = self.duplicates = self.warnings = self.with_email = 0
+        self.groups: dict[tuple[str, bool], Group] = {}
+        self.first: list[Record] = []
+        self._seen = seen
+        self._how = how
+        self._keys: list[tuple[str, int, int]] = []
+
+    def add(self, record: Record) -> None:
+        self.rows += 1
+        if len(self.first) < 3:
+            self.first.append(record)
+        match prepare(record, self._how):
+            case Row() as row:
+                self.valid += 1
+                self._sight(row)
+                for warning in row.warnings:
+                    self.warnings += 1
+                    self._group(row, warning, warning=True)
+            case Invalid() as row:
+                self.invalid += 1
+                self.with_email += row.email is not None
+                for problem in row.problems:
+                    self._group(row, problem, warning=False)
+
+    def _sight(self, row: Row) -> None:
+        if row.email_key is None:
+            return
+        self.with_email += 1
+        self._keys.append((row.email_key, row.number, row.line))
+        if len(self._keys) >= STEP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._seen.add(self._keys)
+        self._keys = []
+
+    def finish(self) -> None:
+        self._flush()
+        for row, line, first_row, first_line in self._seen.repeated():
+            self.duplicates += 1
+            message = f"the same e-mail as row {first_row} (line {first_line}); it will map to that row's customer"
+            self._place("duplicate", Place(row, line, None, None, message), warning=True)
+
+    def _group(self, row: Prepared, problem: Problem, *, warning: bool) -> None:
+        place = Place(row.number, row.line, problem.column, problem.value, problem.message)
+        self._place(problem.rule, place, warning=warning)
+
+    def _place(self, rule: str, place: Place, *, warning: bool) -> None:
+        self.groups.setdefault((rule, warning), Group(rule, warning)).add(place)
+
+
+def _must_hold_people(tally: _Tally, path: Path, preparing: Preparing) -> None:
+    if tally.rows == 0:
+        raise SourceError(f"{path} holds no rows; give a file with at least one")
+    if not tally.with_email and not preparing.allow_no_email and tally.valid == 0:
+        columns = _columns_of(tally.first)
+        raise SourceError(
+            f"none of the {tally.rows} rows of {path} has an e-mail address; its columns are {columns}; "
+            'name the right one with --map "COLUMN=email", or pass --allow-no-email'
+        )
+
+
+def _columns_of(records: Iterable[Record]) -> str:
+    names = dict.fromkeys(str(name) for record in records for name in record.fields)
+    return ", ".join(list(names)[:20]) or "none"
+
+
+def _reporting(records: Iterator[Record], source: Source, told: ReadProgress | None) -> Iterator[Record]:
+    count = 0
+    for record in records:
+        count += 1
+        if told and count % STEP == 0:
+            told(source.bytes_read, source.size, count)
+        yield record
+    if told:
+        told(source.bytes_read, source.size, count)

@@ -1,0 +1,80 @@
+"""Keeps count of a run while it goes on, and puts it into the numbers a person watches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from bulk_import.ledger import Tally
+from bulk_import.model import Released, Settled, Status
+from bulk_import.options import Progress
+from bulk_import.pace import Gate
+
+WINDOW = 10.0
+"""Seconds over which the present pace is measured."""
+
+_STATUS = {
+    "Created": Status.CREATED,
+    "Updated": Status.UPDATED,
+    "Existing": Status.EXISTING,
+    "Duplicate": Status.DUPLICATE,
+    "Failed": Status.FAILED,
+    "InDoubt": Status.IN_DOUBT,
+    "Invalid": Status.INVALID,
+}
+
+
+class Watch:
+    """The count of one run: what the ledger held at the start, and what was put on disk since.
+
+    `tick` is a monotonic clock in seconds.
+    """
+
+    def __init__(self, gate: Gate, tick: Callable[[], float]) -> None:
+        self._gate = gate
+        self._tick = tick
+        self._began = tick()
+        self._recent: deque[tuple[float, int, int]] = deque()
+        self.rows = 0
+        self.retries = 0
+        self.fresh = 0
+        self.counts: dict[Status, int] = {}
+
+    def begin(self, rows: int, tally: Tally) -> None:
+        """Start from what the ledger holds; *rows* are those chosen."""
+        self.rows = rows
+        self.counts = {s: tally.count(s) for s in Status if s not in (Status.CLAIMED, Status.PENDING)}
+
+    def reopened(self, count: int) -> None:
+        """Rows in doubt go out again."""
+        self.counts[Status.IN_DOUBT] = max(0, self.counts.get(Status.IN_DOUBT, 0) - count)
+
+    def written(self, settled: Sequence[Settled]) -> None:
+        """These outcomes are on disk."""
+        for one in settled:
+            self.retries += max(0, one.attempts - 1)
+            if not isinstance(one.outcome, Released):
+                status = _STATUS[type(one.outcome).__name__]
+                self.counts[status] = self.counts.get(status, 0) + 1
+                self.fresh += status is not Status.IN_DOUBT
+
+    @property
+    def settled(self) -> int:
+        """Rows that need nothing more."""
+        return sum(n for status, n in self.counts.items() if status is not Status.IN_DOUBT)
+
+    def progress(self) -> Progress:
+        """Where the run stands now."""
+        now, starts = self._tick(), self._gate.starts.total()
+        self._recent.append((now, starts, self.settled))
+        while len(self._recent) > 2 and now - self._recent[0][0] > WINDOW:
+            self._recent.popleft()
+        then, before, settled_before = self._recent[0]
+        span = max(now - then, 1e-9)
+        rows_per_second = (self.settled - settled_before) / span
+        left = max(0, self.rows - self.settled)
+        return Progress(
+            self.rows, self.settled, {s.value: n for s, n in self.counts.items()}, starts, self._gate.rate_limited,
+            self.retries, self._gate.in_flight, (starts - before) / span, now - self._began,
+            left / rows_per_second if rows_per_second > 0 else None,
+        )  # fmt: skip

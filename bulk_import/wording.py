@@ -1,0 +1,52 @@
+"""How names are compared: folded to their letters, split into words, matched to the nearest."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_SEAM = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
+_SHARP_S = str.maketrans({"ß": "ss", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l"})
+
+
+def fold(name: str) -> str:
+    """The letters and digits of *name*, lower-cased and without accents: `E-Mail ` and `e_mail` fold alike."""
+    plain = unicodedata.normalize("NFKD", name.translate(_SHARP_S))
+    return "".join(char for char in plain.lower() if char.isalnum())
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a column name, lower-cased: `passwordHash` and `password_hash` have the same two."""
+    return tuple(word.lower() for word in _SEAM.split(name) if word)
+
+
+def names(text: str) -> frozenset[str]:
+    """The words of *text* as a set, so that a long table of names stays readable."""
+    return frozenset(text.split())
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice most like *word*, or None when none is alike enough to be worth suggesting."""
+    folded: dict[str, str] = {}
+    for choice in choices:
+        folded.setdefault(fold(choice), choice)
+    found = difflib.get_close_matches(fold(word), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def listed(names: Iterable[str], limit: int = 12) -> str:
+    """Names for a message, quoted and separated by commas, the rest counted beyond *limit*."""
+    every = list(names)
+    shown = ", ".join(f'"{terminal_safe(name, 40)}"' for name in every[:limit])
+    return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"
+
+
+def terminal_safe(text: str, limit: int = 60) -> str:
+    """*text* as it may be printed: control, bidi and other invisible characters escaped, shortened to *limit*."""
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
