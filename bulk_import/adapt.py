@@ -80,9 +80,11 @@ class Pace:
 
 def allowed(pace: Pace, now: float) -> float:
     """The rate that may be used now."""
+    if pace.refused == math.inf:
+        return pace.cap
     elapsed = now - pace.braked_at - BRAKE_SECONDS
     if elapsed < 0:
-        return max(BRAKE * pace.refused, _floor(pace)) if pace.refused < math.inf else pace.cap
+        return max(BRAKE * pace.refused, _floor(pace))
     growth = math.pow(GROWTH_A_SECOND, min(elapsed, LONGEST_GROWTH))
     return min(pace.cap, BACK_TO * pace.refused * growth)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 from bulk_import.customer import Fault
@@ -30,7 +31,7 @@ def assemble(draft: Draft, fixed: tuple[Fixed, ...]) -> tuple[dict[str, Any], li
         faults += _place_vat(draft, fixed)
     for each in fixed:
         if each.beside is None or _has_other(draft, each, fixed):
-            draft.setdefault(each.group, {})[each.path[-1]] = each.value
+            draft.setdefault(each.group, {})[each.path[-1]] = copy(each.value)
     return _nested(draft), faults
 
 

@@ -31,7 +31,7 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 def holds_card(text: str) -> bool:
     """Whether *text* contains a card number, written in one piece or with spaces or dashes between."""
-    return next(_card_spans(text), None) is not None
+    return _RUN.search(text) is not None and next(_card_spans(text), None) is not None
 
 
 def mask_cards(text: str) -> str:

@@ -17,6 +17,14 @@ _ASKED = -1
 Slot = tuple[str | int, ...]
 """What can be filled only once: a path, a metadata key, a part of a name."""
 
+# A whole name and its joined parts; a whole list and its items by place.
+_WHOLES: tuple[tuple[Slot, str], ...] = (
+    (("name",), "name"),
+    (("shipping", "name"), "shipping.name"),
+    (("preferred_locales",), "preferred_locales"),
+    (("expand",), "expand"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -57,7 +65,7 @@ def slot_of(target: Target) -> Slot | None:
     """The place that *target* fills, None for a target that fills none."""
     match target:
         case Param(path):
-            return path[:1] if path[0] in ("preferred_locales", "expand") else path
+            return path
         case VatNumber():
             return ("tax_id_data", 0, "value")
         case Metadata(key):
@@ -121,19 +129,19 @@ def _owners(columns: tuple[str, ...], claims: list[Guess | None], wishes: Wishes
             best[slot] = (claim.rank, column)
     if wishes.key is not None:
         best[("metadata", SOURCE_ID)] = (_ASKED, find_column(wishes.key, columns) or wishes.key)
-    _settle_names(best, wishes)
+    _settle_wholes(best, wishes.fixed)
     return {slot: column for slot, (_, column) in best.items()}
 
 
-def _settle_names(best: dict[Slot, tuple[int, str]], wishes: Wishes) -> None:
-    """A whole name and parts of it exclude each other: the whole wins unless only the parts were asked for."""
-    for whole in (("name",), ("shipping", "name")):
-        of = ".".join(whole)
-        parts = [slot for slot in best if slot[0] == of and len(slot) == 2 and slot[1] in ("first", "middle", "last")]
-        if not parts or (whole not in best and whole not in wishes.fixed):
+def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) -> None:
+    """A whole and its parts exclude each other: the whole wins, unless only a part was asked for or is fixed."""
+    for whole, start in _WHOLES:
+        parts = [slot for slot in best if len(slot) == 2 and slot[0] == start]
+        part_is_fixed = any(len(slot) == 2 and slot[0] == start for slot in fixed)
+        if whole not in fixed and whole not in best:
             continue
-        asked_for_parts = any(best[slot][0] < 0 for slot in parts)
-        if asked_for_parts and whole in best and best[whole][0] >= 0:
+        asked_for_parts = part_is_fixed or any(best[slot][0] == _ASKED for slot in parts)
+        if whole in best and asked_for_parts and (part_is_fixed or best[whole][0] != _ASKED):
             del best[whole]
             continue
         for slot in parts:
@@ -156,7 +164,8 @@ def _settle(
     if slot is None or owners.get(slot) == column:
         asked = claim.rank == _ASKED
         given = Assignment(column, claim.target, not claim.sure, claim.why, is_key=is_key, asked=asked)
-        return _with_fitting_key(given, notes) if isinstance(claim.target, Metadata) else given
+        name = claim.target.key if isinstance(claim.target, Metadata) else ""
+        return _with_fitting_key(given, name, notes)
     field_name = described(claim.target)
     rival = f'the column "{owners[slot]}"' if slot in owners else "what was set for every row or the whole name"
     left = _leave_over(column, f"gives way to {rival}", wishes, taken, notes, is_key=is_key)
@@ -179,7 +188,7 @@ def _leave_over(
         return Assignment(column, Ignored("is not mapped"), False, why, is_key=is_key, unmapped=refused)
     key = _free_key(name, taken)
     taken.update({("metadata", key), ("metadata", fitting_key(key))})
-    return _with_fitting_key(Assignment(column, Metadata(key), True, why, is_key=is_key), notes)
+    return _with_fitting_key(Assignment(column, Metadata(key), True, why, is_key=is_key), name, notes)
 
 
 def _free_key(name: str, taken: set[Slot]) -> str:
@@ -189,16 +198,18 @@ def _free_key(name: str, taken: set[Slot]) -> str:
     return key
 
 
-def _with_fitting_key(given: Assignment, notes: list[str]) -> Assignment:
-    assert isinstance(given.target, Metadata)  # noqa: S101 - narrows the type for the one caller's sake
+def _with_fitting_key(given: Assignment, name: str, notes: list[str]) -> Assignment:
+    """The assignment under a key that metadata allows, with a note where that is not the *name* it came with."""
+    if not isinstance(given.target, Metadata):
+        return given
     key = fitting_key(given.target.key)
     if key == MARKER:
         return replace(given, target=Ignored("is the marker of this tool"), guess=False)
-    if key == given.target.key:
-        return given
-    notes.append(
-        f'The column "{given.column}" is kept as metadata.{key}: a key has at most 40 characters, no brackets.'
-    )
+    if key != name:
+        notes.append(
+            f'The column "{given.column}" is kept as metadata.{key}: a key has at most 40 characters and no brackets, '
+            "and belongs to one column."
+        )
     return replace(given, target=Metadata(key))
 
 

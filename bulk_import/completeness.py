@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulk_import.customer import Fault
-from bulk_import.parameters import MAX_CUSTOM_FIELDS, MAX_METADATA_KEY, MAX_METADATA_KEYS
+from bulk_import.parameters import MAX_CUSTOM_FIELDS, MAX_METADATA_KEYS
 
 
 def whole_faults(params: Mapping[str, Any], *, reserved_keys: int = 1) -> Iterator[Fault]:
-    """What is wrong with a customer as a whole; *reserved_keys* are the metadata keys that are added later."""
+    """What is wrong with a customer as a whole; *reserved_keys* are the metadata keys that are added later.
+
+    The names of metadata keys are not looked at: columns become keys only as `choosing.fitting_key` allows.
+    """
     if (shipping := params.get("shipping")) is not None:
         yield from _shipping_faults(shipping)
     for number, item in enumerate(params.get("tax_id_data", ())):
@@ -24,8 +27,9 @@ def whole_faults(params: Mapping[str, Any], *, reserved_keys: int = 1) -> Iterat
             f"An invoice takes {MAX_CUSTOM_FIELDS} custom fields and this row has {len(fields)}; leave some out.",
             "invoice_settings.custom_fields",
         )
-    if "metadata" in params:
-        yield from _metadata_faults(params["metadata"], reserved_keys)
+    metadata = params.get("metadata", ())
+    if len(metadata) > MAX_METADATA_KEYS - reserved_keys:
+        yield _too_many_keys(len(metadata), reserved_keys)
 
 
 def _shipping_faults(shipping: Mapping[str, Any]) -> Iterator[Fault]:
@@ -49,21 +53,10 @@ def _half_faults(item: Mapping[str, Any], halves: tuple[str, str], where: str) -
             )
 
 
-def _metadata_faults(metadata: Mapping[str, str], reserved_keys: int) -> Iterator[Fault]:
+def _too_many_keys(count: int, reserved_keys: int) -> Fault:
+    ours = f" beside the {reserved_keys} of this tool" if reserved_keys else ""
     most = MAX_METADATA_KEYS - reserved_keys
-    if len(metadata) > most:
-        ours = f" beside the {reserved_keys} of this tool" if reserved_keys else ""
-        yield Fault(
-            "metadata-keys",
-            f"Metadata holds {most} keys{ours} and this row has {len(metadata)}; "
-            'leave columns out with --map "COLUMN=ignore".',
-            "metadata",
-        )
-    for key in metadata:
-        if len(key) > MAX_METADATA_KEY or "[" in key or "]" in key:
-            yield Fault(
-                "metadata-key",
-                f"A metadata key has at most {MAX_METADATA_KEY} characters and no brackets; "
-                'rename it with --map "COLUMN=metadata.KEY".',
-                f"metadata.{key[:MAX_METADATA_KEY]}",
-            )
+    message = (
+        f'Metadata holds {most} keys{ours} and this row has {count}; leave columns out with --map "COLUMN=ignore".'
+    )
+    return Fault("metadata-keys", message, "metadata")

@@ -56,6 +56,7 @@ from bulk_import.settle import (
     is_refusal,
     refusal_of,
     settle,
+    was_not_executed,
 )
 
 GROUP = 200
@@ -221,7 +222,7 @@ class Engine:
             refusal = refusal_of(reply)
             if halt := halting(reply, refusal):
                 raise StripeRefuses(halt.message)
-            if reply.status == 429 or refusal.code == "rate_limit":
+            if was_not_executed(reply, refusal):
                 waits += 1
                 await self.nap(max(backoff(min(waits, 5), self.parts.chance()), reply.retry_after or 0.0))
                 continue

@@ -8,47 +8,66 @@ from typing import Any
 from bulk_import.cards import holds_card, mask_cards
 from bulk_import.neversent import never_sent
 
+TOO_DEEP = "…"
+"""What stands for values that are nested deeper than any source has a use for."""
+
+# The reader allows 32 levels; the rest is room for values that did not come from it.
+_DEEPEST = 64
+
 
 def kept_fields(fields: Mapping[str, Any], wiped: frozenset[str]) -> Mapping[str, Any]:
     """The fields with the values of the *wiped* columns (by dotted name) emptied, and secrets inside lists, too."""
-    if wiped or any(isinstance(value, dict | list) for value in fields.values()):
-        return _wipe(fields, wiped, "")
-    return fields
+    return _wipe(fields, wiped, "", _DEEPEST)
 
 
-def masked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with every card number in them masked, for what is kept of a refused record."""
-    return {column: _masked(value) for column, value in fields.items()}
+def masked(fields: Mapping[str, Any], spared: frozenset[str]) -> dict[str, Any]:
+    """The fields with every card number in them masked, for what is kept of a refused record.
+
+    The *spared* columns (by dotted name) hold phones or the row's own id, where long numbers are at home.
+    """
+    return _mask(fields, spared, "", _DEEPEST)
 
 
-def _wipe(fields: Mapping[str, Any], wiped: frozenset[str], prefix: str) -> dict[str, Any]:
+def _wipe(fields: Mapping[str, Any], wiped: frozenset[str], prefix: str, left: int) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, value in fields.items():
         if prefix + key in wiped:
             kept[key] = ""
         elif isinstance(value, dict):
-            kept[key] = _wipe(value, wiped, f"{prefix}{key}.")
+            kept[key] = _wipe(value, wiped, f"{prefix}{key}.", left - 1) if left else TOO_DEEP
         else:
-            kept[key] = _without_secrets(value) if isinstance(value, list) else value
+            kept[key] = _without_secrets(value, left)
     return kept
 
 
-def _without_secrets(value: Any) -> Any:
+def _without_secrets(value: Any, left: int) -> Any:
     """Lists are not opened into columns, so what is in them is judged here, by the names of its entries."""
+    if not left and isinstance(value, list | dict):
+        return TOO_DEEP
     if isinstance(value, list):
-        return [_without_secrets(inner) for inner in value]
+        return [_without_secrets(inner, left - 1) for inner in value]
     if isinstance(value, dict):
-        return {key: "" if never_sent(key) is not None else _without_secrets(inner) for key, inner in value.items()}
+        kept = {key: "" for key in value if never_sent(key) is not None}
+        return {key: kept.get(key, _without_secrets(inner, left - 1)) for key, inner in value.items()}
     return value
 
 
-def _masked(value: Any) -> Any:
+def _mask(fields: Mapping[str, Any], spared: frozenset[str], prefix: str, left: int) -> dict[str, Any]:
+    return {
+        key: value if prefix + key in spared else _masked(value, spared, f"{prefix}{key}.", left)
+        for key, value in fields.items()
+    }
+
+
+def _masked(value: Any, spared: frozenset[str], prefix: str, left: int) -> Any:
     if isinstance(value, str):
         return mask_cards(value)
-    if isinstance(value, Mapping):
-        return {key: _masked(inner) for key, inner in value.items()}
+    if not left and isinstance(value, list | dict):
+        return TOO_DEEP
+    if isinstance(value, dict):
+        return _mask(value, spared, prefix, left - 1)
     if isinstance(value, list):
-        return [_masked(inner) for inner in value]
+        return [_masked(inner, spared, prefix, left - 1) for inner in value]
     if isinstance(value, int) and not isinstance(value, bool) and 10**13 <= value < 10**19 and holds_card(str(value)):
         return mask_cards(str(value))
     return value

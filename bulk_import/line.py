@@ -56,9 +56,11 @@ class Line:
     async def front(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Wait until a request may start; what the block takes, it must take without suspending."""
         waiter = Waiter(endpoint, next(self._tickets), _new_call())
-        self._waiting[endpoint].append(waiter)
+        line = self._waiting[endpoint]
+        line.append(waiter)
         try:
-            self.look()
+            if line[0] is waiter:  # whoever stands before us will look when it leaves
+                self.look()
             await waiter.call
             while not self._is_let_through(waiter):
                 waiter.call = _new_call()
@@ -66,7 +68,7 @@ class Line:
                 await waiter.call
             yield
         finally:
-            self._waiting[endpoint].remove(waiter)
+            line.remove(waiter)
             self._step_back(waiter)
 
     def look(self) -> None:

@@ -66,6 +66,7 @@ class MappingLine:
 class Mapping:
     """What becomes of every column.
 
+    `from_own_export` says that `export --what failed` wrote the file, by its columns.
     `columns` is None for a source without a header (JSONL); then plans are made as records are met, and
     `lines`, `notices` and `unmet` tell what has been met so far. Everything else never changes.
     """
@@ -73,6 +74,7 @@ class Mapping:
     def __init__(self, columns: Sequence[str] | None, wishes: Wishes, constants: tuple[Constant, ...]) -> None:
         self.columns = tuple(columns) if columns is not None else None
         self.constants = constants
+        self.from_own_export = set(OWN_COLUMNS) <= set(columns or ())
         self._wishes = wishes
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._met: dict[str, Assignment] = {}
@@ -99,11 +101,6 @@ class Mapping:
     def key(self) -> str | None:
         """The `--key` column as it was named, None without one."""
         return self._wishes.key
-
-    @property
-    def from_own_export(self) -> bool:
-        """Whether the columns are those of a file that `export --what failed` wrote."""
-        return self.columns is not None and set(OWN_COLUMNS) <= set(self.columns)
 
     @property
     def notices(self) -> tuple[str, ...]:

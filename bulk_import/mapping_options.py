@@ -11,10 +11,10 @@ from typing import Any, Literal, cast
 from bulk_import.choosing import Slot, Wishes, fitting_key, slot_of
 from bulk_import.customer import Fault, Noted, cleaner_of
 from bulk_import.errors import UsageError
-from bulk_import.model import MARKER, SOURCE_ID
+from bulk_import.model import MARKER
 from bulk_import.neversent import is_card_number
 from bulk_import.parameters import MAX_METADATA_KEY, MAX_METADATA_VALUE, parameter_at, parse_path
-from bulk_import.targets import Metadata, Param, Target, described, field_words, metadata_key, parse_field
+from bulk_import.targets import Metadata, Param, SourceKey, Target, described, field_words, metadata_key, parse_field
 from bulk_import.wording import listed, nearest, terminal_safe
 
 Unmapped = Literal["metadata", "ignore", "refuse"]
@@ -56,7 +56,7 @@ def wished(options: MappingOptions) -> tuple[Wishes, tuple[Constant, ...]]:
     for each in constants:
         _own(owners, each.target, f"--set {described(each.target)}")
     if options.key is not None:
-        owners[("metadata", SOURCE_ID)] = f"--key {listed([options.key])}"
+        _own(owners, SourceKey(), f"--key {listed([options.key])}")
     targets: dict[str, Target] = {}
     for column, field in options.maps:
         target = _target(column, field)
@@ -124,8 +124,9 @@ def _own(owners: dict[Slot, str], target: Target, who: str) -> None:
     slot = slot_of(target)
     if slot is None:
         return
-    if slot in owners:
-        raise UsageError(f"{owners[slot]} and {who} both fill {described(target)}; keep one of them.")
+    rival = next((owners[other] for other in owners if slot in (other, other[:1]) or other == slot[:1]), None)
+    if rival is not None:
+        raise UsageError(f"{rival} and {who} both fill {described(target)}; keep one of them.")
     owners[slot] = who
 
 

@@ -102,6 +102,7 @@ class Gate:
         self._rng = rng or random.Random()  # noqa: S311  # spreads probes over time, keeps no secret
         self._total = None if rate is None else Level(rate)
         self._own = {} if rate is None else {e: Level(min(rate, own)) for e, own in endpoint_rates.items()}
+        self._levels = {e: tuple(filter(None, (self._total, self._own.get(e)))) for e in Endpoint}
         self._flight = flight.flight_for(rate, concurrency)
         self._reach = outage.Reach()
         self._fault = ""
@@ -121,7 +122,7 @@ class Gate:
     def current_rate(self, endpoint: Endpoint) -> float:
         """How many starts a second this endpoint is allowed now; infinite without a rate."""
         now = self._clock()
-        return min((adapt.allowed(level.pace, now) for level in self._levels(endpoint)), default=math.inf)
+        return min((adapt.allowed(level.pace, now) for level in self._levels[endpoint]), default=math.inf)
 
     def share(self) -> float | None:
         """How much of the cap was used between the first and the last start; None if that cannot be said."""
@@ -165,16 +166,13 @@ class Gate:
                 "nothing is lost, run the same command again to continue"
             )
         self.in_flight += 1
-        for level in self._levels(endpoint):
+        for level in self._levels[endpoint]:
             await level.take(now)
         self.starts[endpoint] += 1
         self.first_start = now if self.first_start is None else self.first_start
         self.last_start = now
         self._reach = outage.probe_begun(self._reach)
         return self._reach.pause is not None
-
-    def _levels(self, endpoint: Endpoint) -> tuple[Level, ...]:
-        return tuple(level for level in (self._total, self._own.get(endpoint)) if level is not None)
 
     def _gives_up_at(self) -> float:
         return outage.gives_up_at(self._reach, self._give_up_after)
@@ -184,7 +182,9 @@ class Gate:
         if self.in_flight >= flight.places(self._flight, now):
             return math.inf
         opens_at = max(outage.next_start_at(self._reach), self._flight.pace.hold_until)
-        return max((opens_at, *(level.opens_at(now) for level in self._levels(endpoint))))
+        for level in self._levels[endpoint]:
+            opens_at = max(opens_at, level.opens_at(now))
+        return opens_at
 
     def _judge_reach(self, reply: Reply, now: float) -> None:
         before = self._reach.pause
@@ -225,13 +225,13 @@ class Gate:
             )
 
     def _say_slowed(self, what: str, level: Level, reply: Reply, now: float) -> None:
-        rate = adapt.allowed(level.pace, now)
+        rate = adapt.allowed(level.pace, now + adapt.BRAKE_SECONDS)
         reason = reply.limited_reason or "429 without a reason"
+        outcome = (
+            f"going on at about {rate:.3g} a second" if what in self._noticed else "slowing down to find its limit"
+        )
         self._say_now_and_then(
-            what,
-            f"Stripe allows less than {level.cap:g} requests a second ({what}: {reason}): "
-            f"slowed to {rate:.3g} a second, feeling the way back up",
-            now,
+            what, f"Stripe allows less than {level.cap:g} requests a second ({what}: {reason}): {outcome}", now
         )
 
     def _say_now_and_then(self, about: str, message: str, now: float) -> None:

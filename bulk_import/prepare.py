@@ -55,28 +55,44 @@ class Preparation:
 
 def prepare(record: Record, how: Preparation) -> Row | Invalid:
     """The row that can be sent for *record*, or everything that is wrong with it."""
+    mapping = how.mapping
     if record.problem is not None:
-        return _unreadable(record, record.problem)
-    given = _restored(record.fields) if how.mapping.from_own_export else record.fields
-    fields, problems = _flat_fields(given, how)
-    recipe = how.recipe(how.mapping.columns if how.mapping.columns is not None else tuple(fields))
+        return _unreadable(record, record.problem, how)
+    problems: list[Problem] = []
     warnings: list[Problem] = []
+    given, fields = record.fields, record.fields
+    if mapping.from_own_export:
+        given = fields = _restored(given)
+    nested = mapping.columns is None and not is_flat(given)
+    if nested:
+        fields = _flat(given, problems)
+    recipe = how.recipe(mapping.columns if mapping.columns is not None else tuple(fields))
     draft: Draft = {"": {}}
     _follow(recipe, fields, draft, problems, warnings)
-    problems += [_unmapped(column) for column in recipe.unmapped if fields.get(column) not in (None, "")]
+    if recipe.unmapped:
+        problems += [_unmapped(column) for column in recipe.unmapped if fields.get(column) not in (None, "")]
     source_id = _take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
-    params, faults = assemble(draft, recipe.fixed)
-    _set_payment_method(params, how)
-    faults += whole_faults(params, reserved_keys=1 if how.marker else 0)
-    problems += [Problem(fault.rule, fault.message, param=fault.param) for fault in faults]
-    email = params.get("email")
-    if email is None and not how.allow_no_email:
-        _miss_email(recipe, problems)
-    kept = kept_fields(given, recipe.wiped)
+    params = _complete(draft, recipe, how, problems)
+    kept = kept_fields(given, recipe.wiped) if nested or recipe.wiped else given
     if problems:
-        return _invalid(record, source_id, _given_email(recipe, fields), problems, kept)
+        email = _given_email(recipe, fields)
+        return Invalid(record.number, record.line, source_id, email, tuple(problems), masked(kept, recipe.spared))
+    email = params.get("email")
     key = email_key(email) if email is not None else None
     return Row(record.number, record.line, source_id, email, key, params, kept, tuple(warnings))
+
+
+def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Problem]) -> dict[str, Any]:
+    """The parameters that the draft makes, judged as a whole."""
+    params, faults = assemble(draft, recipe.fixed)
+    if "payment_method" in params or "invoice_settings" in params:
+        _set_payment_method(params, how)
+    faults += whole_faults(params, reserved_keys=1 if how.marker else 0)
+    if faults:
+        problems += [Problem(fault.rule, fault.message, param=fault.param) for fault in _news(faults, problems)]
+    if "email" not in params and not how.allow_no_email:
+        _miss_email(recipe, problems)
+    return params
 
 
 def _restored(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,20 +100,21 @@ def _restored(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {column: restore(value) if isinstance(value, str) else value for column, value in fields.items()}
 
 
-def _flat_fields(given: Mapping[str, Any], how: Preparation) -> tuple[Mapping[str, Any], list[Problem]]:
-    if how.mapping.columns is not None or is_flat(given):
-        return given, []
+def _flat(given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     fields, twice = flatten(given)
-    return fields, [
-        Problem("twice", f'"{terminal_safe(name)}" is given twice in this record; keep one of them.', column=name)
-        for name in twice
-    ]
+    for name in twice:
+        message = f'"{terminal_safe(name)}" is given twice in this record; keep one of them.'
+        problems.append(Problem("twice", message, column=name))
+    return fields
 
 
 def _follow(
     recipe: Recipe, fields: Mapping[str, Any], draft: Draft, problems: list[Problem], warnings: list[Problem]
 ) -> None:
-    """Cleans every column's value into the draft; what is wrong becomes a problem, what is odd a warning."""
+    """Cleans every column's value into the draft; what is wrong becomes a problem, what is odd a warning.
+
+    Every cell of every row passes here, so the usual case (plain text that fits) comes without a call of ours.
+    """
     get = fields.get
     for step in recipe.steps:
         column, group, key, limit, clean, _, to_text, watched, _ = step
@@ -109,27 +126,24 @@ def _follow(
             problems.append(_wrong_type(step, value))
             continue
         text = text.strip()
-        if not text:
-            continue
-        if (len(text) >= _SHORTEST_CARD and watched) or not text.isprintable():
-            fault = _sign_fault(text, step)
-            if fault is not None:
-                problems.append(_problem(step, text, fault.rule, fault.message))
-                continue
-        if group is None:
+        size = len(text)
+        if not size:
             continue
         cleaned: Any = text
-        if clean is not None:
+        if ((size >= _SHORTEST_CARD and watched) or not text.isprintable()) and (fault := _sign_fault(text, step)):
+            cleaned = fault
+        elif clean is not None:
             cleaned = clean(text)
-            kind = type(cleaned)
-            if kind is Fault:
-                problems.append(_problem(step, text, cleaned.rule, cleaned.message))
-                continue
-            if kind is Noted:
-                warnings.append(_problem(step, text, cleaned.rule, cleaned.message))
-                cleaned = cleaned.value
-        elif len(text) > limit:
-            problems.append(_problem(step, text, *too_long(text, limit)))
+        elif size > limit:
+            cleaned = Fault(*too_long(text, limit))
+        kind = type(cleaned)
+        if kind is Fault:
+            problems.append(_problem(step, text, cleaned.rule, cleaned.message))
+            continue
+        if kind is Noted:
+            warnings.append(_problem(step, text, cleaned.rule, cleaned.message))
+            cleaned = cleaned.value
+        if group is None:
             continue
         if group in draft:
             draft[group][key] = cleaned
@@ -192,6 +206,14 @@ def _set_payment_method(params: dict[str, Any], how: Preparation) -> None:
         params.setdefault("invoice_settings", settings).setdefault("default_payment_method", method)
 
 
+def _news(faults: list[Fault], problems: list[Problem]) -> list[Fault]:
+    """The faults that say more than the problems: a refused shipping name is not missing, too."""
+    if not faults or not problems:
+        return faults
+    known = [f"{problem.param}." for problem in problems]
+    return [fault for fault in faults if not any(param.startswith(f"{fault.param}.") for param in known)]
+
+
 def _miss_email(recipe: Recipe, problems: list[Problem]) -> None:
     """Says that the e-mail is missing, unless what is wrong with it has been said already."""
     if not any(problem.param == "email" for problem in problems):
@@ -204,17 +226,10 @@ def _given_email(recipe: Recipe, fields: Mapping[str, Any]) -> str | None:
     return (mask_cards(value.strip()) or None) if isinstance(value, str) else None
 
 
-def _invalid(
-    record: Record, source_id: str | None, email: str | None, problems: list[Problem], kept: Mapping[str, Any]
-) -> Invalid:
-    if any(problem.rule == "card-number" for problem in problems):
-        kept = masked(kept)
-    return Invalid(record.number, record.line, source_id, email, tuple(problems), kept)
-
-
-def _unreadable(record: Record, reason: str) -> Invalid:
-    problem = Problem("unreadable", reason)
-    return Invalid(record.number, record.line, None, None, (problem,), masked(record.fields))
+def _unreadable(record: Record, reason: str, how: Preparation) -> Invalid:
+    recipe = how.recipe(how.mapping.columns if how.mapping.columns is not None else ())
+    kept = masked(kept_fields(record.fields, recipe.wiped), recipe.spared)
+    return Invalid(record.number, record.line, None, None, (Problem("unreadable", reason),), kept)
 
 
 def _problem(step: Step, text: str, rule: str, message: str) -> Problem:
@@ -223,12 +238,17 @@ def _problem(step: Step, text: str, rule: str, message: str) -> Problem:
 
 def _wrong_type(step: Step, value: Any) -> Problem:
     message = f"Text is needed here and this is {json_kind(value)}; write it as text."
-    return Problem("type", message, step.column, shown(str(value)), step.field)
+    return Problem("type", message, step.column, shown_value(value), step.field)
 
 
 def _unmapped(column: str) -> Problem:
     message = 'No field is known for this column; say --map "COLUMN=FIELD" (or =ignore), or --unmapped metadata.'
     return Problem("unmapped", message, column)
+
+
+def shown_value(value: Any) -> str:
+    """A JSON value that is no text as a message may quote it: what it is, where it would be long."""
+    return str(value) if isinstance(value, bool | float) else json_kind(value)
 
 
 def shown(text: str) -> str:

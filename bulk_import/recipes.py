@@ -65,25 +65,33 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All there is to do for rows of one set of columns; `wiped` columns are not even kept."""
+    """All there is to do for rows of one set of columns.
+
+    `wiped` columns are not even kept; in `spared` ones a number like a card's is none.
+    """
 
     steps: tuple[Step, ...]
     fixed: tuple[Fixed, ...]
     email_column: str | None
     key_column: str | None
     wiped: frozenset[str]
+    spared: frozenset[str]
     unmapped: tuple[str, ...]
 
 
 def compile_recipe(plan: Plan, constants: tuple[Constant, ...], email_check: EmailCheck) -> Recipe:
     """The recipe for rows of the plan's columns."""
     every = plan.assignments
+    steps = tuple(step for each in every if (step := _step(each, email_check)) is not None)
     return Recipe(
-        steps=tuple(step for each in every if (step := _step(each, email_check)) is not None),
+        steps=steps,
         fixed=tuple(_fixed(each, constants) for each in constants),
         email_column=next((each.column for each in every if each.target == Param(("email",))), None),
         key_column=next((each.column for each in every if each.is_key), None),
         wiped=frozenset(each.column for each in every if isinstance(each.target, Refused)),
+        spared=frozenset(
+            [*(step.column for step in steps if not step.watched), *(each.column for each in every if each.is_key)]
+        ),
         unmapped=tuple(each.column for each in every if each.unmapped),
     )
 
@@ -108,7 +116,9 @@ def _step(each: Assignment, email_check: EmailCheck) -> Step | None:
         case Ignored() | Refused():
             asked = each.asked or each.column in OWN_COLUMNS
             return (
-                None if asked else Step(each.column, None, "", 0, None, field, _metadata_text, watched, many_lines=True)
+                None
+                if asked
+                else Step(each.column, None, "", NO_LIMIT, None, field, _metadata_text, watched, many_lines=True)
             )
 
 

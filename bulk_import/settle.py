@@ -93,7 +93,7 @@ def settle(
         return halt
     if reply.status == 200:
         return _success(reply, refusal, expected, tries, limits, started, ended, chance)
-    if _not_executed(reply, refusal):
+    if was_not_executed(reply, refusal):
         return _wait_your_turn(reply, refusal, tries, chance)
     if is_refusal(reply) and refusal.type != "idempotency_error":
         if reply.should_retry and tries.used + 1 < limits.attempts:
@@ -183,7 +183,8 @@ def _is_ours(customer: Mapping[str, Any], expected: Expected) -> bool:
     return expected.email is None or customer.get("email") == expected.email
 
 
-def _not_executed(reply: Reply, refusal: Refusal) -> bool:
+def was_not_executed(reply: Reply, refusal: Refusal) -> bool:
+    """Tell whether Stripe turned the request away before doing anything: too many requests, or its key in use."""
     if reply.status == 429 or refusal.code == "rate_limit":
         return True
     return reply.status == 409 and _error_object(reply.body) is not None

@@ -50,8 +50,9 @@ _VAT_TYPES = dict.fromkeys(EU_COUNTRIES, "eu_vat") | {
     "ZA": "za_vat",
 }
 
-# Greece writes EL and Northern Ireland XI in front of a number of the EU's system.
-_EU_NUMBER = re.compile(rf"(?:{'|'.join(sorted(EU_COUNTRIES | {'EL', 'XI'}))})[ -]?[0-9A-Z+*. -]*[0-9][0-9A-Z+*. -]*")
+# Greece writes EL and Northern Ireland XI in front of a number of the EU's system; nearly all have seven digits or more.
+_EU_PREFIXES = "|".join(sorted(EU_COUNTRIES | {"EL", "XI"}))
+_EU_NUMBER = re.compile(rf"(?:{_EU_PREFIXES})(?=(?:[^0-9]*[0-9]){{7}})[0-9A-Z+*. -]{{7,18}}")
 
 
 def vat_type(number: str, country: str | None) -> str | None:

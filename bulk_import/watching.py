@@ -49,6 +49,11 @@ class Watch:
         """Rows in doubt go out again."""
         self.counts[Status.IN_DOUBT] = max(0, self.counts.get(Status.IN_DOUBT, 0) - count)
 
+    def reopened_failures(self, statuses: Sequence[str]) -> None:
+        """Failed and invalid rows are tried again."""
+        for name in statuses:
+            self.counts[Status(name)] = max(0, self.counts.get(Status(name), 0) - 1)
+
     def written(self, settled: Sequence[Settled]) -> None:
         """These outcomes are on disk."""
         for one in settled:

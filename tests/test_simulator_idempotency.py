@@ -70,9 +70,7 @@ async def test_a_key_with_other_parameters_is_an_idempotency_error_without_a_cod
 async def test_a_key_used_at_another_endpoint_is_an_idempotency_error() -> None:
     async with simulated() as wire:
         first = await wire.create("k1", email="a@example.com")
-        other = await wire.post(
-            f"/v1/customers/{first.body['id']}", {"email": "a@example.com"}, idempotency_key="k1"
-        )
+        other = await wire.post(f"/v1/customers/{first.body['id']}", {"email": "a@example.com"}, idempotency_key="k1")
         assert (other.status, other.error["type"]) == (400, "idempotency_error")
 
 

@@ -15,7 +15,7 @@ from bulk_import.cli.invocation import Invocation
 from bulk_import.cli.progress import Bar, PlainLines, Silent
 from bulk_import.errors import BulkImportError, StoppedEarly, UsageError
 from bulk_import.report.summary import Summary
-from bulk_import.report.table import closing_table, last_lines
+from bulk_import.report.table import closing_table
 
 if TYPE_CHECKING:
     from bulk_import.cli.progress import Watcher
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOUD = ("stripe", "aiohttp", "asyncio")
 """Loggers whose chatter quotes e-mail addresses; they stay quiet however often -v is given."""
 
-INTERRUPTED, UNEXPECTED = 130, 3
+SIGNAL, INTERRUPTED, UNEXPECTED = 128, 130, 3
 
 
 def watcher_for(invocation: Invocation, *, events: bool, rows: bool) -> Watcher:
@@ -55,12 +55,16 @@ def carry_out(invocation: Invocation, watcher: Watcher, ledger: Path, work: Call
 def tell(invocation: Invocation, watcher: Watcher, summary: Summary) -> None:
     """Say why the run ended, the closing table unless a program watches, and what to type next."""
     messages = invocation.messages
-    if summary.reason is not None:
+    aloud = not isinstance(watcher, Events) and not invocation.quiet
+    if aloud:
+        messages.say(*closing_table(summary, watcher.cap))
+    if summary.reason is not None and summary.exit_code >= SIGNAL:
+        messages.say(summary.reason)
+    elif summary.reason is not None:
         messages.complain(summary.reason)
-    if isinstance(watcher, Events) or invocation.quiet:
-        messages.say(*(f"row {row} -> {customer}" for row, customer in summary.unwritten))
-        return
-    messages.say(*closing_table(summary, watcher.cap), *last_lines(summary))
+    messages.say(*(f"row {row} -> {customer}" for row, customer in summary.unwritten))
+    if aloud and summary.next is not None:
+        messages.say(f"next: {summary.next}")
 
 
 def quieten() -> None:
@@ -81,7 +85,6 @@ def _never_begun(invocation: Invocation, ledger: Path, error: BaseException) -> 
             code, reason = UNEXPECTED, f"met an error that is not known ({type(error).__name__})"
     again = invocation.command_line if isinstance(error, StoppedEarly) or code in (INTERRUPTED, UNEXPECTED) else None
     return Summary(
-        code, *(0,) * 9, requests_by_endpoint={}, rate_limited=0, seconds=0.0, requests_per_second=0.0,
-        rows_per_second=0.0, ledger=str(ledger), next=again, reason=reason,
+        code, 0, 0, 0, 0, 0, 0, 0, 0, 0, requests=0, requests_by_endpoint={}, rate_limited=0, seconds=0.0,
+        requests_per_second=0.0, rows_per_second=0.0, ledger=str(ledger), next=again, reason=reason,
     )  # fmt: skip
-

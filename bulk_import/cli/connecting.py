@@ -38,7 +38,9 @@ def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool) ->
             except UsageError as error:
                 raise UsageError(f"{error} (read from {name})") from None
     if not may_ask:
-        raise UsageError("no API key is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or try --simulate.")
+        raise UsageError(
+            "no API key is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or try --simulate."
+        )
     return parse_key(click.prompt("Stripe API key (not shown)", hide_input=True, err=True))
 
 
@@ -59,7 +61,9 @@ def settle_connecting(
     key = find_key(given["api_key_file"], environ, may_ask=can_ask())
     guard(key.livemode, live=live, dry_run=dry_run, base=base)
     if key.livemode and not yes and not can_ask():
-        raise UsageError("a live import asks before it writes, and there is no terminal to ask on; add --yes to go ahead.")
+        raise UsageError(
+            "a live import asks before it writes, and there is no terminal to ask on; add --yes to go ahead."
+        )
     return Connecting(key, base, account, live=live, yes=yes, dry_run=dry_run, simulate=False)
 
 
@@ -87,7 +91,9 @@ def api_base(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"--api-base {url} is no http or https address; write it like http://127.0.0.1:12111.")
     if parts.username is not None or parts.query or parts.fragment:
-        raise UsageError("--api-base takes an address without user, query or fragment; give only scheme, host, port and path.")
+        raise UsageError(
+            "--api-base takes an address without user, query or fragment; give only scheme, host, port and path."
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = f":{parts.port}" if has_port and parts.port != {"http": 80, "https": 443}[parts.scheme] else ""
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"

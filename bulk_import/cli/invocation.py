@@ -45,4 +45,6 @@ def invocation(ctx: click.Context) -> Invocation:
 
 def typed(*words: str | Path) -> str:
     """A command to type next, quoted for a shell; a path that looks like an option is made to look like a path."""
-    return shlex.join([PROGRAM, *(f"./{word}" if isinstance(word, Path) and str(word)[0] == "-" else str(word) for word in words)])
+    return shlex.join(
+        [PROGRAM, *(f"./{word}" if isinstance(word, Path) and str(word)[0] == "-" else str(word) for word in words)]
+    )

@@ -37,6 +37,11 @@ def group(*options: Group) -> Group:
     return apply
 
 
+def examples(*lines: str) -> str:
+    """What `--help` ends with; the mark at the start keeps the lines apart."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
 def _remember_verbosity(ctx: click.Context, param: click.Parameter, value: int) -> None:
     invocation(ctx).verbosity = value
 
@@ -58,7 +63,9 @@ output_options = group(
 
 reading_options = group(
     click.option(
-        "--format", type=click.Choice(["csv", "tsv", "jsonl", "json", "xlsx"]), help="How SOURCE is written.  [detected]"
+        "--format",
+        type=click.Choice(["csv", "tsv", "jsonl", "json", "xlsx"]),
+        help="How SOURCE is written.  [detected]",
     ),
     click.option("--encoding", metavar="NAME", help="Its encoding, such as utf-8 or cp1252.  [detected]"),
     click.option("--delimiter", type=Mark(), metavar="TEXT", help="What separates cells; tab for a tab.  [detected]"),

@@ -50,17 +50,20 @@ class Program(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+EXAMPLES = """\b
+Examples:
+  bulk-import check customers.csv              (offline)
+  bulk-import run customers.csv --simulate     (a rehearsal that needs no key)
+  bulk-import run customers.csv                (with a test key in STRIPE_API_KEY)
+"""
+
+
 @click.group(
     cls=Program,
     name=PROGRAM,
+    epilog=EXAMPLES,
     context_settings={"auto_envvar_prefix": "BULK_IMPORT", "help_option_names": ["--help"], "max_content_width": 100},
 )
 @click.version_option(bulk_import.__version__, prog_name=PROGRAM)
 def program() -> None:
-    """Import a user base into Stripe: once each, at the rate you allow, with a ledger that proves it.
-
-    \b
-    Try it without a key:   bulk-import run customers.csv --simulate
-    Rehearse offline:       bulk-import check customers.csv
-    For real:               bulk-import run customers.csv
-    """
+    """Import a user base into Stripe: once each, at the rate you allow, with a ledger that proves it."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 EVERY = 30.0
 """Seconds between two plain lines."""
 
-LESSER = frozenset({"faster", "probe", "batch", "swept-nothing", "format", "encoding", "delimiter", "line-ending"})
-"""Notices that are shown only with -v: they tell that all is as one would expect."""
+LESSER = frozenset({"faster", "concurrency", "latency", "probe"})
+"""Notices of routine adjustments: only -v shows them, and with -v every notice names its code."""
 
 _LABELS = (
     ("created", "created"),
@@ -96,7 +96,7 @@ class PlainLines(Silent):
     def notice(self, code: str, message: str) -> None:
         """Say it, unless it is of lesser weight."""
         if is_shown(code, self._verbosity):
-            self._messages.say(message)
+            self._messages.say(worded(code, message, self._verbosity))
 
     def progress(self, progress: Progress) -> None:
         """Say how far it is, when 30 seconds have passed."""
@@ -118,6 +118,7 @@ class Bar(Silent):
         self._messages = messages
         self._verbosity = verbosity
         self._bar: Any = None
+        self._started = False
 
     def read(self, bytes_read: int, size: int, rows: int) -> None:
         """Draw how far the first reading has come."""
@@ -129,6 +130,7 @@ class Bar(Silent):
     def start(self, start: Start) -> None:
         """Say what is about to happen and begin the bar where an earlier run left off."""
         self.pause()
+        self._started = True
         self.cap = start.rate
         self._messages.say(*opening(start))
         shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
@@ -139,13 +141,13 @@ class Bar(Silent):
         if not is_shown(code, self._verbosity):
             return
         if self._bar is None:
-            self._messages.say(message)
+            self._messages.say(worded(code, message, self._verbosity))
         else:
-            self._bar.write(safe(message), file=self._messages)
+            self._bar.write(safe(worded(code, message, self._verbosity)), file=self._messages)
 
     def progress(self, progress: Progress) -> None:
-        """Move the bar."""
-        if self._bar is None:
+        """Move the bar; what comes before the start says nothing of rows."""
+        if self._bar is None or not self._started:
             return
         self._bar.set_postfix_str(standing(progress, self.cap), refresh=False)
         self._bar.update(progress.settled - self._bar.n)
@@ -158,7 +160,10 @@ class Bar(Silent):
             self._bar = None
 
     def finish(self, summary: Summary) -> None:
-        """Close the bar."""
+        """Close the bar at what is on disk; the table that follows says the rest."""
+        if self._bar is not None and self._started and summary.rows:
+            self._bar.set_postfix_str("", refresh=False)
+            self._bar.n = summary.rows - summary.pending - summary.in_doubt
         self.pause()
 
     def _new(self, **shape: Any) -> Any:
@@ -180,7 +185,9 @@ def opening(start: Start) -> list[str]:
     name = f"{start.account} ({start.account_name})" if start.account_name else start.account
     rehearsal = ", dry run" if start.dry_run else ""
     todo = f"{start.rows - start.settled:,} of {start.rows:,} rows to go"
-    cap = "no cap" if start.binding_rate is None else f"at most {number(start.binding_rate)} requests/s ({start.binding})"
+    cap = (
+        "no cap" if start.binding_rate is None else f"at most {number(start.binding_rate)} requests/s ({start.binding})"
+    )
     return [
         f"{start.source} -> {name}, {mode}{rehearsal}",
         f"{todo}, {cap}, dedupe: {start.dedupe}",
@@ -195,13 +202,22 @@ def standing(progress: Progress, cap: float | None) -> str:
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
     parts += [f"{count:,} {label}" for key, label in _LABELS if (count := _count(progress.by_status, key))]
-    parts += [f"{count:,} {label}" for count, label in ((progress.retries, "retries"), (progress.rate_limited, "429s")) if count]
+    parts += [
+        f"{count:,} {label}"
+        for count, label in ((progress.retries, "retries"), (progress.rate_limited, "429s"))
+        if count
+    ]
     return ", ".join(parts)
 
 
 def is_shown(code: str, verbosity: int) -> bool:
     """Whether a notice is said at this verbosity."""
     return verbosity > 0 or code not in LESSER
+
+
+def worded(code: str, message: str, verbosity: int) -> str:
+    """A notice as it is said at this verbosity."""
+    return f"[{code}] {message}" if verbosity > 0 else message
 
 
 def _count(by_status: Mapping[str, int], key: str) -> int:

@@ -14,7 +14,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b|)", re.IGNORECASE)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
-class Quantity(click.ParamType):
+class Quantity(click.ParamType[Any]):
     """Text to a value, by `read`, which raises ValueError with what to write instead."""
 
     # Several values in one environment variable stand on a line each: a column's name may have blanks.
@@ -140,7 +140,7 @@ class FieldToValue(Quantity):
 
 
 class Mark(Quantity):
-    """A delimiter or a quote: characters, or `tab`, `\\t` and `space` for those that are hard to type."""
+    """A delimiter or a quote: characters, or the words `tab` and `space` for those that are hard to type."""
 
     name = "text"
     _NAMED = {"tab": "\t", r"\t": "\t", "space": " "}  # noqa: RUF012 - never changed

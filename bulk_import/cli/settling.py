@@ -82,7 +82,9 @@ def settle_pacing(ctx: click.Context, given: Given, connecting: Connecting) -> P
     if rate == math.inf:
         rate = None
         if not connecting.simulate and not is_loopback(connecting.api_base):
-            raise UsageError(f"--rate none works only against a server on this machine, not {connecting.api_base}; give a number.")
+            raise UsageError(
+                f"--rate none works only against a server on this machine, not {connecting.api_base}; give a number."
+            )
     count, share = given["max_errors"]
     return Pacing(
         rate=rate,

@@ -19,12 +19,16 @@ for every batch and few for every five minutes.
 """
 
 
+SOON = 1.0
+"""Seconds for which a reading is new enough: above a batch a second, one reading serves several batches."""
+
+
 class Newest:
     """Keeps the ledger's table of customers up to date from a moment on; `since` is Stripe's own time."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._deep_at = float("-inf")
+        self._deep_at = self._read_at = float("-inf")
 
     async def read_since(self, since: int) -> None:
         """Read every customer created since then."""
@@ -34,6 +38,9 @@ class Newest:
 
     async def refresh(self) -> None:
         """Read what came since the last reading."""
+        if 0 <= self._means.now() - self._read_at < SOON:
+            return
+        self._read_at = self._means.now()
         snapshot = await self._means.offload(self._means.reader.snapshot)
         newest = snapshot[2] if snapshot else 0
         params = {"created": {"gte": newest - OVERLAP}} if newest else {}

@@ -59,21 +59,29 @@ class Lock:
 
     def __init__(self, ledger: Path) -> None:
         self._path = ledger.with_name(ledger.name + ".lock")
-        self._handle = _open_private(self._path)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(self._handle, 300, 0).decode(errors="replace").strip() or "another process"
-            os.close(self._handle)
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise _unwritable(self._path, error) from error
-            raise LedgerRefuses(f"the ledger {ledger} is in use by {holder}; wait for it to end or stop it") from None
+        while True:
+            self._handle = self._take(ledger)
+            if _is_same_file(self._handle, self._path):
+                break
+            os.close(self._handle)  # the holder before us removed it as it left; a lock on it protects nothing
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 
+    def _take(self, ledger: Path) -> int:
+        handle = _open_private(self._path)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(handle, 300, 0).decode(errors="replace").strip() or "another process"
+            os.close(handle)
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise _unwritable(self._path, error) from error
+            raise LedgerRefuses(f"the ledger {ledger} is in use by {holder}; wait for it to end or stop it") from None
+        return handle
+
     def release(self) -> None:
-        """Free the lock; the empty lock file stays, since removing it would race with the next holder."""
-        os.ftruncate(self._handle, 0)
+        """Remove the lock file and free the lock."""
+        self._path.unlink(missing_ok=True)
         os.close(self._handle)
 
 
@@ -204,6 +212,13 @@ def _open_private(path: Path) -> int:
         os.close(handle)
         raise LedgerRefuses(f"{path} is not a regular file; choose another path with --ledger")
     return handle
+
+
+def _is_same_file(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _unwritable(path: Path, error: OSError) -> LedgerUnwritable:

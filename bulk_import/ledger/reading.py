@@ -10,7 +10,7 @@ from typing import Any
 
 from bulk_import.ledger.database import Connection, translated
 from bulk_import.ledger.purpose import Purpose
-from bulk_import.model import Claim, Customer, Doubt, Status
+from bulk_import.model import Claim, Customer, Doubt, Record, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,9 @@ _LINES = """
 SELECT e.number, e.line, e.source_id, e.email, e.status, coalesce(e.customer_id, o.customer_id), e.owner,
        e.error_type, e.error_code, e.error_param, e.error_message, e.http_status, e.request_id, e.attempts, e.settled_at
 FROM entry e LEFT JOIN entry o ON o.number = e.owner
+"""
+_RECORDS = """
+SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
 """
 _CLAIMS = """
 SELECT e.number, e.line, e.source_id, e.generation, p.params, e.email, e.owned_key, e.claimed_at, e.stripe_time,
@@ -175,6 +178,33 @@ class Reader:
             query = f"SELECT number, generation + (status <> 'pending') FROM entry WHERE number IN ({_marks(chunk)})"  # noqa: S608 - marks only
             found.update(self._all(query, chunk))
         return found
+
+    def source_ids(self, statuses: Sequence[Status], codes: Sequence[str]) -> list[tuple[int, str | None]]:
+        """Rows in *statuses*, with their own ids in the source system; with *codes*, those with one of these errors."""
+        query = f"SELECT number, source_id FROM entry WHERE status IN ({_marks(statuses)})"  # noqa: S608 - marks only
+        values = [status.value for status in statuses]
+        if codes:
+            query += f" AND error_code IN ({_marks(codes)})"
+            values += codes
+        return [(number, own) for number, own in self._all(query + " ORDER BY number", values)]
+
+    def records(self, numbers: Sequence[int]) -> list[Record]:
+        """The original fields of these rows, as far as they are still kept, in row order."""
+        found: list[Record] = []
+        for chunk in _chunks(list(numbers), 500):
+            query = f"{_RECORDS} AND e.number IN ({_marks(chunk)}) ORDER BY e.number"
+            found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
+        return found
+
+    def duplicates_of(self, owner: int) -> list[int]:
+        """The rows that follow *owner*."""
+        query = "SELECT number FROM entry WHERE owner = ? AND status = 'duplicate' ORDER BY number"
+        return [row[0] for row in self._all(query, (owner,))]
+
+    def owned_key_of(self, number: int) -> str | None:
+        """What stands for the e-mail that a row owns, None if it owns none."""
+        found = self._all("SELECT owned_key FROM entry WHERE number = ?", (number,))
+        return found[0][0] if found else None
 
     def has_success(self) -> bool:
         """Whether any row of this ledger was ever created or updated."""

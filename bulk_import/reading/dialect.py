@@ -153,10 +153,12 @@ def _cell_worth(cell: str, dialect: Dialect) -> float:
 
 def _single_column(lines: Sequence[str], text: str, quote: str | None) -> Candidate:
     """The whole line as one cell: what is left when no delimiter makes sense."""
-    sign = next(iter(_quotes(text, ",", quote)))
-    rows = sample_rows(lines, Dialect(",", sign))
-    dialect = Dialect(",", sign) if all(len(row.cells) == 1 and not row.broken for row in rows) else Dialect("\t", None)
-    rows = sample_rows(lines, dialect)
+    tried = [(",", sign) for sign in reversed(_quotes(text, ",", quote))] + [("\t", None)]
+    for delimiter, sign in tried:
+        dialect = Dialect(delimiter, sign)
+        rows = sample_rows(lines, dialect)
+        if all(len(row.cells) == 1 and not row.broken for row in rows):
+            break
     return Candidate(dialect, rows, 1, 0.25 * _worth(rows, dialect))
 
 
@@ -170,6 +172,7 @@ def _widened(lines: Sequence[str], best: Candidate) -> Candidate:
         return best
     for wider in (f" {mark} ", f"{mark} "):
         tried = _scored(lines, replace(best.dialect, delimiter=wider), 1.0)
-        if [len(row.cells) for row in tried.rows] == [len(row.cells) for row in best.rows] and tried.width > 1:
+        fitting = sum(1 for row in tried.rows if len(row.cells) == best.width and not row.broken)
+        if tried.width == best.width and fitting >= len(good):
             return tried
     return best

@@ -17,27 +17,21 @@ Pair = tuple[str, str]
 def closing_table(summary: Summary, cap: float | None = None) -> list[str]:
     """How a run ended: rows by status, requests, pace against the *cap* (requests a second), time and ledger."""
     tallies = {status: getattr(summary, status) for status in STATUSES}
-    return aligned([
-        *tally_pairs(tallies, summary.rows),
-        ("requests", _requests(summary)),
-        *([("rate", _rate(summary, cap))] if summary.requests else []),
-        ("time", duration(summary.seconds)),
-        ("ledger", summary.ledger),
-    ])
+    return aligned(
+        [
+            *tally_pairs(tallies, summary.rows),
+            ("requests", _requests(summary)),
+            *([("rate", _rate(summary, cap))] if summary.requests else []),
+            ("time", duration(summary.seconds)),
+            ("ledger", summary.ledger),
+        ]
+    )
 
 
 def tally_pairs(tallies: Mapping[str, int], rows: int) -> list[Pair]:
     """A line for each status that has rows, and the number of all rows."""
     shown = [status for status in STATUSES if tallies.get(status, 0) or status in _SHOWN_AT_ZERO]
     return [*((status.replace("_", " "), f"{tallies.get(status, 0):,}") for status in shown), ("rows", f"{rows:,}")]
-
-
-def last_lines(summary: Summary) -> list[str]:
-    """What must not scroll away: pairs that are not on disk, why the run ended, and the command to type next."""
-    return [
-        *(f"row {row} -> {customer}" for row, customer in summary.unwritten),
-        *([f"next: {summary.next}"] if summary.next else []),
-    ]
 
 
 def aligned(pairs: Sequence[Pair], indent: str = "  ") -> list[str]:

@@ -2,7 +2,7 @@
 
     exchange      what goes in and comes out: calls, answers, refusals
     forms         bracket notation -> nested parameters
-    rules         how one parameter is checked  schema              what each endpoint accepts, as tables
+    rules         how one parameter is checked   schema              what each endpoint accepts, as tables
     credentials   an API key -> who is calling
     records       one customer: how it is kept, changed and shown
     payment       payment methods and cards, test ids included
@@ -13,7 +13,7 @@
     operations    what each endpoint does        routes              which request names which operation
     envelope      the headers around an answer   account             the whole: call and time in, answer out
     changes       one change, to and from JSON   store               the journal that survives kill -9
-    opening       an account out of its file
+    opening       an account out of its file     parent              notices when the process above is gone
     oracle        what a test may ask behind Stripe's back
     options, server, __main__    the only edges
 

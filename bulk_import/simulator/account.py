@@ -101,8 +101,8 @@ class Account:
         try:
             permit(caller, operation.endpoint, writes=operation.writes, account=shelf.account)
             key = key_of(call)
-            claimed = None if key is None else fingerprint(call)
-            stored = None if key is None or claimed is None else shelf.keys.look_up(key, claimed, now)
+            print_ = "" if key is None else fingerprint(call)
+            stored = None if key is None else shelf.keys.look_up(key, print_, now)
         except Refused as refused:
             shelf.turnstile.leave(operation.endpoint)
             return refusal(refused, headers)
@@ -111,7 +111,7 @@ class Account:
             return replay(stored, headers)
         if key is not None:
             shelf.keys.claim(key)
-        return Ticket(call, operation, target, shelf, key, claimed or "", now, headers)
+        return Ticket(call, operation, target, shelf, key, print_, now, headers)
 
     def finish(self, ticket: Ticket, now: float, breaks: Breaks | None = None) -> Answer:
         """Carry out a request that was let in.

@@ -43,7 +43,7 @@ class Existing:
     def number_of(self, lowered: str) -> int | None:
         """Whose e-mail this is, in lower case."""
         digits = lowered.removeprefix("existing.").removesuffix("@example.com")
-        if not (digits.isascii() and digits.isdigit()):
+        if len(digits) > 12 or not (digits.isascii() and digits.isdigit()):
             return None
         number = int(digits) - 1
         there = 0 <= number < self.count and self._email(number).lower() == lowered

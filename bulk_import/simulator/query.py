@@ -99,7 +99,7 @@ def _numeric(operator: Operator) -> Operator:
 
 def _number(value: str) -> int:
     bare = value.strip("'\"")
-    if not re.fullmatch(r"-?[0-9]+", bare):
+    if not re.fullmatch(r"-?[0-9]{1,18}", bare):
         raise invalid(f"created is compared with a number, not with {value}.", "query")
     return int(bare)
 

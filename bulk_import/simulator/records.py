@@ -119,7 +119,25 @@ def show(record: Record, livemode: bool, expand: Iterable[str] = ()) -> dict[str
     if record.deleted:
         return {"id": record.id, "object": "customer", "deleted": True}
     fields = record.fields
-    shown: dict[str, Any] = {
+    shown = _empty(record, livemode)
+    shown.update(fields)
+    shown["metadata"] = dict(fields.get("metadata", ()))
+    shown["invoice_settings"] = {
+        "custom_fields": None,
+        "default_payment_method": None,
+        "footer": None,
+        "rendering_options": None,
+        **fields.get("invoice_settings", {}),
+    }
+    for name in _EXPANDED_ONLY:
+        shown.pop(name, None)
+    for name in expand:
+        _expand(shown, name, record, livemode)
+    return shown
+
+
+def _empty(record: Record, livemode: bool) -> dict[str, Any]:
+    return {
         "id": record.id,
         "object": "customer",
         "address": None,
@@ -144,20 +162,6 @@ def show(record: Record, livemode: bool, expand: Iterable[str] = ()) -> dict[str
         "tax_exempt": "none",
         "test_clock": None,
     }
-    shown.update(fields)
-    shown["metadata"] = dict(fields.get("metadata", ()))
-    shown["invoice_settings"] = {
-        "custom_fields": None,
-        "default_payment_method": None,
-        "footer": None,
-        "rendering_options": None,
-        **fields.get("invoice_settings", {}),
-    }
-    for name in _EXPANDED_ONLY:
-        shown.pop(name, None)
-    for name in expand:
-        _expand(shown, name, record, livemode)
-    return shown
 
 
 def _expand(shown: dict[str, Any], name: str, record: Record, livemode: bool) -> None:

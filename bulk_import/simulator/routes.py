@@ -34,7 +34,12 @@ def account(scene: Scene) -> Effect:
             "details_submitted": True,
             "email": "owner@example.com",
             "payouts_enabled": True,
-            "settings": {"dashboard": {"display_name": "Simulated Business", "timezone": "Etc/UTC"}},
+            "settings": {
+                "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
+                "card_payments": {"statement_descriptor_prefix": None},
+                "dashboard": {"display_name": "Simulated Business", "timezone": "Etc/UTC"},
+                "payments": {"statement_descriptor": None},
+            },
             "type": "standard",
         }
     )

@@ -6,12 +6,10 @@ import asyncio
 import gc
 import hashlib
 import json
-import os
 import random
 import signal
 import socket
 import struct
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +25,7 @@ from bulk_import.simulator.forms import decode
 from bulk_import.simulator.opening import Clock, open_account
 from bulk_import.simulator.options import Options, check_host
 from bulk_import.simulator.oracle import PREFIX, Arrival, Simulation, consult
+from bulk_import.simulator.parent import when_stdin_ends
 from bulk_import.simulator.routes import endpoint_of
 
 HANG_SECONDS = 120.0
@@ -235,22 +234,9 @@ async def serve_until_stopped(options: Options, announce: Callable[[str], None])
         loop.add_signal_handler(number, stopped.set)
     async with running(options) as server:
         if options.exit_with_stdin:
-            _watch_stdin(loop, stopped)
+            when_stdin_ends(loop, stopped.set)
         announce(json.dumps({"url": server.url, "account": server.simulation.account.id}))
         await stopped.wait()
-
-
-def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
-    """Wait on a thread of its own: standard input may be a pipe, a terminal or a file."""
-
-    def wait() -> None:
-        with suppress(OSError):
-            while os.read(0, 4096):
-                pass
-        with suppress(RuntimeError):  # the loop may have ended first
-            loop.call_soon_threadsafe(stopped.set)
-
-    threading.Thread(target=wait, name="standard-input", daemon=True).start()
 
 
 def serve(options: Options, announce: Callable[[str], None]) -> None:

@@ -113,11 +113,15 @@ class Journal:
         return (line for line in lines if "start" not in line)
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Write one change; it is with the operating system when this returns."""
+        """Write one change whole or not at all (OSError); it is with the operating system when this returns."""
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
-        view = memoryview(line)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - (len(line) - len(rest)))
+            raise
 
     def close(self) -> None:
         """Give the file and its lock back."""

@@ -1,0 +1,106 @@
+"""`check`: read, map and judge every row without a network, and show everything that was settled and found."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulk_import.cli.events import to_json
+from bulk_import.cli.invocation import Invocation, invocation, typed
+from bulk_import.cli.options import examples, mapping_options, output_options, reading_options, row_options
+from bulk_import.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulk_import.cli.settling import Given
+
+PROBLEMS, FINE = 1, 0
+
+
+@click.command(
+    "check",
+    epilog=examples(
+        "bulk-import check customers.csv",
+        "bulk-import check export.csv --map 'Mail=email' --unmapped ignore",
+        "bulk-import check export.csv --rows | head",
+    ),
+)
+@click.argument("source")
+@reading_options
+@mapping_options
+@row_options
+@click.option(
+    "--rows", is_flag=True, help="Print each record as it was read, one JSON object a line, and judge nothing."
+)
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Read, map and judge every row of SOURCE; nothing is sent and no key is needed."""
+    from bulk_import.cli.settling import check_source
+
+    call = invocation(ctx)
+    if (given["rows"] or given["json"]) and call.output.is_closed:
+        raise UsageError("standard output is closed, so --rows and --json have nowhere to write; open it.")
+    source = check_source(given["source"])
+    with _readable(source, given["max_bytes"]) as path:
+        return _print_rows(call, path, given) if given["rows"] else _judge(call, source, path, given)
+
+
+@contextmanager
+def _readable(source: str, max_bytes: int | None) -> Iterator[Path]:
+    """A file to read twice: SOURCE itself, or what standard input held, for as long as the block lasts."""
+    if source != "-":
+        yield Path(source)
+        return
+    from bulk_import.reading import spool
+
+    with tempfile.TemporaryDirectory(prefix="bulk-import-") as folder:
+        yield spool(sys.stdin.buffer, Path(folder, "standard-input"), max_bytes)
+
+
+def _print_rows(call: Invocation, path: Path, given: Given) -> int:
+    from bulk_import.cli.settling import settle_overrides
+    from bulk_import.reading import Source, detect, read
+
+    reading, notices = detect(path, settle_overrides(given))
+    call.tell(*(notice.message for notice in notices))
+    code = FINE
+    with Source.open(path) as source:
+        for record in read(source, reading):
+            code = PROBLEMS if record.problem is not None else code
+            facts = {"row": record.number, "line": record.line, "fields": record.fields, "problem": record.problem}
+            call.output.write(to_json(facts) + "\n")
+            if call.output.gone:
+                break
+    call.output.flush()
+    return code
+
+
+def _judge(call: Invocation, source: str, path: Path, given: Given) -> int:
+    from bulk_import.cli.carrying import watcher_for
+    from bulk_import.cli.findings import described, shown
+    from bulk_import.cli.settling import settle_preparing
+    from bulk_import.survey import survey
+
+    preparing = settle_preparing(given)
+    watcher = watcher_for(call, events=given["json"], rows=False)
+    try:
+        found = survey(path, preparing, read_progress=watcher.read)
+    finally:
+        watcher.pause()
+    code = PROBLEMS if found.invalid else FINE
+    if given["json"]:
+        call.output.line(to_json({"source": source, **described(found), "exit_code": code}))
+    else:
+        call.tell(*shown(source, found), f"next: {_next(source, given)}")
+    return code
+
+
+def _next(source: str, given: Given) -> str:
+    words = typed("run", Path(source) if source != "-" else source)
+    return f"{words} --simulate"

@@ -1,0 +1,34 @@
+"""`completion`: the script that makes a shell complete our commands and options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+from bulk_import.cli.events import to_json
+from bulk_import.cli.invocation import PROGRAM, invocation
+from bulk_import.cli.options import examples, output_options
+
+
+@click.command(
+    "completion",
+    epilog=examples(
+        'eval "$(bulk-import completion bash)"',
+        "bulk-import completion fish > ~/.config/fish/completions/bulk-import.fish",
+    ),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Print the completion script of SHELL."""
+    from bulk_import.cli.ending import COMPLETE
+
+    call, shell = invocation(ctx), given["shell"]
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101 - the choices above are click's own
+    script = kind(ctx.find_root().command, {}, PROGRAM, COMPLETE).source()
+    call.output.line(to_json({"shell": shell, "script": script}) if given["json"] else script)
+    return 0

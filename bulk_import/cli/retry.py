@@ -1,0 +1,123 @@
+"""`retry`: send failed and doubtful rows again, out of the ledger alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulk_import.cli.invocation import invocation
+from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
+from bulk_import.cli.quantities import Quantity
+from bulk_import.errors import LedgerRefuses
+
+if TYPE_CHECKING:
+    from bulk_import.cli.settling import Given
+    from bulk_import.ledger import Purpose
+    from bulk_import.options import Connecting, RetryOptions
+
+RETRIED = ("invalid", "failed", "in_doubt")
+
+
+class Statuses(Quantity):
+    """Statuses with commas between them."""
+
+    name = "statuses"
+
+    def read(self, text: str) -> tuple[str, ...]:
+        """The statuses, each once, in the order of `RETRIED`."""
+        words = [word.strip().replace("-", "_") for word in text.split(",")]
+        for word in words:
+            if word not in RETRIED:
+                raise ValueError(f"{word!r} is no status that is retried; choose from {', '.join(RETRIED)}.")
+        return tuple(status for status in RETRIED if status in words)
+
+
+@click.command(
+    "retry",
+    epilog=examples(
+        "bulk-import retry customers.csv.ledger.db",
+        "bulk-import retry customers.csv.ledger.db --only failed --code card_declined",
+        "bulk-import retry customers.csv.ledger.db --with fixed.csv",
+    ),
+)
+@click.argument("ledger", type=PATH)
+@click.option(
+    "--only",
+    type=Statuses(),
+    default="failed,in_doubt",
+    show_default=True,
+    metavar="STATUS,...",
+    help="Which rows: invalid, failed, in_doubt.",
+)
+@click.option("--code", multiple=True, metavar="CODE", help="Only rows with this error code; may be repeated.")
+@click.option("--with", type=PATH, metavar="FIXED.csv", help="Corrected fields for the rows it names in _row.")
+@pacing_options
+@connecting_options
+@output_options
+@click.option("--json-rows", is_flag=True, help="Like --json, with an event for every row.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Send rows of LEDGER again that failed or are in doubt; the source is not needed."""
+    from bulk_import.cli.carrying import carry_out, watcher_for
+    from bulk_import.cli.connecting import confirming
+
+    call = invocation(ctx)
+    watcher = watcher_for(call, events=given["json"], rows=given["json_rows"])
+
+    def work() -> Any:
+        options = retry_options(ctx, given)
+        from bulk_import.retrying import retry_job
+
+        return retry_job(options, watcher, confirming(call, given["yes"], watcher.pause))
+
+    return carry_out(call, watcher, given["ledger"], work)
+
+
+def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
+    """Everything that was asked for; server, connected account and kind of run come from the ledger."""
+    from bulk_import.cli.settling import is_explicit, settle_pacing
+    from bulk_import.options import RetryOptions
+
+    connecting = _connecting(given, _purpose(given["ledger"]))
+    fixed = given["with"]
+    only = given["only"]
+    if fixed is not None and not is_explicit(ctx, "only"):
+        only = RETRIED
+    return RetryOptions(
+        ledger=given["ledger"],
+        pacing=settle_pacing(ctx, given, connecting),
+        connecting=connecting,
+        only=only,
+        codes=given["code"],
+        fixed=fixed,
+        batch_size=given["batch_size"],
+        command_line=invocation(ctx).command_line,
+    )
+
+
+def _purpose(path: Path) -> Purpose:
+    from bulk_import.ledger import Reader, open_for_reading
+
+    reader = Reader(open_for_reading(path), path)
+    try:
+        purpose = reader.purpose()
+    finally:
+        reader.close()
+    if purpose is None:
+        raise LedgerRefuses(f"the ledger {path} holds no import yet; run the import first")
+    return purpose
+
+
+def _connecting(given: Given, purpose: Purpose) -> Connecting:
+    from bulk_import.cli.connecting import settle_connecting
+
+    if purpose.simulated:
+        return settle_connecting(given, os.environ, simulate=True)
+    known = {
+        "api_base": given["api_base"] or purpose.api_base,
+        "stripe_account": given["stripe_account"] or purpose.stripe_account,
+    }
+    return settle_connecting({**given, **known}, os.environ, dry_run=purpose.dry_run)

@@ -1,0 +1,112 @@
+"""`run`: import a source, or go on with an import."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulk_import.cli.invocation import invocation
+from bulk_import.cli.options import (
+    PATH,
+    connecting_options,
+    examples,
+    mapping_options,
+    output_options,
+    pacing_options,
+    reading_options,
+    row_options,
+)
+from bulk_import.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulk_import.cli.settling import Given
+    from bulk_import.options import RunOptions
+
+
+@click.command(
+    "run",
+    epilog=examples(
+        "bulk-import run customers.csv --simulate",
+        "bulk-import run customers.csv --key user_id --rate 50",
+        "STRIPE_API_KEY=rk_live_... bulk-import run customers.csv --live",
+    ),
+)
+@click.argument("source")
+@click.option("--ledger", type=PATH, metavar="PATH", help="The ledger.  [SOURCE.ledger.db]")
+@pacing_options
+@click.option(
+    "--dedupe",
+    type=click.Choice(["auto", "snapshot", "search", "lookup", "off"]),
+    default="auto",
+    show_default=True,
+    help="How to learn who is in Stripe already.",
+)
+@click.option(
+    "--on-existing",
+    type=click.Choice(["skip", "update", "refuse", "create"]),
+    default="skip",
+    show_default=True,
+    help="What to do with those.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows, drawn evenly.")
+@click.option("--dry-run", is_flag=True, help="Rehearse with a test key; payment methods become pm_card_visa.")
+@click.option("--simulate", is_flag=True, help="Rehearse against a simulated Stripe; needs no key.")
+@connecting_options
+@reading_options
+@mapping_options
+@row_options
+@click.option(
+    "--no-marker", is_flag=True, help="Leave metadata.bulk_import out; rows in doubt are then found by e-mail."
+)
+@click.option("--hash-emails", is_flag=True, help="Keep only keyed hashes of settled rows' e-mails in the ledger.")
+@output_options
+@click.option("--json-rows", is_flag=True, help="Like --json, with an event for every row.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Import SOURCE, a file or - for standard input; run it again to continue where it stopped."""
+    from bulk_import.cli.carrying import carry_out, watcher_for
+    from bulk_import.cli.connecting import confirming
+    from bulk_import.cli.settling import check_source, ledger_path
+
+    call = invocation(ctx)
+    source = check_source(given["source"])
+    ledger = ledger_path(source, given)
+    watcher = watcher_for(call, events=given["json"], rows=given["json_rows"])
+
+    def work() -> Any:
+        options = run_options(ctx, given)
+        from bulk_import.job import run_job
+
+        return run_job(options, watcher, confirming(call, given["yes"], watcher.pause))
+
+    return carry_out(call, watcher, ledger, work)
+
+
+def run_options(ctx: click.Context, given: Given) -> RunOptions:
+    """Everything that was asked for, settled; raises `UsageError` for what contradicts itself."""
+    from bulk_import.cli.connecting import settle_connecting
+    from bulk_import.cli.settling import check_source, ledger_path, settle_pacing, settle_preparing
+    from bulk_import.options import RunOptions
+
+    if given["limit"] is not None and given["sample"] is not None:
+        raise UsageError("--limit and --sample both choose rows; give one of them.")
+    connecting = settle_connecting(given, os.environ, dry_run=given["dry_run"], simulate=given["simulate"])
+    livemode = connecting.key is not None and connecting.key.livemode
+    return RunOptions(
+        source=check_source(given["source"]),
+        ledger=ledger_path(given["source"], given),
+        pacing=settle_pacing(ctx, given, connecting),
+        connecting=connecting,
+        preparing=settle_preparing(given, livemode=livemode),
+        dedupe=given["dedupe"],
+        on_existing=given["on_existing"],
+        batch_size=given["batch_size"],
+        limit=given["limit"],
+        sample=given["sample"],
+        marker=not given["no_marker"],
+        hash_emails=given["hash_emails"],
+        command_line=invocation(ctx).command_line,
+    )

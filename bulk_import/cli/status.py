@@ -1,0 +1,204 @@
+"""`status`: how an import stands, why it stopped, and what to type next; also while another process works on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulk_import.cli.events import to_json, values_of
+from bulk_import.cli.invocation import invocation, typed
+from bulk_import.cli.options import PATH, examples, output_options
+from bulk_import.report.table import STATUSES, aligned, duration, number, tally_pairs
+
+if TYPE_CHECKING:
+    from bulk_import.ledger import Command, Purpose, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a ledger stands; times are seconds, `orphans` the duplicates of failed rows.
+
+    `rows_per_second` and `seconds_left` are those of the command that works on it now, or of the last one.
+    """
+
+    ledger: str
+    running: bool
+    holder: str | None
+    source: str | None
+    account: str | None
+    account_name: str | None
+    livemode: bool
+    simulated: bool
+    dry_run: bool
+    rows: int
+    by_status: Mapping[str, int]
+    orphans: int
+    rows_per_second: float | None
+    seconds_left: float | None
+    last_command: str | None
+    started_at: str | None
+    ended_at: str | None
+    exit_code: int | None
+    reason: str | None
+    next: str | None
+
+
+@click.command(
+    "status",
+    epilog=examples(
+        "bulk-import status customers.csv.ledger.db",
+        "watch bulk-import status customers.csv.ledger.db",
+    ),
+)
+@click.argument("ledger", type=PATH)
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Say how the import of LEDGER stands, why it stopped, and what to type next."""
+    from bulk_import.ledger import Reader, is_locked, open_for_reading
+
+    call, path = invocation(ctx), given["ledger"]
+    reader = Reader(open_for_reading(path), path)
+    try:
+        found = standing(path, reader, is_locked(path), time.time)
+    finally:
+        reader.close()
+    if given["json"]:
+        facts = values_of(found)
+        tallies = facts.pop("by_status")
+        call.output.line(to_json({**facts, **tallies}))
+    else:
+        call.tell(*page(found))
+    return 0
+
+
+def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], float]) -> Standing:
+    """Ask the ledger; *holder* says which process works on it, if one does."""
+    from bulk_import.model import Status
+
+    purpose, tally, commands = reader.purpose(), reader.tally(), reader.commands()
+    last = next((c for c in reversed(commands) if c.verb in ("run", "retry")), None)
+    counts = {status: tally.count(Status(status)) for status in STATUSES}
+    rate = _rate(reader, last, holder, now())
+    left = counts["pending"]
+    return Standing(
+        ledger=str(path),
+        running=holder is not None,
+        holder=holder,
+        source=purpose.source if purpose else None,
+        account=purpose.account if purpose else None,
+        account_name=purpose.account_name if purpose else None,
+        livemode=bool(purpose and purpose.livemode),
+        simulated=bool(purpose and purpose.simulated),
+        dry_run=bool(purpose and purpose.dry_run),
+        rows=tally.rows,
+        by_status=counts,
+        orphans=tally.orphans,
+        rows_per_second=round(rate, 2) if rate is not None else None,
+        seconds_left=round(left / rate, 1) if rate and left else None,
+        last_command=last.verb if last else None,
+        started_at=_moment(last.started_at if last else None),
+        ended_at=_moment(last.ended_at if last else None),
+        exit_code=last.exit_code if last else None,
+        reason=why_it_stopped(last, holder),
+        next=next_command(path, purpose, counts, tally.orphans) if holder is None else None,
+    )
+
+
+def why_it_stopped(last: Command | None, holder: str | None) -> str | None:
+    """In one sentence why nothing goes on, None while something does or when all was done."""
+    if holder is not None or last is None:
+        return None
+    if last.ended_at is None:
+        return f"the last command ({last.verb}, pid {last.pid} on {last.host}) was cut off without a word"
+    return last.reason
+
+
+def next_command(path: Path, purpose: Purpose | None, counts: Mapping[str, int], orphans: int) -> str | None:
+    """What to type next: go on, look for doubtful rows, mend what failed, or fetch the result."""
+    if purpose is None:
+        return None
+    if counts["pending"]:
+        return continuing(path, purpose)
+    if counts["in_doubt"]:
+        return typed("retry", path)
+    broken = counts["failed"] or counts["invalid"] or orphans
+    return typed("export", path, "--what", "failed" if broken else "map")
+
+
+def continuing(path: Path, purpose: Purpose) -> str:
+    """The command that goes on with an import where it stopped, as far as the ledger knows it."""
+    from bulk_import.cli.settling import default_ledger
+
+    flags = [
+        flag
+        for flag, wanted in (
+            ("--simulate", purpose.simulated), ("--dry-run", purpose.dry_run), ("--live", purpose.livemode)
+        )
+        if wanted
+    ]  # fmt: skip
+    if purpose.spooled:
+        return typed("run", "-", "--ledger", path, *flags)
+    source = Path(purpose.source)
+    usual = default_ledger(source, dry_run=purpose.dry_run, simulated=purpose.simulated)
+    named: list[str | Path] = [] if usual.absolute() == path.absolute() else ["--ledger", path]
+    return typed("run", _shortest(source), *named, *flags)
+
+
+def page(found: Standing) -> list[str]:
+    """The standing as a person reads it."""
+    lines = [f"{found.ledger}: {_state(found)}"]
+    if found.account is not None:
+        mode = "simulated" if found.simulated else "LIVE" if found.livemode else "test mode"
+        name = f"{found.account} ({found.account_name})" if found.account_name else found.account
+        lines.append(f"{found.source} -> {name}, {mode}{', dry run' if found.dry_run else ''}")
+    pairs = tally_pairs(found.by_status, found.rows)
+    if found.orphans:
+        pairs.append(("of failed", f"{found.orphans:,} duplicates wait for a failed row"))
+    if found.rows_per_second is not None:
+        pairs.append(("rate", f"{number(found.rows_per_second)} rows/s"))
+    if found.seconds_left is not None:
+        pairs.append(("time left", f"{duration(found.seconds_left)} at that rate"))
+    lines += aligned(pairs)
+    if found.reason is not None:
+        lines.append(f"why it stopped: {found.reason}")
+    if found.next is not None:
+        lines.append(f"next: {found.next}")
+    return lines
+
+
+def _state(found: Standing) -> str:
+    if found.running:
+        return f"running ({found.holder})"
+    if found.rows == 0:
+        return "no run has got so far as to know its rows"
+    if found.by_status["pending"]:
+        return "stopped before its end"
+    return "finished, with rows in doubt" if found.by_status["in_doubt"] else "finished"
+
+
+def _rate(reader: Reader, last: Command | None, holder: str | None, now: float) -> float | None:
+    """Rows settled per second by the last command, over the time it has worked."""
+    if last is None:
+        return None
+    if holder is None and last.ended_at is None:
+        return None
+    seconds = (last.ended_at if last.ended_at is not None else now) - last.started_at
+    settled = sum(1 for line in reader.lines() if line.settled_at is not None and line.settled_at >= last.started_at)
+    return settled / seconds if seconds > 0 and settled else None
+
+
+def _moment(seconds: float | None) -> str | None:
+    from bulk_import.report.export import moment
+
+    return moment(seconds)
+
+
+def _shortest(path: Path) -> Path:
+    """The path as it is seen from here, where that is shorter."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,137 @@
+"""The ledger's rows as text: columns, order and cells of `export`, and the record of a `row` event (pure).
+
+In CSV, a cell that a spreadsheet would run as a formula gets an apostrophe in front (`defuse`); reading it back
+takes exactly that apostrophe away (`restore`).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from bulk_import.errors import StoppedEarly
+from bulk_import.ledger import Line
+
+What = Literal["map", "failed", "all"]
+Format = Literal["csv", "jsonl"]
+
+ALL_COLUMNS = tuple(field.name for field in fields(Line))
+MAP_COLUMNS = ("row", "source_id", "email", "customer_id")
+ADDED_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_error")
+"""What `--what failed` puts behind the original columns."""
+
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that make a spreadsheet run a cell."""
+
+Failures = Callable[[], Iterable[tuple[Line, Mapping[str, Any]]]]
+
+
+def default_format(what: What) -> Format:
+    """CSV for people, but JSON Lines for everything about every row."""
+    return "jsonl" if what == "all" else "csv"
+
+
+def defuse(cell: str) -> str:
+    """Put an apostrophe before a cell that would run, or that `restore` would otherwise change."""
+    return "'" + cell if cell.lstrip("'").startswith(DANGEROUS) else cell
+
+
+def restore(cell: str) -> str:
+    """Take away the apostrophe that `defuse` put there, and no other: `restore(defuse(x)) == x` for every x."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(DANGEROUS) else cell
+
+
+def record_of(line: Line) -> dict[str, Any]:
+    """One row as `--what all` and the `row` event tell it."""
+    record = {name: getattr(line, name) for name in ALL_COLUMNS}
+    record["settled_at"] = moment(line.settled_at)
+    return record
+
+
+def moment(seconds: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def exported(what: What, form: Format, lines: Iterable[Line], failures: Failures, token: str) -> Iterator[str]:
+    """The export line by line, each with its end; CSV begins with a header.
+
+    *failures* is called once for JSON Lines and twice for CSV, whose columns must be known before its first row.
+    Raises `StoppedEarly` when the ledger changes in between.
+    """
+    match what:
+        case "all":
+            yield from _written(form, ALL_COLUMNS, map(record_of, lines))
+        case "map":
+            mapped = (line for line in lines if line.customer_id is not None)
+            yield from _written(form, MAP_COLUMNS, ({n: getattr(line, n) for n in MAP_COLUMNS} for line in mapped))
+        case "failed":
+            records = (failed_record(line, original, token) for line, original in failures())
+            columns = failed_columns(original for _, original in failures()) if form == "csv" else ()
+            yield from _written(form, columns, records)
+
+
+def failed_columns(originals: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The original columns in the order in which they are first seen, then ours."""
+    seen: dict[str, None] = {}
+    for original in originals:
+        seen.update(dict.fromkeys(original))
+    return (*(name for name in seen if name not in ADDED_COLUMNS), *ADDED_COLUMNS)
+
+
+def failed_record(line: Line, original: Mapping[str, Any], token: str) -> dict[str, Any]:
+    """A row to be mended: its fields as they were read, and what was wrong with it."""
+    ours = (token, line.row, line.status, line.error_code, line.error_param, _why(line))
+    kept = {name: value for name, value in original.items() if name not in ADDED_COLUMNS}
+    return {**kept, **dict(zip(ADDED_COLUMNS, ours, strict=True))}
+
+
+def csv_cell(value: Any) -> str:
+    """A value as text for a spreadsheet: nothing for None, JSON for what is nested, and no formula."""
+    if value is None:
+        return ""
+    return defuse(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """One line of CSV with its end."""
+    parts: list[str] = []
+    # The module quotes a lone CR only if CR is part of its own line end, so that end is written and then replaced.
+    csv.writer(_Sink(parts), lineterminator="\r\n").writerow([csv_cell(cell) for cell in cells])
+    return "".join(parts)[:-2] + "\n"
+
+
+def _written(form: Format, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    if form == "jsonl":
+        yield from (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        return
+    yield csv_line(columns)
+    known = frozenset(columns)
+    for record in records:
+        if not record.keys() <= known:
+            raise StoppedEarly("the ledger changed while it was being exported; run the same export again")
+        yield csv_line(record.get(name) for name in columns)
+
+
+def _why(line: Line) -> str | None:
+    if line.error_message is None and line.duplicate_of is not None:
+        return f"has the e-mail of row {line.duplicate_of}, which failed"
+    return line.error_message
+
+
+class _Sink:
+    """Where the csv module puts what it wrote."""
+
+    def __init__(self, parts: list[str]) -> None:
+        self._parts = parts
+
+    def write(self, text: str) -> int:
+        """Keep *text*."""
+        self._parts.append(text)
+        return len(text)

@@ -1,0 +1,143 @@
+"""`retry`: sends failed rows again, out of the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from bulk_import.corrections import Corrections, read_corrections
+from bulk_import.engine import Engine
+from bulk_import.errors import LedgerRefuses
+from bulk_import.feeding import in_batches
+from bulk_import.keys import parse_key
+from bulk_import.ledger import Purpose
+from bulk_import.model import Record, Released, Row, Settled, Status
+from bulk_import.opening import check_key, check_purpose, clock_jumped, preparing_from, same_account, this_boot
+from bulk_import.options import STRIPE, Confirm, Observer, RetryOptions
+from bulk_import.prepare import Preparation, prepare
+from bulk_import.reading import Reading
+from bulk_import.report.summary import Summary
+from bulk_import.session import DRY_RUN_METHOD, Session
+from bulk_import.simulating import KEY
+from bulk_import.survey import preparation
+
+
+def retry_job(options: RetryOptions, observer: Observer, confirm: Confirm) -> Summary:
+    """Send rows of a ledger again under new keys and say how that ended.
+
+    Raises `BulkImportError` for whatever makes it impossible before the ledger was opened.
+    """
+    return anyio.run(_RetryJob(options, observer, confirm).main)
+
+
+class _RetryJob(Session):
+    """`retry`: account, mode and API base come from the ledger, rows and options too."""
+
+    verb = "retry"
+
+    def __init__(self, options: RetryOptions, observer: Observer, confirm: Confirm) -> None:
+        super().__init__(options.connecting, options.pacing, observer, options.command_line)
+        self.options = options
+        self.confirm = confirm
+
+    async def course(self, engine: Engine) -> None:
+        """Open the ledger, meet Stripe, and send the chosen rows again."""
+        if not self.options.ledger.exists():
+            raise LedgerRefuses(
+                f"the ledger {self.options.ledger} is not there; give the path of a ledger that a run wrote"
+            )
+        self.take_ledger(self.options.ledger)
+        purpose = self.purpose
+        if purpose is None:
+            raise LedgerRefuses(f"the ledger {self.path} knows no source yet; run the import first")
+        self._take_over(purpose)
+        self.writer.adopt(purpose)
+        how = self._preparation(purpose)
+        corrections = self._corrections(purpose)
+        boot = this_boot()
+        jumped = clock_jumped(self.reader.commands(), boot)
+        self.begin_command(boot)
+        rows = self._rows(corrections)
+        doubtful = Status.IN_DOUBT.value in self.options.only
+        at_rest = self.reader.tally().count(Status.IN_DOUBT) if doubtful else 0
+        self.watch.begin(purpose.rows, self.reader.tally())
+        if not rows and not at_rest:
+            self.observer.notice("nothing", "no row of this ledger is to be sent again; nothing was sent")
+            return
+        self.reach_stripe(Path(purpose.state_file) if purpose.state_file else None)
+        await self.let_the_last_second_pass()
+        assert self.key is not None  # noqa: S101 - `reach_stripe` refused to go on without
+        account = await same_account(engine.ask, purpose, self.key, self.api_base, self.reader)
+        dedupe = purpose.options.get("dedupe", "auto")
+        self.announce(purpose, len(rows) + at_rest, 0, account, dedupe, self.confirm)
+        records = self._records(await self._with_freed(engine, rows, corrections, how))
+        self.watch.reopened_failures([line.status for line in self.reader.lines(sorted(rows))])
+        batches = in_batches(records, how, self.options.batch_size)
+        terms = self.terms(purpose, jumped=jumped)
+        await self.go(batches, dedupe, terms, len(rows), doubtful=doubtful)
+
+    def rows_left(self) -> int:
+        """Rows of the source that no run has come to yet."""
+        return self.reader.tally().count(Status.PENDING)
+
+    def pending_counts(self) -> bool:
+        """A retry is about rows that failed; rows never sent are `run`'s."""
+        return False
+
+    def _take_over(self, purpose: Purpose) -> None:
+        """Server, connected account and kind come from the ledger; a key must still be allowed there."""
+        asked = self.connecting
+        base = asked.api_base if asked.api_base != STRIPE else purpose.api_base
+        account = asked.stripe_account or purpose.stripe_account
+        self.connecting = replace(asked, api_base=base, stripe_account=account, simulate=purpose.simulated)
+        self.api_base = base
+        self.key = parse_key(KEY) if purpose.simulated else check_key(self.connecting)
+        check_purpose(purpose, self.connecting, self.key, base)
+
+    def _preparation(self, purpose: Purpose) -> Preparation:
+        stored = dict(purpose.options)
+        reading = Reading.from_json(purpose.reading)
+        how = preparation(reading, preparing_from(stored), DRY_RUN_METHOD if purpose.dry_run else None)
+        return replace(how, marker=bool(stored.get("marker", True)))
+
+    def _corrections(self, purpose: Purpose) -> Corrections:
+        if self.options.fixed is None:
+            return {}
+        retryable = dict(self.reader.source_ids((Status.FAILED, Status.INVALID), ()))
+        key = purpose.options.get("mapping", {}).get("key")
+        return read_corrections(self.options.fixed, purpose, retryable, key)
+
+    def _rows(self, corrections: Corrections) -> dict[int, Mapping[str, Any] | None]:
+        """The rows to send again; None where their own fields are still right."""
+        wanted = [s for s in (Status.FAILED, Status.INVALID) if s.value in self.options.only]
+        if corrections:
+            return dict(corrections)
+        return dict.fromkeys(number for number, _ in self.reader.source_ids(wanted, self.options.codes))
+
+    async def _with_freed(
+        self, engine: Engine, rows: Mapping[int, Mapping[str, Any] | None], corrections: Corrections, how: Preparation
+    ) -> dict[int, Mapping[str, Any] | None]:
+        """Rows whose e-mail was corrected let their duplicates go: those are sent as rows of their own."""
+        moved = [n for n, fields in corrections.items() if self._has_moved(n, fields, how)]
+        freed = [number for owner in moved for number in self.reader.duplicates_of(owner)]
+        kept = {record.number: record.fields for record in self.reader.records(freed)}
+        if freed:
+            await engine.claim([], [Settled(number, Released(0)) for number in freed])
+        return {**rows, **kept}
+
+    def _has_moved(self, number: int, fields: Mapping[str, Any], how: Preparation) -> bool:
+        row = prepare(Record(number, 0, fields), how)
+        key = row.email_key if isinstance(row, Row) else None
+        return self.writer.owned_key(key) != self.reader.owned_key_of(number)
+
+    def _records(self, rows: Mapping[int, Mapping[str, Any] | None]) -> Iterator[Record]:
+        """The records in row order, a batch of the ledger's at a time."""
+        numbers = sorted(rows)
+        for start in range(0, len(numbers), 500):
+            for record in self.reader.records(numbers[start : start + 500]):
+                fields = rows[record.number]
+                yield record if fields is None else replace(record, fields=fields)

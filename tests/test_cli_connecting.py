@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from bulk_import.cli import connecting
+from bulk_import.cli.connecting import api_base, confirming, find_key, guard, is_loopback, question, settle_connecting
+from bulk_import.cli.invocation import Invocation
+from bulk_import.errors import UsageError
+from bulk_import.options import STRIPE, Start
+
+TEST_KEY, LIVE_KEY = "sk_test_abcdefghijklmnop", "rk_live_abcdefghijklmnop"
+START = Start(
+    "people.csv", "l.db", "acct_1", "Exa\x1bmple", True, False, 1200, 200, 20.0, 20.0, "all requests", "auto", False
+)
+
+
+def settle(environ: dict[str, str], **given: Any) -> Any:
+    kind = {name: given.pop(name) for name in ("dry_run", "simulate") if name in given}
+    base: dict[str, Any] = {"live": False, "yes": False, "api_base": None, "stripe_account": None, "api_key_file": None}
+    return settle_connecting({**base, **given}, environ, **kind)
+
+
+@pytest.mark.parametrize(
+    ("environ", "key"),
+    [
+        ({"STRIPE_API_KEY": TEST_KEY, "STRIPE_SECRET_KEY": LIVE_KEY}, TEST_KEY),
+        ({"STRIPE_SECRET_KEY": TEST_KEY}, TEST_KEY),
+        ({"STRIPE_API_KEY": "", "STRIPE_SECRET_KEY": TEST_KEY}, TEST_KEY),
+    ],
+)
+def test_the_first_variable_that_is_set_gives_the_key(environ: dict[str, str], key: str) -> None:
+    assert find_key(None, environ, may_ask=False).reveal() == key
+
+
+def test_a_key_file_comes_before_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.touch(0o600)
+    file.write_text(LIVE_KEY + "\n")
+    assert find_key(file, {"STRIPE_API_KEY": TEST_KEY}, may_ask=False).reveal() == LIVE_KEY
+
+
+def test_a_bad_key_names_its_variable_and_not_itself() -> None:
+    with pytest.raises(UsageError, match="STRIPE_API_KEY") as caught:
+        find_key(None, {"STRIPE_API_KEY": "pk_test_very_secret"}, may_ask=False)
+    assert "very_secret" not in str(caught.value)
+
+
+def test_without_a_key_the_ways_to_give_one_are_named() -> None:
+    with pytest.raises(UsageError, match="STRIPE_API_KEY.*--api-key-file.*--simulate"):
+        find_key(None, {}, may_ask=False)
+
+
+@pytest.mark.parametrize(
+    ("livemode", "live", "dry_run", "base", "refusal"),
+    [
+        (True, True, False, STRIPE, None),
+        (False, False, False, STRIPE, None),
+        (False, False, True, STRIPE, None),
+        (False, False, False, "http://127.0.0.1:1", None),
+        (True, False, False, STRIPE, "add --live"),
+        (False, True, False, STRIPE, "test key"),
+        (True, False, True, STRIPE, "test keys only"),
+        (True, True, False, "http://127.0.0.1:1", "not to http://127.0.0.1:1"),
+        (True, True, False, "http://api.stripe.com", "not to http://api.stripe.com"),
+        (True, True, False, "https://api.stripe.com.example", "not to"),
+    ],
+)
+def test_live_keys_are_guarded_by_this_table(
+    livemode: bool, live: bool, dry_run: bool, base: str, refusal: str | None
+) -> None:
+    if refusal is None:
+        guard(livemode, live=live, dry_run=dry_run, base=base)
+        return
+    with pytest.raises(UsageError, match=refusal):
+        guard(livemode, live=live, dry_run=dry_run, base=base)
+
+
+def test_a_live_run_without_a_terminal_needs_yes() -> None:
+    with pytest.raises(UsageError, match="add --yes"):
+        settle({"STRIPE_API_KEY": LIVE_KEY}, live=True)
+    assert settle({"STRIPE_API_KEY": LIVE_KEY}, live=True, yes=True).live
+
+
+def test_a_simulation_needs_no_key_and_looks_for_none() -> None:
+    found = settle({"STRIPE_API_KEY": "pk_test_unusable"}, simulate=True)
+    assert (found.key, found.simulate, found.api_base) == (None, True, STRIPE)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"live": True, "simulate": True}, "--live and --simulate"),
+        ({"live": True, "dry_run": True}, "--live and --dry-run"),
+        ({"simulate": True, "dry_run": True}, "two rehearsals"),
+        ({"simulate": True, "api_base": "http://127.0.0.1:1"}, "--api-base"),
+    ],
+)
+def test_contradictions_are_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        settle({"STRIPE_API_KEY": TEST_KEY}, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "settled"),
+    [
+        ("https://api.stripe.com/", "https://api.stripe.com"),
+        ("HTTPS://API.Stripe.com:443", "https://api.stripe.com"),
+        ("http://127.0.0.1:12111", "http://127.0.0.1:12111"),
+        ("http://[::1]:80/base/", "http://[::1]/base"),
+    ],
+)
+def test_a_base_url_has_one_spelling(given: str, settled: str) -> None:
+    assert api_base(given) == settled
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["127.0.0.1:12111", "ftp://x.example", "http://", "http://u:p@x.example", "http://x.example?q=1", "http://x:99999", "http://[::1"],
+)  # fmt: skip
+def test_what_is_no_base_url_is_refused(given: str) -> None:
+    with pytest.raises(UsageError, match="--api-base"):
+        api_base(given)
+
+
+@pytest.mark.parametrize(
+    ("base", "loopback"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://127.9.9.9", True),
+        ("http://[::1]:1", True),
+        ("http://localhost:1", True),
+        ("http://localhost.example", False),
+        ("http://127.0.0.1.example", False),
+        ("http://192.168.0.1", False),
+        (STRIPE, False),
+    ],
+)
+def test_only_this_machine_is_loopback(base: str, loopback: bool) -> None:
+    assert is_loopback(base) is loopback
+
+
+def test_the_question_names_account_mode_and_rows() -> None:
+    asked = question(START)
+    assert all(part in asked for part in ("acct_1", "LIVE", "1,000", "people.csv"))
+    assert "\x1b" not in asked
+
+
+@pytest.mark.parametrize(("yes", "livemode", "answer"), [(True, True, True), (False, False, True), (False, True, False)])
+def test_without_a_terminal_only_yes_confirms_a_live_run(yes: bool, livemode: bool, answer: bool) -> None:
+    paused: list[int] = []
+    start = Start(*(getattr(START, name) if name != "livemode" else livemode for name in START.__slots__))
+    assert confirming(Invocation(()), yes, lambda: paused.append(1))(start) is answer
+    assert len(paused) == (not yes and livemode)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_person_at_a_terminal_decides(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(connecting, "can_ask", lambda: True)
+    monkeypatch.setattr(click, "confirm", lambda text, **_: asked.append(text) or answer)
+    assert confirming(Invocation(()), False, lambda: None)(START) is answer
+    assert asked == [question(START)]
+
+
+def test_leaving_the_question_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(text: str, **_: Any) -> bool:
+        raise click.Abort
+
+    monkeypatch.setattr(connecting, "can_ask", lambda: True)
+    monkeypatch.setattr(click, "confirm", leave)
+    assert confirming(Invocation(()), False, lambda: None)(START) is False

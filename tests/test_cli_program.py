@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bulk_import.cli import check, program
+from bulk_import.cli.program import COMMANDS
+from bulk_import.errors import BulkImportError, LedgerRefuses, OutOfReach, StripeRefuses, UsageError
+from tests.cli_calls import Program, calling
+
+HEAVY = {"stripe", "aiohttp", "anyio", "sqlite3", "email_validator", "tqdm", "asyncio"}
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    return calling(capsys, monkeypatch)
+
+
+def python(*words: str, shell: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *words] if shell is None else ["/bin/sh", "-c", shell]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "BULK_IMPORT_"))}
+    return subprocess.run(command, env={**clean, **environ}, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["retry", "--help"], ["completion", "zsh"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = f"import sys; from bulk_import.cli.ending import run_program; run_program({words}); print(*sys.modules)"
+    done = python("-c", code)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert loaded >= {"click", "bulk_import.cli.program"}
+    assert not loaded & HEAVY
+
+
+def test_python_m_is_the_same_program() -> None:
+    done = python("-m", "bulk_import", "--version")
+    assert (done.returncode, done.stdout) == (0, "bulk-import, version 0.1.0\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example_and_json(call: Program, name: str) -> None:
+    said = call(name, "--help")
+    assert (said.code, said.err) == (0, "")
+    assert f"bulk-import {name}" in said.out.split("Examples:")[1]
+    assert "--json" in said.out
+
+
+def test_the_list_of_commands_is_the_commands() -> None:
+    modules = {path.stem for path in Path(program.__file__).parent.glob("*.py")}
+    assert set(COMMANDS) <= modules
+
+
+def test_help_lists_every_command(call: Program) -> None:
+    said = call("--help")
+    assert all(f"  {name}" in said.out for name in COMMANDS)
+
+
+def test_no_command_is_wrong_usage_and_shows_help(call: Program) -> None:
+    said = call()
+    assert (said.code, said.out) == (2, "")
+    assert "Commands:" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["imprt"], "Error: No such command 'imprt'."),
+        (["stats"], "Did you mean 'status'?"),
+        (["run"], "Error: Missing argument 'SOURCE'."),
+        (["run", "x.csv", "--rat", "5"], "Did you mean '--rate'?"),
+        (["run", "x.csv", "--timeout", "soon"], "write 30s, 15m"),
+        (["run", "x.csv", "--limit", "0"], "Invalid value for '--limit'"),
+        (["run", "x.csv", "--endpoint-rate", "crate=5"], "did you mean create?"),
+        (["export", "x.db", "--what", "nothing"], "'nothing' is not one of 'map', 'failed', 'all'"),
+        (["completion", "tcsh"], "'tcsh' is not one of"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_code_2(call: Program, words: list[str], sentence: str) -> None:
+    said = call(*words)
+    assert (said.code, said.out) == (2, "")
+    assert sentence in said.err
+    assert said.err.startswith("Error: ")
+    assert "Traceback" not in said.err
+
+
+def test_a_key_typed_by_mistake_is_not_repeated(call: Program) -> None:
+    said = call("run", "x.csv", "sk_live_abcdefghijklmnop")
+    assert said.code == 2
+    assert "abcdefgh" not in said.err
+
+
+def test_what_would_harm_a_terminal_is_escaped(call: Program) -> None:
+    said = call("check", "no\x1b[2Jsuch\nfile.csv")
+    assert said.code == 2
+    assert "\x1b" not in said.err
+    assert r"no\x1b[2Jsuch\nfile.csv" in said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UsageError("u"), 2), (OutOfReach("o"), 3), (StripeRefuses("s"), 4), (LedgerRefuses("l"), 5), (BulkImportError("b"), 1)],
+)
+def test_an_error_of_ours_is_its_sentence_and_its_code(
+    call: Program, monkeypatch: pytest.MonkeyPatch, error: BulkImportError, code: int
+) -> None:
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(check, "_judge", fail)
+    said = call("check", "x.csv")
+    assert (said.code, said.out, said.err) == (code, "", f"Error: {error}\n")
+
+
+def test_ctrl_c_outside_of_a_run_is_130(call: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "_judge", interrupt)
+    said = call("check", "x.csv")
+    assert (said.code, said.out) == (130, "")
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(("flags", "has_traceback"), [([], False), (["-v"], False), (["-vv"], True)])
+def test_an_unknown_error_names_its_class_and_its_traceback_only_with_vv(
+    call: Program, monkeypatch: pytest.MonkeyPatch, flags: list[str], has_traceback: bool
+) -> None:
+    def fail(*_: object) -> int:
+        secret = "4242-hidden"
+        raise ZeroDivisionError(len(secret))
+
+    monkeypatch.setattr(check, "_judge", fail)
+    said = call("check", "x.csv", *flags)
+    assert said.code == 3
+    assert "ZeroDivisionError" in said.err.splitlines()[0]
+    assert ("Traceback" in said.err) is has_traceback
+    assert len(said.err.splitlines()) == 1 or has_traceback
+
+
+def test_options_come_from_the_environment_but_live_and_yes_never_do() -> None:
+    refused = python("-m", "bulk_import", "check", "no.csv", BULK_IMPORT_CHECK_FORMAT="nonsense")
+    assert "'nonsense' is not one of" in refused.stderr
+    live = python(
+        "-m", "bulk_import", "run", "no.csv", STRIPE_API_KEY="sk_live_abcdefghijklmnop", BULK_IMPORT_RUN_LIVE="1",
+        BULK_IMPORT_RUN_YES="1",
+    )  # fmt: skip
+    assert live.returncode == 2
+    assert "add --live" in live.stderr
+
+
+def test_closed_standard_streams_are_survived() -> None:
+    run = f"{sys.executable} -m bulk_import"
+    assert python(shell=f"{run} check no.csv 2>&-").returncode == 2
+    closed_out = python(shell=f"{run} check no.csv --json >&-")
+    assert (closed_out.returncode, "standard output is closed" in closed_out.stderr) == (2, True)
+    closed_in = python(shell=f"{run} check - <&-")
+    assert (closed_in.returncode, "standard input is closed" in closed_in.stderr) == (2, True)
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    done = python(shell=f"{sys.executable} -m bulk_import --help | true; {sys.executable} -m bulk_import --version | cat")
+    assert (done.stdout, done.stderr) == ("bulk-import, version 0.1.0\n", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_that_asks_this_program(call: Program, shell: str) -> None:
+    said = call("completion", shell)
+    assert (said.code, said.err) == (0, "")
+    assert "_BULK_IMPORT_COMPLETE" in said.out
+
+
+def test_a_shell_that_asks_is_told_the_commands_and_options() -> None:
+    commands = python(
+        "-m", "bulk_import", _BULK_IMPORT_COMPLETE="bash_complete", COMP_WORDS="bulk-import st", COMP_CWORD="1"
+    )
+    options = python(
+        "-m", "bulk_import", _BULK_IMPORT_COMPLETE="bash_complete", COMP_WORDS="bulk-import run --on-e", COMP_CWORD="2"
+    )
+    assert commands.stdout.split() == ["plain,status"]
+    assert options.stdout.split() == ["plain,--on-existing"]

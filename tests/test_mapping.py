@@ -1,0 +1,482 @@
+"""Which column becomes which field: every export's own header, every option, every refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_import.aliases import OWN_COLUMNS
+from bulk_import.errors import UsageError
+from bulk_import.mapping import (
+    Ignored,
+    Mapping,
+    MappingOptions,
+    Metadata,
+    NamePart,
+    Param,
+    Refused,
+    SourceKey,
+    Target,
+    VatNumber,
+    load_profile,
+    settle_mapping,
+)
+from bulk_import.parameters import PARAMETERS, parse_path, spelled
+
+ADDRESS = {part: Param(("address", part)) for part in ("line1", "line2", "city", "state", "postal_code", "country")}
+SHIPPING = {part: Param(("shipping", "address", part)) for part in ADDRESS}
+EMAIL, NAME, PHONE = Param(("email",)), Param(("name",)), Param(("phone",))
+COMPANY, NOTE = Param(("business_name",)), Param(("description",))
+
+
+def targets(header: str, separator: str = ",", **options: object) -> dict[str, Target]:
+    columns = header.split(separator)
+    mapping = settle_mapping(columns, MappingOptions(**options), allow_no_email=True)  # type: ignore[arg-type] # test data
+    return {each.column: each.target for each in mapping.plan(tuple(columns)).assignments}
+
+
+def fields(mapping: Mapping) -> dict[str | None, str]:
+    return {line.column: line.field for line in mapping.lines()}
+
+
+STRIPE_EXPORT = (
+    "id,Description,Email,Name,Created (UTC),Delinquent,Plan,Status,Total Spend,Payment Count,Refunded Volume,"
+    "Dispute Losses,tag (metadata)"
+)
+
+
+def test_a_customers_export_of_stripe_is_read_as_one() -> None:
+    found = targets(STRIPE_EXPORT)
+    assert found["id"] == Metadata("previous_customer_id")
+    assert (found["Description"], found["Email"], found["Name"]) == (NOTE, EMAIL, NAME)
+    assert found["tag (metadata)"] == Metadata("tag")
+    read_only = ("Created (UTC)", "Delinquent", "Plan", "Status", "Total Spend", "Payment Count", "Refunded Volume")
+    assert all(isinstance(found[column], Ignored) for column in (*read_only, "Dispute Losses"))
+
+
+def test_the_card_columns_of_an_older_stripe_export_are_never_sent() -> None:
+    header = (
+        "id,Email,Created (UTC),Card ID,Card Last4,Card Brand,Card Funding,Card Exp Month,Card Exp Year,Card Name,"
+        "Card Address Line1,Card Address Zip,Card Issue Country,Card Fingerprint,Card CVC Status,Card AVS Zip Status,"
+        "Card Tokenization Method,Cancel At Period End,Account Balance,Currency,Average Order,Business Vat ID"
+    )
+    found = targets(header)
+    assert all(isinstance(found[column], Refused) for column in found if column.startswith("Card "))
+    assert found["Business Vat ID"] == VatNumber()
+    assert found["Account Balance"] == Metadata("Account Balance"), "its unit is unknown, so it is no balance"
+    assert all(isinstance(found[column], Ignored) for column in ("Cancel At Period End", "Currency", "Average Order"))
+
+
+def test_a_payments_export_of_stripe_names_its_customers() -> None:
+    header = (
+        "Customer ID,Customer Description,Customer Email,Customer Phone,Shipping Name,Shipping Address Line1,"
+        "Shipping Address Line2,Shipping Address City,Shipping Address State,Shipping Address Country,"
+        "Shipping Address Postal Code"
+    )
+    found = targets(header)
+    assert found["Customer ID"] == Metadata("previous_customer_id")
+    assert (found["Customer Description"], found["Customer Email"], found["Customer Phone"]) == (NOTE, EMAIL, PHONE)
+    assert found["Shipping Name"] == Param(("shipping", "name"))
+    assert [found[column] for column in list(found)[5:]] == [
+        SHIPPING[part] for part in ("line1", "line2", "city", "state", "country", "postal_code")
+    ]
+
+
+def test_card_numbers_of_a_card_data_export_are_never_sent() -> None:
+    header = "description,name,email,id,card.address_city,card.exp_month,card.id,card.number,default_source"
+    found = targets(header)
+    assert all(isinstance(found[column], Refused) for column in found if column.startswith("card."))
+    assert found["id"] == Metadata("previous_customer_id")
+
+
+def test_a_shopify_export_is_mapped() -> None:
+    header = (
+        "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Company,Default Address Address1,"
+        "Default Address Address2,Default Address City,Default Address Province Code,Default Address Country Code,"
+        "Default Address Zip,Default Address Phone,Phone,Accepts SMS Marketing,Total Spent,Total Orders,Note,Tax Exempt,Tags"
+    )
+    found = targets(header)
+    assert found["First Name"] == NamePart("first")
+    assert found["Last Name"] == NamePart("last")
+    assert found["Default Address Company"] == COMPANY
+    assert [found[column] for column in list(found)[6:12]] == [
+        ADDRESS[part] for part in ("line1", "line2", "city", "state", "country", "postal_code")
+    ]
+    assert found["Phone"] == PHONE
+    assert found["Default Address Phone"] == Metadata("Default Address Phone"), "the plain phone is surer"
+    assert (found["Note"], found["Tax Exempt"]) == (NOTE, Param(("tax_exempt",)))
+    assert (found["Customer ID"], found["Tags"]) == (Metadata("Customer ID"), Metadata("Tags"))
+
+
+def test_codes_win_over_names_in_the_older_shopify_form() -> None:
+    found = targets("Email,Company,Address1,Address2,City,Province,Province Code,Country,Country Code,Zip,Phone")
+    assert (found["Country Code"], found["Country"]) == (ADDRESS["country"], Metadata("Country"))
+    assert (found["Province Code"], found["Province"]) == (ADDRESS["state"], Metadata("Province"))
+
+
+def test_woocommerce_analytics_is_mapped() -> None:
+    header = "Name,Username,Last Active,Sign Up,Email,Orders,Total Spend,AOV,Country / Region,City,Region,Postal Code"
+    found = targets(header)
+    assert (found["Name"], found["Username"], found["Email"]) == (NAME, Metadata("Username"), EMAIL)
+    assert (found["Country / Region"], found["Region"]) == (ADDRESS["country"], ADDRESS["state"])
+    assert (found["City"], found["Postal Code"]) == (ADDRESS["city"], ADDRESS["postal_code"])
+    assert isinstance(found["Total Spend"], Ignored)
+
+
+def test_woocommerce_user_meta_fills_billing_and_shipping() -> None:
+    parts = "first_name last_name company address_1 address_2 city state postcode country"
+    header = ",".join(f"{kind}_{part}" for kind in ("billing", "shipping") for part in parts.split())
+    found = targets(f"{header},billing_email,billing_phone")
+    assert found["billing_first_name"] == NamePart("first")
+    assert found["shipping_last_name"] == NamePart("last", "shipping.name")
+    assert (found["billing_address_1"], found["billing_postcode"]) == (ADDRESS["line1"], ADDRESS["postal_code"])
+    assert (found["shipping_address_2"], found["shipping_country"]) == (SHIPPING["line2"], SHIPPING["country"])
+    assert (found["billing_email"], found["billing_phone"], found["billing_company"]) == (EMAIL, PHONE, COMPANY)
+
+
+def test_recurly_accounts_are_mapped() -> None:
+    header = (
+        "account_code,account_email,account_username,account_company_name,account_first_name,account_last_name,"
+        "account_has_billing_info,account_created_at,account_address1,account_address2,account_city,account_state,"
+        "account_zip,account_country,account_phone,vat_number,parent_account_code,billing_info_id"
+    )
+    found = targets(header)
+    assert (found["account_email"], found["account_phone"], found["account_company_name"]) == (EMAIL, PHONE, COMPANY)
+    assert (found["account_first_name"], found["account_username"]) == (NamePart("first"), Metadata("account_username"))
+    assert (found["account_address1"], found["account_state"]) == (ADDRESS["line1"], ADDRESS["state"])
+    assert (found["account_zip"], found["vat_number"]) == (ADDRESS["postal_code"], VatNumber())
+
+
+def test_a_braintree_vault_keeps_its_card_columns_to_itself() -> None:
+    header = (
+        "id,first_name,last_name,company,email,phone,fax,website,credit_card.token,credit_card.cardholder_name,"
+        "credit_card.number,credit_card.expiration_date,credit_card.last_4"
+    )
+    found = targets(header)
+    assert all(isinstance(found[column], Refused) for column in found if column.startswith("credit_card."))
+    assert (found["id"], found["fax"]) == (Metadata("id"), Metadata("fax"))
+
+
+@pytest.mark.parametrize(
+    ("column", "target"),
+    [
+        ("customer[first_name]", NamePart("first")),
+        ("customers.first_name", NamePart("first")),
+        ("First Name", NamePart("first")),
+        ("customer[email]", EMAIL),
+        ("billing_address_line1", ADDRESS["line1"]),
+        ("Billing Address Line 1", ADDRESS["line1"]),
+        ("billing_address[zip]", ADDRESS["postal_code"]),
+        ("customer[billing_address][city]", ADDRESS["city"]),
+        ("billing_address[company]", COMPANY),
+        ("vat_number", VatNumber()),
+        ("locale", Param(("preferred_locales",))),
+        ("taxability", Param(("tax_exempt",))),
+        ("net_term_days", Metadata("net_term_days")),
+    ],
+)
+def test_chargebee_names_are_known_in_every_spelling(column: str, target: Target) -> None:
+    assert targets(column)[column] == target
+
+
+def test_a_user_dump_of_an_identity_provider_gives_names_and_no_secrets() -> None:
+    header = (
+        "user_id,email,email_verified,name,given_name,family_name,nickname,picture,primary_phone_number,passwordHash,"
+        "password_digest,totp_secret,access_token,ssn,created_at"
+    )
+    found = targets(header)
+    assert (found["email"], found["name"], found["primary_phone_number"]) == (EMAIL, NAME, PHONE)
+    assert found["given_name"] == Metadata("given_name"), "a whole name is surer than its parts"
+    secrets = ("passwordHash", "password_digest", "totp_secret", "access_token", "ssn")
+    assert all(isinstance(found[column], Refused) for column in secrets)
+    assert (found["email_verified"], found["created_at"]) == (Metadata("email_verified"), Metadata("created_at"))
+
+
+@pytest.mark.parametrize(
+    ("column", "target"),
+    [
+        ("\ufeffE-mail", EMAIL),
+        ("E-Mail-Adresse", EMAIL),
+        ("primary_email_address", EMAIL),
+        ("Full Name", NAME),
+        ("Vorname", NamePart("first")),
+        ("Prénom", NamePart("first")),
+        ("Straße", ADDRESS["line1"]),
+        ("PLZ", ADDRESS["postal_code"]),
+        ("zip_code", ADDRESS["postal_code"]),
+        ("province", ADDRESS["state"]),
+        ("county", ADDRESS["state"]),
+        ("address_line_1", ADDRESS["line1"]),
+        ("organization", COMPANY),
+        ("mobile", PHONE),
+        ("tax_id", VatNumber()),
+        ("tax_id_type", Param(("tax_id_data", 0, "type"))),
+        ("metadata_plan", Metadata("plan")),
+        ("metadata.Plan Name", Metadata("Plan Name")),
+        ("metadata[plan]", Metadata("plan")),
+        ("Lifetime (metadata)", Metadata("Lifetime")),
+        ("favourite colour", Metadata("favourite colour")),
+        ("user_name", Metadata("user_name")),
+    ],
+)
+def test_everyday_names_are_known(column: str, target: Target) -> None:
+    assert targets(column)[column] == target
+
+
+@pytest.mark.parametrize("path", sorted(PARAMETERS))
+def test_every_parameter_maps_by_its_own_name_in_dots_and_in_brackets(path: str) -> None:
+    dotted = path.replace("[]", ".0")
+    first, *rest = dotted.split(".")
+    bracketed = first + "".join(f"[{part}]" for part in rest)
+    for column in (dotted, bracketed, dotted.upper()):
+        found = targets(column)[column]
+        assert isinstance(found, Param)
+        assert spelled(found.path) == dotted
+
+
+def test_brackets_without_a_place_name_the_whole_list() -> None:
+    assert parse_path("preferred_locales[]") == ("preferred_locales",)
+    assert parse_path("tax_id_data") is None
+    assert parse_path("tax_id_data[].type") is None
+
+
+@given(st.text(max_size=60))
+def test_any_column_name_has_a_meaning_and_no_key_breaks_the_limits(name: str) -> None:
+    (found,) = targets(name, separator="\0\0").values() if name else (Ignored("x"),)
+    if isinstance(found, Metadata):
+        assert 0 < len(found.key) <= 40
+        assert not set("[]") & set(found.key)
+        assert found.key != "bulk_import"
+
+
+def test_two_names_for_one_field_are_told_apart_aloud() -> None:
+    mapping = settle_mapping(["billing_email", "email", "zip", "postal code"])
+    assert fields(mapping) == {
+        "billing_email": "metadata.billing_email",
+        "email": "email",
+        "zip": "metadata.zip",
+        "postal code": "address.postal_code",
+    }
+    assert any('"billing_email"' in notice and '"email"' in notice for notice in mapping.notices)
+
+
+def test_dropped_columns_are_said_aloud_with_the_reason() -> None:
+    mapping = settle_mapping(["email", "password", "Total Spend", "metadata.bulk_import"])
+    said = " ".join(mapping.notices)
+    for column in ("password", "Total Spend", "metadata.bulk_import"):
+        assert f'"{column}"' in said
+        assert any(
+            isinstance(mapping.plan(mapping.columns or ()).assignments[n].target, Ignored | Refused) for n in (1, 2, 3)
+        )
+
+
+def test_the_columns_of_our_own_failed_export_are_recognised() -> None:
+    mapping = settle_mapping(["email", *OWN_COLUMNS])
+    assert mapping.from_own_export
+    assert {fields(mapping)[column] for column in OWN_COLUMNS} == {"not sent"}
+
+
+def test_a_guess_is_marked_as_one() -> None:
+    lines = {line.column: line for line in settle_mapping(["email", "zip", "plan"]).lines()}
+    assert (lines["email"].guess, lines["zip"].guess, lines["plan"].guess) == (False, True, True)
+
+
+def test_the_key_is_kept_in_the_metadata_and_may_be_the_email_too() -> None:
+    assert targets("email,user_id", key="User ID")["user_id"] == SourceKey()
+    mapping = settle_mapping(["email"], MappingOptions(key="email"))
+    assert fields(mapping) == {"email": "email and metadata.source_id (the key)"}
+
+
+def test_a_column_called_like_the_key_gives_way_to_it() -> None:
+    mapping = settle_mapping(["email", "user_id", "source_id"], MappingOptions(key="user_id"))
+    assert fields(mapping)["source_id"] != "metadata.source_id"
+    assert any('"source_id"' in notice for notice in mapping.notices)
+
+
+def test_what_was_asked_for_beats_every_guess() -> None:
+    found = targets("email,mail,name,Vorname", maps=(("mail", "email"), ("vorname", "first_name"), ("email", "ignore")))
+    assert found == {
+        "email": Ignored("as you asked"),
+        "mail": EMAIL,
+        "name": Metadata("name"),
+        "Vorname": NamePart("first"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "target"),
+    [
+        ("metadata", Metadata("Col")),
+        ("metadata.plan", Metadata("plan")),
+        ("metadata[plan]", Metadata("plan")),
+        ("ADDRESS.CITY", ADDRESS["city"]),
+        ("shipping.last_name", NamePart("last", "shipping.name")),
+        ("vat_number", VatNumber()),
+        ("ignore", Ignored("as you asked")),
+        ("", Ignored("as you asked")),
+        ("tax_id_data[1][value]", Param(("tax_id_data", 1, "value"))),
+    ],
+)
+def test_a_map_understands_each_kind_of_field(word: str, target: Target) -> None:
+    assert targets("Col", maps=(("Col", word),))["Col"] == target
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "words"),
+    [
+        ("email,plan", {"maps": (("paln", "name"),)}, ["--map", '"paln"', 'did you mean "plan"', '"email"']),
+        ("email,plan", {"maps": (("plan", "adress.city"),)}, ['"adress.city"', "did you mean address.city"]),
+        ("email,a,b", {"maps": (("a", "name"), ("b", "name"))}, ['"a"', '"b"', "both fill name"]),
+        ("email,a,b", {"maps": (("a", "name"), ("b", "first_name"))}, ['"a"', '"b"', "both fill"]),
+        ("email,a", {"maps": (("a", "name"), ("a", "phone"))}, ['"a"', "two fields"]),
+        ("email,user_id", {"key": "userid_"}, None),
+        ("email,user_id", {"key": "customer"}, ["--key", '"customer"', "does not have"]),
+        ("email,a", {"maps": (("a", "metadata.bulk_import"),)}, ["metadata.bulk_import", "another key"]),
+        ("email,a", {"maps": (("a", "metadata." + "k" * 41),)}, ["40 characters"]),
+        ("email,card_number", {"maps": (("card_number", "metadata.card"),)}, ["card data", "=ignore"]),
+        ("email,a", {"sets": (("tax_exempt", "maybe"),)}, ["--set tax_exempt=maybe", "none, exempt, reverse"]),
+        ("email,a", {"sets": (("emial", "x"),)}, ['"emial"', "did you mean email"]),
+        ("email,a", {"sets": (("email", "a@example.com"),)}, ["every customer the same"]),
+        ("email,a", {"sets": (("metadata.a", ""),)}, ["needs a value"]),
+        ("email,a", {"sets": (("phone", "1"),), "maps": (("a", "phone"),)}, ["--set phone", '"a"', "both fill phone"]),
+        ("email,a", {"sets": (("metadata.source_id", "1"),), "key": "a"}, ["--key", "both fill metadata.source_id"]),
+        ("email,Plan,Zip,Tier", {"unmapped": "refuse"}, ["2 column(s)", '"Plan", "Tier"', "--unmapped metadata"]),
+        ("Mail Id 2,name", {}, ['"Mail Id 2"', '--map "Mail Id 2=email"', "--allow-no-email"]),
+        ("a,b", {}, ['"a", "b"', '--map "COLUMN=email"']),
+        ("email;name", {}, ["--delimiter ';'"]),
+    ],
+)
+def test_what_cannot_be_done_as_asked_is_said_in_one_sentence(
+    columns: str, options: dict[str, object], words: list[str] | None
+) -> None:
+    asked = MappingOptions(**options)  # type: ignore[arg-type] # test data
+    if words is None:
+        settle_mapping(columns.split(","), asked)
+        return
+    with pytest.raises(UsageError) as raised:
+        settle_mapping(columns.split(","), asked)
+    said = str(raised.value)
+    assert "\n" not in said
+    for word in words:
+        assert word in said
+
+
+def test_a_file_without_an_email_column_is_allowed_when_asked_for() -> None:
+    assert settle_mapping(["name"], allow_no_email=True).lines()
+
+
+def test_unmapped_columns_can_be_left_out() -> None:
+    assert targets("email,plan", unmapped="ignore")["plan"] == Ignored("is not mapped")
+
+
+def test_a_value_set_for_every_row_is_listed_and_takes_the_place_of_a_guess() -> None:
+    mapping = settle_mapping(["email", "Country"], MappingOptions(sets=(("address.country", "Germany"),)))
+    assert fields(mapping) == {"email": "email", "Country": "metadata.Country", None: "address.country"}
+    assert mapping.constants[0].value == "DE"
+
+
+def test_long_and_bracketed_names_are_fitted_aloud_and_stay_apart() -> None:
+    long = "How did you hear about our wonderful product"
+    mapping = settle_mapping(["email", f"{long} (1)", f"{long} (2)", "tags[new]"])
+    keys = list(fields(mapping).values())[1:]
+    assert len(set(keys)) == 3
+    assert all(len(key.removeprefix("metadata.")) <= 40 for key in keys)
+    assert keys[2] == "metadata.tags.new"
+    assert sum("at most 40 characters" in notice for notice in mapping.notices) == 3
+
+
+def test_a_balance_column_is_pointed_out() -> None:
+    assert any("balance" in notice for notice in settle_mapping(["email", "Balance"]).notices)
+
+
+def test_places_of_a_list_stand_side_by_side_and_a_whole_list_beats_them() -> None:
+    both = targets("preferred_locales.0,preferred_locales.1")
+    assert both == {f"preferred_locales.{n}": Param(("preferred_locales", n)) for n in (0, 1)}
+    mixed = targets("preferred_locales.0,preferred_locales")
+    assert mixed["preferred_locales"] == Param(("preferred_locales",))
+    assert isinstance(mixed["preferred_locales.0"], Metadata)
+
+
+def test_the_digest_changes_with_the_mapping_and_with_nothing_else() -> None:
+    columns = ["email", "plan"]
+    digest = settle_mapping(columns).digest()
+    assert digest == settle_mapping(columns, MappingOptions(maps=(("plan", "metadata.plan"),))).digest()
+    others = [
+        settle_mapping(columns, MappingOptions(unmapped="ignore")),
+        settle_mapping(columns, MappingOptions(sets=(("tax_exempt", "none"),))),
+        settle_mapping(columns, MappingOptions(key="plan")),
+        settle_mapping(["email", "plan", "tier"]),
+    ]
+    assert len({digest, *(other.digest() for other in others)}) == 5
+
+
+def test_without_a_header_the_mapping_is_settled_as_columns_are_met() -> None:
+    mapping = settle_mapping(None, MappingOptions(maps=(("tier", "metadata.level"), ("gone", "name")), key="uid"))
+    digest = mapping.digest()
+    assert mapping.lines() == ()
+    first = mapping.plan(("email", "uid", "password"))
+    assert mapping.plan(("email", "uid", "password")) is first
+    mapping.plan(("email", "tier"))
+    assert fields(mapping) == {
+        "email": "email",
+        "uid": "metadata.source_id (the key)",
+        "password": "never sent, never kept",
+        "tier": "metadata.level",
+    }
+    assert mapping.unmet() == ("gone",)
+    assert mapping.digest() == digest
+    assert any('"password"' in notice for notice in mapping.notices)
+
+
+PROFILE = """
+unmapped = "ignore"
+key = "CRM Id"
+
+[map]
+"E-Mail 2" = "email"
+billing.zip = "address.postal_code"
+
+[set]
+address.country = "DE"
+metadata.wave = 3
+"""
+
+
+def test_a_profile_gives_renames_and_constants_and_the_command_line_wins(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(PROFILE, encoding="utf-8")
+    profile = load_profile(path)
+    assert profile == MappingOptions(
+        maps=(("E-Mail 2", "email"), ("billing.zip", "address.postal_code")),
+        sets=(("address.country", "DE"), ("metadata.wave", "3")),
+        unmapped="ignore",
+        key="CRM Id",
+    )
+    merged = MappingOptions(sets=(("address.country", "AT"),), unmapped="refuse").over(profile)
+    assert merged.sets == (("metadata.wave", "3"), ("address.country", "AT"))
+    assert (merged.unmapped, merged.key, merged.maps) == ("refuse", "CRM Id", profile.maps)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[mapp]\na = 'b'", "did you mean map?"),
+        ("map = 'b'", "[map]"),
+        ("[map]\na = true", '"a"'),
+        ("unmapped = 'drop'", "metadata, ignore, refuse"),
+        ("key = 3", "key"),
+        ("[map", "not valid TOML"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_profile_that_says_nothing_sensible_is_refused(tmp_path: Path, text: str | None, word: str) -> None:
+    path = tmp_path / "mapping.toml"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as raised:
+        load_profile(path)
+    assert word in str(raised.value)
+    assert "\n" not in str(raised.value)

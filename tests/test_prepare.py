@@ -1,0 +1,555 @@
+"""Record -> Row | Invalid: what is sent, what is refused, and that nothing makes it stumble."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_import.aliases import OWN_COLUMNS
+from bulk_import.formulas import defuse, restore
+from bulk_import.mapping import MappingOptions, settle_mapping
+from bulk_import.model import Invalid, Problem, Record, Row
+from bulk_import.parameters import PARAMETERS
+from bulk_import.payment_methods import PaymentMethodsSeen, same_payment_method
+from bulk_import.prepare import Preparation, prepare
+from tests.customer_schema import breaches
+
+CARD = "4242 4242 4242 4242"
+
+
+def csv_result(fields: Mapping[str, Any], options: MappingOptions | None = None, **how: Any) -> Row | Invalid:
+    mapping = settle_mapping(list(fields), options, allow_no_email=True)
+    return prepare(Record(3, 7, fields), Preparation(mapping, **how))
+
+
+def json_result(fields: Mapping[str, Any], options: MappingOptions | None = None, **how: Any) -> Row | Invalid:
+    return prepare(Record(3, 7, fields), Preparation(settle_mapping(None, options), **how))
+
+
+def sent(result: Row | Invalid) -> Any:
+    assert isinstance(result, Row), result
+    return result.params
+
+
+def problems(result: Row | Invalid) -> list[Problem]:
+    assert isinstance(result, Invalid), result
+    return list(result.problems)
+
+
+def rules(result: Row | Invalid) -> list[str]:
+    return [problem.rule for problem in problems(result)]
+
+
+def test_a_whole_row_is_sent_as_it_should_be() -> None:
+    fields = {
+        "E-Mail": " Ann@Example.com ",
+        "First Name": "Ann",
+        "Last Name": "Lee",
+        "Company": "",
+        "Zip": "'01067",
+        "address.country": "de",
+        "VAT ID": "DE123456789",
+        "metadata.plan": "pro",
+        "payment_method": "pm_card_visa",
+        "user_id": "0042",
+    }
+    row = csv_result(fields, MappingOptions(key="user_id", sets=(("tax_exempt", "none"),)))
+    assert isinstance(row, Row)
+    assert (row.number, row.line, row.source_id) == (3, 7, "0042")
+    assert (row.email, row.email_key, row.fields) == ("Ann@Example.com", "ann@example.com", fields)
+    assert row.params == {
+        "email": "Ann@Example.com",
+        "name": "Ann Lee",
+        "address": {"postal_code": "01067", "country": "DE"},
+        "tax_id_data": [{"type": "eu_vat", "value": "DE123456789"}],
+        "metadata": {"plan": "pro", "source_id": "0042"},
+        "payment_method": "pm_card_visa",
+        "invoice_settings": {"default_payment_method": "pm_card_visa"},
+        "tax_exempt": "none",
+    }
+    assert row.warnings == ()
+
+
+def test_nested_json_is_sent_as_it_should_be() -> None:
+    fields = {
+        "id": 12345678901234567,
+        "email": "ann@example.com",
+        "address": {"city": "Zürich", "zip": 8001, "country": "CH"},
+        "shipping": {"name": "Ann", "address": {"line1": "Way 1"}},
+        "tax_id_data": [{"type": "ch_vat", "value": "CHE-1"}, {"type": "eu_vat", "value": "DE1"}],
+        "invoice_settings": {"custom_fields": [{"name": "PO", "value": "7"}], "footer": "Bye"},
+        "preferred_locales": ["de-CH", "fr"],
+        "metadata": {"plan": "pro", "seats": 5, "ratio": 0.5, "vip": True, "none": None, "nested": {"deep": [1, "a"]}},
+        "balance": -500,
+        "tax_exempt": False,
+        "tags": ["a", "b"],
+        "note": None,
+        "phone": "",
+    }
+    row = json_result(fields, MappingOptions(key="id"))
+    assert sent(row) == {
+        "email": "ann@example.com",
+        "address": {"city": "Zürich", "postal_code": "8001", "country": "CH"},
+        "shipping": {"name": "Ann", "address": {"line1": "Way 1"}},
+        "tax_id_data": [{"type": "ch_vat", "value": "CHE-1"}, {"type": "eu_vat", "value": "DE1"}],
+        "invoice_settings": {"custom_fields": [{"name": "PO", "value": "7"}], "footer": "Bye"},
+        "preferred_locales": ["de-CH", "fr"],
+        "metadata": {
+            "plan": "pro",
+            "seats": "5",
+            "ratio": "0.5",
+            "vip": "true",
+            "nested.deep": '[1, "a"]',
+            "tags": '["a", "b"]',
+            "source_id": "12345678901234567",
+        },
+        "balance": -500,
+        "tax_exempt": "none",
+    }
+    assert isinstance(row, Row)
+    assert row.fields == fields
+
+
+def test_flat_columns_build_lists_in_order_whatever_their_places() -> None:
+    fields = {
+        "email": "a@example.com",
+        "tax_id_data.3.type": "eu_vat",
+        "tax_id_data[3][value]": "DE1",
+        "tax_id_data.0.type": "gb_vat",
+        "tax_id_data.0.value": "GB1",
+        "preferred_locales.1": "fr",
+        "preferred_locales.0": "de",
+        "shipping.address.city": "X",
+        "shipping.name": "A",
+        "invoice_settings.rendering_options.amount_tax_display": "exclude_tax",
+    }
+    assert sent(csv_result(fields)) == {
+        "email": "a@example.com",
+        "tax_id_data": [{"type": "gb_vat", "value": "GB1"}, {"type": "eu_vat", "value": "DE1"}],
+        "preferred_locales": ["de", "fr"],
+        "shipping": {"name": "A", "address": {"city": "X"}},
+        "invoice_settings": {"rendering_options": {"amount_tax_display": "exclude_tax"}},
+    }
+
+
+def test_every_problem_of_a_row_is_told_at_once_with_its_place() -> None:
+    fields = {"email": "ann@", "balance": "1.5", "country": "Nowhere", "invoice_prefix": "a", "shipping.phone": "1"}
+    found = problems(csv_result(fields))
+    assert [(each.rule, each.column, each.value, each.param) for each in found] == [
+        ("email", "email", "ann@", "email"),
+        ("integer", "balance", "1.5", "balance"),
+        ("country", "country", "Nowhere", "address.country"),
+        ("invoice-prefix", "invoice_prefix", "a", "invoice_prefix"),
+        ("shipping", None, None, "shipping.name"),
+        ("shipping", None, None, "shipping.address"),
+    ]
+    assert all(each.message.endswith(".") and "\n" not in each.message for each in found)
+
+
+def test_what_is_wrong_already_is_not_missing_too() -> None:
+    fields = {"email": "a@example.com", "shipping.name": "A", "shipping.address.country": "Nowhere"}
+    assert rules(csv_result(fields)) == ["country"]
+
+
+def test_a_wrong_address_stays_with_the_row() -> None:
+    result = csv_result({"email": " ann@ "})
+    assert isinstance(result, Invalid)
+    assert result.email == "ann@"
+
+
+def test_a_row_without_an_email_is_invalid_unless_allowed() -> None:
+    assert rules(csv_result({"email": " ", "name": "Ann"})) == ["email-missing"]
+    row = csv_result({"email": " ", "name": "Ann"}, allow_no_email=True)
+    assert sent(row) == {"name": "Ann"}
+    assert isinstance(row, Row)
+    assert (row.email, row.email_key) == (None, None)
+
+
+def test_the_email_check_is_as_strict_as_asked() -> None:
+    assert rules(csv_result({"email": "a..b@example.com"})) == ["email"]
+    assert sent(csv_result({"email": "a..b@example.com"}, email_check="basic"))
+
+
+def test_an_unreadable_record_is_invalid_and_keeps_no_card_number() -> None:
+    record = Record(3, 7, {"a": f"x {CARD}"}, problem="It has 2 cells instead of 3.")
+    result = prepare(record, Preparation(settle_mapping(["email"])))
+    assert problems(result) == [Problem("unreadable", "It has 2 cells instead of 3.")]
+    assert CARD not in str(result)
+
+
+@pytest.mark.parametrize("column", ["notes", "name", "metadata.x", "card_number", "Total Spend", "address.line1"])
+def test_a_card_number_anywhere_refuses_the_row_and_is_shown_nowhere(column: str) -> None:
+    result = csv_result({"email": "a@example.com", column: f"see {CARD}"})
+    assert rules(result) == ["card-number"]
+    assert "4242 4242" not in str(result)
+
+
+def test_a_card_number_in_json_is_found_as_a_number_and_inside_lists() -> None:
+    for value in (4242424242424242, ["x", {"y": CARD}], {"deep": {"er": CARD}}):
+        result = json_result({"email": "a@example.com", "x": value})
+        assert rules(result) == ["card-number"]
+        assert "42424242" not in str(result).replace(" ", "")
+
+
+def test_phones_and_the_key_may_look_like_cards() -> None:
+    fields = {"email": "a@example.com", "phone": "4242424242424242", "id": "5555555555554444"}
+    params = sent(csv_result(fields, MappingOptions(key="id")))
+    assert (params["phone"], params["metadata"]) == ("4242424242424242", {"source_id": "5555555555554444"})
+
+
+def test_a_refused_row_keeps_its_phone_and_its_id() -> None:
+    numbers = {"phone": "4242424242424242", "id": "5555555555554444", "name": CARD}
+    result = csv_result({"email": "a@example.com", **numbers}, MappingOptions(key="id"))
+    assert isinstance(result, Invalid)
+    assert result.fields == {"email": "a@example.com", **numbers, "name": "*" * 15 + "4242"}
+
+
+def test_a_column_for_cards_that_is_empty_or_masked_lets_the_row_go_on() -> None:
+    fields = {"email": "a@example.com", "card_number": "**** 4242", "cvc": "123", "password": "hunter2"}
+    row = csv_result(fields)
+    assert sent(row) == {"email": "a@example.com"}
+    assert isinstance(row, Row)
+    assert row.fields == {"email": "a@example.com", "card_number": "", "cvc": "", "password": ""}
+
+
+def test_a_card_column_that_is_to_be_ignored_is_not_even_looked_at() -> None:
+    fields = {"email": "a@example.com", "card_number": CARD}
+    row = csv_result(fields, MappingOptions(maps=(("card_number", "ignore"),)))
+    assert sent(row) == {"email": "a@example.com"}
+    assert "4242" not in str(row)
+
+
+def test_secrets_inside_nested_json_are_neither_sent_nor_kept() -> None:
+    fields = {
+        "email": "a@example.com",
+        "identities": [{"provider": "x", "access_token": "s3cret"}],
+        "auth": {"passwordHash": "s3cret", "mode": "sso"},
+        "users": [{"login": [{"password": "s3cret"}]}],
+    }
+    row = json_result(fields)
+    assert sent(row)["metadata"] == {
+        "identities": '[{"provider": "x"}]',
+        "auth.mode": "sso",
+        "users": '[{"login": [{}]}]',
+    }
+    assert "s3cret" not in str(row)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [("name", "a\x00b"), ("name", "a\nb"), ("metadata.x", "a\x1b[2Jb"), ("address.city", "a\tb"), ("name", "\ud800x")],
+)
+def test_control_characters_are_refused_and_shown_harmlessly(column: str, text: str) -> None:
+    (found,) = problems(csv_result({"email": "a@example.com", column: text}))
+    assert found.rule == "control-character"
+    assert (found.value or "").isprintable()
+
+
+def test_lines_may_break_where_text_has_lines() -> None:
+    fields = {
+        "email": "a@example.com",
+        "address.line1": "Way 1\nBack",
+        "description": "a\tb\r\nc",
+        "metadata.x": "a\nb",
+    }
+    params = sent(csv_result(fields))
+    assert params["address"]["line1"] == "Way 1\nBack"
+    assert params["metadata"]["x"] == "a\nb"
+
+
+def test_a_shown_value_is_short_and_safe_for_a_terminal() -> None:
+    (found,) = problems(csv_result({"email": "a@example.com", "phone": "\u202e1" + "2" * 300}))
+    assert found.value is not None
+    assert len(found.value) < 80
+    assert found.value.isprintable()
+    assert found.value.startswith("\\u202e1")
+
+
+def test_odd_values_are_sent_with_a_warning() -> None:
+    row = csv_result({"email": "a@example.com", "country": "Germany"})
+    assert isinstance(row, Row)
+    assert [(each.rule, each.column, each.value) for each in row.warnings] == [("country-name", "country", "Germany")]
+
+
+def test_a_payment_method_becomes_the_default_one_unless_turned_off_or_given() -> None:
+    fields = {"email": "a@example.com", "payment_method": "pm_1"}
+    assert sent(csv_result(fields))["invoice_settings"] == {"default_payment_method": "pm_1"}
+    assert "invoice_settings" not in sent(csv_result(fields, default_payment_method=False))
+    given_too = {**fields, "invoice_settings.default_payment_method": "pm_2"}
+    assert sent(csv_result(given_too))["invoice_settings"] == {"default_payment_method": "pm_2"}
+
+
+def test_a_dry_run_replaces_every_payment_method_and_adds_none() -> None:
+    fields = {"email": "a@example.com", "payment_method": "pm_1", "invoice_settings.default_payment_method": "pm_1"}
+    params = sent(csv_result(fields, payment_method_override="pm_card_visa"))
+    assert params["payment_method"] == "pm_card_visa"
+    assert params["invoice_settings"] == {"default_payment_method": "pm_card_visa"}
+    without = csv_result({"email": "a@example.com", "payment_method": ""}, payment_method_override="pm_card_visa")
+    assert sent(without) == {"email": "a@example.com"}
+
+
+def test_a_key_that_is_missing_is_said_and_one_that_is_too_long_refused() -> None:
+    options = MappingOptions(key="id")
+    row = csv_result({"email": "a@example.com", "id": " "}, options)
+    assert isinstance(row, Row)
+    assert row.source_id is None
+    assert [each.rule for each in row.warnings] == ["key-missing"]
+    assert rules(csv_result({"email": "a@example.com", "id": "x" * 501}, options)) == ["too-long"]
+    assert rules(csv_result({"email": "a@example.com", "id": "x\x00y"}, options)) == ["control-character"]
+
+
+def test_the_email_may_be_the_key() -> None:
+    row = csv_result({"email": "a@example.com"}, MappingOptions(key="email"))
+    assert sent(row) == {"email": "a@example.com", "metadata": {"source_id": "a@example.com"}}
+    assert isinstance(row, Row)
+    assert row.source_id == "a@example.com"
+
+
+def test_the_apostrophe_of_a_shop_is_taken_from_ids_and_phones() -> None:
+    fields = {"Email": "a@example.com", "Customer ID": "'6543210987654", "Phone": "'+15551234567"}
+    params = sent(csv_result(fields, MappingOptions(key="Customer ID")))
+    assert (params["metadata"], params["phone"]) == ({"source_id": "6543210987654"}, "+15551234567")
+
+
+def test_fifty_metadata_keys_include_the_marker_and_the_key() -> None:
+    fields = {"email": "a@example.com", "id": "1", **{f"metadata.k{n}": "v" for n in range(48)}}
+    options = MappingOptions(key="id")
+    assert len(sent(csv_result(fields, options))["metadata"]) == 49
+    assert rules(csv_result({**fields, "metadata.more": "v"}, options)) == ["metadata-keys"]
+    assert len(sent(csv_result({**fields, "metadata.more": "v"}, options, marker=False))["metadata"]) == 50
+    assert len(sent(csv_result({**fields, "metadata.more": " "}, options))["metadata"]) == 49
+
+
+@pytest.mark.parametrize(
+    ("fields", "sets", "expected"),
+    [
+        ({"tax_id": "X1"}, ("tax_id_data.0.type", "br_cnpj"), {"tax_id_data": [{"type": "br_cnpj", "value": "X1"}]}),
+        ({"tax_id": ""}, ("tax_id_data.0.type", "br_cnpj"), {}),
+        (
+            {"tax_id": "123456789"},
+            ("address.country", "DE"),
+            {"tax_id_data": [{"type": "eu_vat", "value": "123456789"}]},
+        ),
+        ({"shipping.name": ""}, ("shipping.address.country", "DE"), {}),
+        ({"invoice_settings.custom_fields.0.value": ""}, ("invoice_settings.custom_fields.0.name", "PO"), {}),
+        ({}, ("metadata.wave", "3"), {"metadata": {"wave": "3"}}),
+    ],
+)
+def test_a_fixed_half_joins_only_rows_that_have_the_other(
+    fields: dict[str, str], sets: tuple[str, str], expected: dict[str, Any]
+) -> None:
+    params = sent(csv_result({"email": "a@example.com", **fields}, MappingOptions(sets=(sets,))))
+    assert {key: value for key, value in params.items() if key not in ("email", "address")} == expected
+
+
+def test_fixed_values_that_are_whole_by_themselves_reach_every_row() -> None:
+    sets = (("shipping.name", "Depot"), ("shipping.address.country", "DE"))
+    params = sent(csv_result({"email": "a@example.com"}, MappingOptions(sets=sets)))
+    assert params["shipping"] == {"name": "Depot", "address": {"country": "DE"}}
+    more = (("tax_id_data.0.type", "eu_vat"), ("tax_id_data.0.value", "DE1"), ("preferred_locales", "de"))
+    params = sent(csv_result({"email": "a@example.com"}, MappingOptions(sets=more)))
+    assert params["tax_id_data"] == [{"type": "eu_vat", "value": "DE1"}]
+    assert params["preferred_locales"] == ["de"]
+
+
+def test_rows_do_not_share_what_is_fixed() -> None:
+    how = Preparation(settle_mapping(["email"], MappingOptions(sets=(("preferred_locales", "de"),))))
+    first, second = (prepare(Record(n, n, {"email": f"a{n}@example.com"}), how) for n in (1, 2))
+    sent(first)["preferred_locales"].append("fr")
+    assert sent(second)["preferred_locales"] == ["de"]
+
+
+def test_a_tax_number_of_an_unknown_kind_is_asked_about() -> None:
+    (found,) = problems(csv_result({"email": "a@example.com", "tax_id": "12-3456789", "country": "US"}))
+    assert found.rule == "tax-id-type"
+    assert "--set tax_id_data.0.type" in found.message
+    with_type = {"email": "a@example.com", "tax_id": "12-3456789", "tax_id_type": "us_ein"}
+    assert sent(csv_result(with_type))["tax_id_data"] == [{"type": "us_ein", "value": "12-3456789"}]
+
+
+def test_names_are_joined_and_measured_as_a_whole() -> None:
+    fields = {"email": "a@example.com", "last_name": "Lee", "first_name": "Ann", "middle_name": " B. "}
+    assert sent(csv_result(fields))["name"] == "Ann B. Lee"
+    long = {"email": "a@example.com", "first_name": "a" * 200, "last_name": "b" * 200}
+    assert rules(csv_result(long)) == ["too-long"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"name": True}, "type"),
+        ({"name": 1.5}, "type"),
+        ({"name": ["a"]}, "type"),
+        ({"balance": True}, "type"),
+        ({"balance": 5.0}, "type"),
+        ({"preferred_locales": [1.5]}, "type"),
+        ({"metadata": {"x": float("nan")}}, "type"),
+        ({"address": {"city": {"x": 1}}, "address.city": "Y"}, None),
+        ({"address": {"city": "X"}, "address.city": "Y"}, "twice"),
+        ({"email": ["a@example.com"]}, "type"),
+    ],
+)
+def test_json_values_of_the_wrong_kind_are_told(fields: dict[str, Any], rule: str | None) -> None:
+    result = json_result({"email": "a@example.com", **fields})
+    assert [problem.rule for problem in getattr(result, "problems", ())] == ([rule] if rule else [])
+
+
+def test_an_unmapped_column_of_json_is_refused_when_asked_for() -> None:
+    options = MappingOptions(unmapped="refuse")
+    (found,) = problems(json_result({"email": "a@example.com", "plan": "pro"}, options))
+    assert (found.rule, found.column) == ("unmapped", "plan")
+    assert sent(json_result({"email": "a@example.com", "plan": None}, options))
+
+
+def test_our_own_failed_export_is_read_back_exactly() -> None:
+    fields = {"email": "a@example.com", "balance": defuse("-500"), "phone": defuse("'+49"), "note": defuse("=1+1")}
+    added = dict.fromkeys(OWN_COLUMNS, "4242 4242 4242 4242")
+    row = csv_result({**fields, **added})
+    assert sent(row) == {"email": "a@example.com", "balance": -500, "phone": "+49", "description": "=1+1"}
+    assert isinstance(row, Row)
+    assert (row.fields["balance"], row.fields["phone"]) == ("-500", "'+49")
+
+
+@given(st.text(alphabet="'=+-@\t\ra1", max_size=8))
+def test_a_defused_cell_runs_nothing_and_comes_back(cell: str) -> None:
+    assert restore(defuse(cell)) == cell
+    assert defuse(cell)[:1] not in {"=", "+", "-", "@", "\t", "\r"}
+
+
+def test_a_payment_method_given_twice_is_found_and_shared_test_ones_are_not() -> None:
+    seen = PaymentMethodsSeen()
+    rows = [
+        Row(number, number, None, None, None, {"payment_method": method} if method else {}, {})
+        for number, method in enumerate(["pm_1", "pm_card_visa", "pm_2", "pm_card_visa", "pm_1", None], 1)
+    ]
+    found = [seen.first_row(row) for row in rows]
+    assert found == [None, None, None, None, 1, None]
+    told = same_payment_method(1, rows[4])
+    assert (told.rule, told.value) == ("same-payment-method", "pm_1")
+    assert "row 1" in told.message
+
+
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "a@example.com",
+            "Germany",
+            "de",
+            "yes",
+            "5",
+            "-5",
+            "5.0",
+            "'0123",
+            CARD,
+            "x" * 600,
+            "pm_1",
+            "DE123456789",
+        ]
+    ),
+)
+COLUMNS = st.lists(
+    st.one_of(
+        st.sampled_from([path.replace("[]", f".{place}") for path in PARAMETERS for place in (0, 1, 7)]),
+        st.sampled_from(
+            ["Zip", "First Name", "Last Name", "name", "VAT", "metadata.a", "metadata.bulk_import", "card_number", "id"]
+        ),
+        st.sampled_from(
+            ["shipping_first_name", "Shipping City", "plan (metadata)", "password", "Total Spend", "preferred_locales"]
+        ),
+        st.text(min_size=1, max_size=50),
+    ),
+    min_size=1,
+    max_size=12,
+    unique=True,
+)
+SETS = st.sampled_from(
+    [
+        (),
+        (("tax_id_data.0.type", "eu_vat"),),
+        (("shipping.address.country", "DE"), ("metadata.w", "1")),
+        (("preferred_locales.0", "de"),),
+    ]
+)
+
+
+@given(columns=COLUMNS, sets=SETS, data=st.data())
+def test_any_csv_row_is_either_fit_to_be_sent_or_told_why_not(
+    columns: list[str], sets: Any, data: st.DataObject
+) -> None:
+    how = Preparation(settle_mapping(columns, MappingOptions(sets=sets), allow_no_email=True), allow_no_email=True)
+    for _ in range(3):
+        fields = {column: data.draw(TEXTS) for column in columns}
+        _must_hold(prepare(Record(1, 2, fields), how))
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["city", "type", "value", "0", "name", "address", "custom_fields", "a.b", "[x]", "token"]),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=12,
+)
+NAMES = st.one_of(
+    st.sampled_from(
+        [
+            "email",
+            "address",
+            "shipping",
+            "metadata",
+            "tax_id_data",
+            "invoice_settings",
+            "preferred_locales",
+            "balance",
+            "zip",
+            "id",
+        ]
+    ),
+    st.sampled_from(["tax_id_data.0.type", "preferred_locales.0", "name", "vat", "metadata.x", "tax_exempt", "expand"]),
+    st.text(max_size=8),
+)
+
+
+@given(st.lists(st.dictionaries(NAMES, JSON, max_size=6), max_size=4), SETS)
+def test_any_json_record_is_either_fit_to_be_sent_or_told_why_not(records: list[dict[str, Any]], sets: Any) -> None:
+    how = Preparation(settle_mapping(None, MappingOptions(key="id", sets=sets)), allow_no_email=True)
+    for fields in records:
+        _must_hold(prepare(Record(1, 2, fields), how))
+    assert json.dumps([line.field for line in how.mapping.lines()])
+
+
+def _must_hold(result: Row | Invalid) -> None:
+    if isinstance(result, Row):
+        assert breaches(_without_line_breaks(result.params)) == []
+        assert json.dumps(result.params)
+    else:
+        assert result.problems
+        assert all((problem.value or "").isprintable() for problem in result.problems)
+    assert CARD not in str(result)
+
+
+def _without_line_breaks(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_line_breaks(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_line_breaks(inner) for inner in value]
+    return "".join(char if char.isprintable() else "?" for char in value) if isinstance(value, str) else value
+
+
+def test_lists_nested_beyond_reason_are_told_and_not_stumbled_over() -> None:
+    deep: Any = "x"
+    for _ in range(100_000):
+        deep = [deep]
+    assert rules(json_result({"email": "a@example.com", "x": deep})) == ["type"]
