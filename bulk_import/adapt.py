@@ -30,6 +30,15 @@ MEMORY = 3.0
 """Seconds for which replies are counted: long enough to average over a limiter that counts by the second."""
 FEW = 5
 """Refusals within `MEMORY` that may be chance."""
+CHANCE = 0.05
+"""The share of refusals that may have nothing to do with our rate: other traffic, or a server that misbehaves."""
+STREAK_GAP = 10.0
+"""Seconds without a refusal that end a streak of them."""
+STUBBORN = 8.0
+"""Seconds of one streak in which every refusal counts: braking as often as that ends what our rate has caused."""
+CALM = 20.0
+"""Seconds after a brake in which refusals by chance do not brake again. By then the pace has nearly grown back, so a
+limit that is really there is soon found again, and refusals that fall at any pace cost a part of it and not all."""
 
 
 class Limit(Enum):
@@ -89,13 +98,14 @@ def allowed(pace: Pace, now: float) -> float:
     return min(pace.cap, BACK_TO * pace.refused * growth)
 
 
-def after_refusal(pace: Pace, now: float, began: float, in_use: float = math.inf) -> Pace:
+def after_refusal(pace: Pace, now: float, began: float, in_use: float = math.inf, *, by_chance: bool = False) -> Pace:
     """The pace once a request begun at `began` was refused while no more than `in_use` was in use.
 
     A burst that is refused as a whole slows us once: refusals of what was sent before we slowed down say
-    nothing new, and within one second of braking there is no second brake.
+    nothing new, and within one second of braking there is no second brake; if so few are refused that it may be
+    `by_chance`, there is none for longer.
     """
-    if began < pace.changed_at or now < pace.braked_at + BRAKE_SECONDS:
+    if began < pace.changed_at or now < pace.braked_at + (CALM if by_chance else BRAKE_SECONDS):
         return pace
     refused = max(min(allowed(pace, began), in_use), _floor(pace))
     return replace(pace, refused=refused, braked_at=now, changed_at=now)
@@ -120,17 +130,30 @@ def _floor(pace: Pace) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """When the replies of the last three seconds were heard, oldest first."""
+    """When the replies of the last three seconds were heard, oldest first, and since when refusals keep coming."""
 
     accepted: tuple[float, ...] = ()
     refused: tuple[float, ...] = ()
+    streak_began: float = math.inf
+    last_refused: float = -math.inf
 
 
 def counted(tally: Tally, now: float, *, refused: bool) -> Tally:
     """The tally with one reply more and without those that are too old."""
     accepted = tally.accepted[bisect_right(tally.accepted, now - MEMORY) :]
     refusals = tally.refused[bisect_right(tally.refused, now - MEMORY) :]
-    return Tally(accepted, (*refusals, now)) if refused else Tally((*accepted, now), refusals)
+    if not refused:
+        return replace(tally, accepted=(*accepted, now), refused=refusals)
+    began = tally.streak_began if now - tally.last_refused <= STREAK_GAP else now
+    return Tally(accepted, (*refusals, now), began, now)
+
+
+def may_be_chance(tally: Tally, now: float) -> bool:
+    """Whether few of the last replies were refusals, and they keep coming although we slowed down for them."""
+    refused = len(tally.refused)
+    if now - tally.streak_began < STUBBORN:
+        return False
+    return refused < FEW or refused <= CHANCE * (refused + len(tally.accepted))
 
 
 def rate_shown(tally: Tally, now: float) -> float:

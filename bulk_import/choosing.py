@@ -111,7 +111,9 @@ def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
 def _claim(column: str, asked: Target | None, is_key: bool, from_stripe: bool) -> Guess | None:
     if asked is not None:
         secret = isinstance(asked, Ignored) and never_sent(column) is not None
-        return Guess(Refused("as you asked") if secret else asked, _ASKED, sure=True, why="as you asked")
+        return Guess(
+            Refused("is left out as you asked") if secret else asked, _ASKED, sure=True, why="is what you asked for"
+        )
     known = guess(column, from_stripe=from_stripe)
     if is_key and (known is None or not isinstance(known.target, Param | NamePart | VatNumber)):
         return Guess(SourceKey(), _ASKED, sure=True, why="is the key you named")

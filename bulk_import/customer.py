@@ -70,6 +70,8 @@ def _text_cleaner(parameter: Parameter, email_check: EmailCheck) -> Cleaner:
         return partial(_email, check=email_check)
     if parameter.rule == "country":
         return _country
+    if parameter.rule in ("phone", "postal_code"):
+        return partial(_unquoted, limit=parameter.limit or NO_LIMIT)
     return partial(_limited, limit=parameter.limit or NO_LIMIT, rule=_TEXT_RULES.get(parameter.rule or ""))
 
 
@@ -152,9 +154,13 @@ def _country(text: str) -> Cleaned:
     )
 
 
-def _unquoted(text: str) -> Cleaned:
+def _unquoted(text: str, limit: int) -> Cleaned:
     """Shopify writes an apostrophe before phones and ZIP codes so that spreadsheets keep their zeros."""
-    return text.removeprefix("'").strip() or Fault("empty", "Nothing but an apostrophe is here; leave the cell empty.")
+    if text[0] == "'":
+        text = text[1:].strip()
+        if not text:
+            return Fault("empty", "Nothing but an apostrophe is here; leave the cell empty.")
+    return text if len(text) <= limit else Fault(*too_long(text, limit))
 
 
 def _locale(text: str) -> Cleaned:
@@ -196,8 +202,6 @@ def _tax_id_type(text: str) -> Cleaned:
 _TEXT_RULES: dict[str, Cleaner] = {
     "invoice_prefix": _invoice_prefix,
     "locale": _locale,
-    "phone": _unquoted,
-    "postal_code": _unquoted,
     "source": _source,
     "tax_id_type": _tax_id_type,
 }

@@ -11,10 +11,9 @@ EMAIL_LIMIT = 512
 
 # Clears the common case at once (0.3 µs against 30 µs); whatever it does not match is not wrong, only undecided.
 _PLAIN = re.compile(
-    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
-    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9]|-(?!-))*(?<!-)\.)+"
-    r"(?!(?:test|local|localhost|invalid|onion|arpa)$)[A-Za-z]{2,24}",
-    re.IGNORECASE,
+    r"[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+@"
+    r"(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+"
+    r"(?!(?i:test|local|localhost|invalid|onion|arpa)$)[A-Za-z]{2,24}"
 )
 # Local part and domain each have limits of their own (64 and 253) that nothing this short can break.
 _PLAIN_LIMIT = 64

@@ -1,8 +1,10 @@
 """The line in front of the gate: who starts next, woken by one timer.
 
 Requests wait in order within their endpoint. Among the first of each endpoint goes whoever may start
-first, and among those that may start now, whoever came first. A timer wakes that one alone, and it
-starts in its own task: nothing is taken for a waiter that is asleep, so a cancelled one loses nothing.
+first, and among those that may start now, whoever has been first of its endpoint for longest: endpoints
+take turns, so that the one list a batch waits for is not behind a hundred creates. A timer wakes that one
+alone, and it starts in its own task: nothing is taken for a waiter that is asleep, so a cancelled one
+loses nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ CLOSE_ENOUGH = 0.001
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """A request in line; `call` wakes it, and `ticket` tells who came first."""
+    """A request in line; `call` wakes it, and `ticket`, drawn as it becomes the first, tells who was so before."""
 
     endpoint: Endpoint
-    ticket: int
     call: asyncio.Future[None]
+    ticket: int | None = None
 
 
 class Line:
@@ -55,7 +57,7 @@ class Line:
     @asynccontextmanager
     async def front(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Wait until a request may start; what the block takes, it must take without suspending."""
-        waiter = Waiter(endpoint, next(self._tickets), _new_call())
+        waiter = Waiter(endpoint, _new_call())
         line = self._waiting[endpoint]
         line.append(waiter)
         try:
@@ -98,11 +100,13 @@ class Line:
 
     def _next(self, now: float) -> tuple[Waiter | None, float]:
         best: Waiter | None = None
-        best_at = math.inf
+        best_at, best_ticket = math.inf, math.inf
         for waiter in (line[0] for line in self._waiting.values() if line):
+            if waiter.ticket is None:
+                waiter.ticket = next(self._tickets)
             at = max(self._opens_at(waiter.endpoint, now), now)
-            if at < best_at or (at == best_at and best is not None and waiter.ticket < best.ticket):
-                best, best_at = waiter, at
+            if (at, waiter.ticket) < (best_at, best_ticket):
+                best, best_at, best_ticket = waiter, at, waiter.ticket
         return best, best_at
 
     def _call(self, waiter: Waiter) -> None:

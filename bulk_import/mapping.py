@@ -110,9 +110,7 @@ class Mapping:
     def lines(self) -> tuple[MappingLine, ...]:
         """The mapping as rows of a table: the columns in their order, then what is set for every row."""
         lines = [MappingLine(each.column, _field(each), each.guess, each.why) for each in self._met.values()]
-        lines += [
-            MappingLine(None, described(each.target), False, "as you set for every row") for each in self.constants
-        ]
+        lines += [MappingLine(None, described(each.target), False, "is set for every row") for each in self.constants]
         return tuple(lines)
 
     def unmet(self) -> tuple[str, ...]:
@@ -206,16 +204,18 @@ def _field(assignment: Assignment) -> str:
 
 
 def _dropped(assignments: tuple[Assignment, ...]) -> list[str]:
-    """One sentence for each reason to leave columns out, the columns named."""
-    reasons: dict[str, list[str]] = {}
+    """One sentence for each reason to leave columns out unasked, the columns named."""
+    reasons: dict[tuple[bool, str], list[str]] = {}
     for each in assignments:
-        if isinstance(each.target, Ignored | Refused) and not each.unmapped:
-            kept = "" if isinstance(each.target, Ignored) else ", nor kept in the ledger"
-            reasons.setdefault(f"not sent{kept}: {each.target.reason}", []).append(each.column)
-    return [
-        f"The column{'s' if len(columns) > 1 else ''} {listed(columns, 20)} {'are' if len(columns) > 1 else 'is'} {reason}."
-        for reason, columns in reasons.items()
-    ]
+        if isinstance(each.target, Ignored | Refused) and not each.unmapped and not each.asked:
+            kept = isinstance(each.target, Ignored)
+            reasons.setdefault((kept, each.target.reason), []).append(each.column)
+    sentences = []
+    for (kept, reason), columns in reasons.items():
+        who = f"The columns {listed(columns, 20)} are" if len(columns) > 1 else f"The column {listed(columns)} is"
+        because = f"each {reason}" if len(columns) > 1 else f"it {reason}"
+        sentences.append(f"{who} not sent{'' if kept else ', nor kept in the ledger'}, because {because}.")
+    return sentences
 
 
 def _cautions(assignments: tuple[Assignment, ...]) -> list[str]:

@@ -62,7 +62,7 @@ class Level:
         if not refused:
             return False
         before = self.pace
-        pace = adapt.after_refusal(before, now, now - reply.seconds)
+        pace = adapt.after_refusal(before, now, now - reply.seconds, by_chance=adapt.may_be_chance(self._tally, now))
         pace = adapt.bounded(pace, adapt.rate_shown(self._tally, now), now)
         self.pace = adapt.held(pace, now, reply.retry_after)
         return self.pace != before
@@ -135,7 +135,7 @@ class Gate:
     async def turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Wait until one request may start, and count it as in flight until the block is left.
 
-        Starts come in order within an endpoint. Raises OutOfReach once Stripe has been out of reach
+        Starts come in order within an endpoint, and endpoints take turns. Raises OutOfReach once Stripe has been out of reach
         for longer than the run may wait. A cancelled wait takes nothing.
         """
         async with self._line.front(endpoint):

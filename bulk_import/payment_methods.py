@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulk_import.cards import mask_cards
+from bulk_import.cards import shown
 from bulk_import.model import Problem, Row
-from bulk_import.wording import terminal_safe
 
 SHARED_TEST_METHODS = "pm_card_"
 """Stripe's test payment methods start like this and may be given to any number of customers."""
@@ -32,6 +31,6 @@ class PaymentMethodsSeen:
 
 def same_payment_method(first_row: int, row: Row) -> Problem:
     """What to say of a row whose payment method belongs to an earlier row."""
-    method = terminal_safe(mask_cards(str(row.params.get("payment_method"))))
+    method = shown(str(row.params.get("payment_method")))
     message = f"This payment method is row {first_row}'s, and one belongs to one customer only; give each its own."
     return Problem("same-payment-method", message, value=method, param="payment_method")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulk_import.assembling import Draft, assemble
-from bulk_import.cards import holds_card, mask_cards
+from bulk_import.cards import holds_card, mask_cards, shown
 from bulk_import.completeness import whole_faults
 from bulk_import.customer import Fault, Noted, too_long, unquoted_digits
 from bulk_import.emails import EmailCheck, email_key
@@ -115,10 +115,9 @@ def _follow(
 
     Every cell of every row passes here, so the usual case (plain text that fits) comes without a call of ours.
     """
-    get = fields.get
     for step in recipe.steps:
         column, group, key, limit, clean, _, to_text, watched, _ = step
-        value = get(column)
+        value = fields.get(column)
         if value is None or value == "":
             continue
         text = value if type(value) is str else to_text(value)
@@ -126,8 +125,7 @@ def _follow(
             problems.append(_wrong_type(step, value))
             continue
         text = text.strip()
-        size = len(text)
-        if not size:
+        if not (size := len(text)):
             continue
         cleaned: Any = text
         if ((size >= _SHORTEST_CARD and watched) or not text.isprintable()) and (fault := _sign_fault(text, step)):
@@ -238,19 +236,13 @@ def _problem(step: Step, text: str, rule: str, message: str) -> Problem:
 
 def _wrong_type(step: Step, value: Any) -> Problem:
     message = f"Text is needed here and this is {json_kind(value)}; write it as text."
-    return Problem("type", message, step.column, shown_value(value), step.field)
+    return Problem("type", message, step.column, _shown_json(value), step.field)
+
+
+def _shown_json(value: Any) -> str:
+    return str(value) if isinstance(value, bool | float) else json_kind(value)
 
 
 def _unmapped(column: str) -> Problem:
     message = 'No field is known for this column; say --map "COLUMN=FIELD" (or =ignore), or --unmapped metadata.'
     return Problem("unmapped", message, column)
-
-
-def shown_value(value: Any) -> str:
-    """A JSON value that is no text as a message may quote it: what it is, where it would be long."""
-    return str(value) if isinstance(value, bool | float) else json_kind(value)
-
-
-def shown(text: str) -> str:
-    """A value as a message may quote it: card numbers masked, shortened, safe for a terminal."""
-    return terminal_safe(mask_cards(text))

@@ -92,7 +92,7 @@ def parse_field(field: str, column: str) -> Target | None:
     """
     word = field.strip()
     if word.lower() in IGNORE_WORDS:
-        return Ignored("as you asked")
+        return Ignored("is left out as you asked")
     if word.lower() == "metadata":
         return Metadata(column)
     if (path := parse_path(word)) is not None:

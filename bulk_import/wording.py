@@ -45,8 +45,7 @@ def listed(names: Iterable[str], limit: int = 12) -> str:
 
 def terminal_safe(text: str, limit: int = 60) -> str:
     """*text* as it may be printed: control, bidi and other invisible characters escaped, shortened to *limit*."""
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isprintable():
+    if len(text) <= limit and text.isprintable():
         return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    safe = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[: limit + 1])
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"

@@ -15,7 +15,19 @@ import pytest
 
 from bulk_import.cli.ending import run_program
 from bulk_import.ledger import Purpose, Writer, open_for_writing
-from bulk_import.model import Claim, Created, Duplicate, Failed, Invalid, Outcome, Prepared, Problem, Refusal, Row, Settled
+from bulk_import.model import (
+    Claim,
+    Created,
+    Duplicate,
+    Failed,
+    Invalid,
+    Outcome,
+    Prepared,
+    Problem,
+    Refusal,
+    Row,
+    Settled,
+)
 from bulk_import.reading import Reading
 from bulk_import.report.summary import Summary
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,20 @@ def test_a_bad_key_names_its_variable_and_not_itself() -> None:
 
 
 def test_without_a_key_the_ways_to_give_one_are_named() -> None:
-    with pytest.raises(UsageError, match="STRIPE_API_KEY.*--api-key-file.*--simulate"):
+    with pytest.raises(UsageError, match=r"STRIPE_API_KEY.*--api-key-file.*--simulate"):
         find_key(None, {}, may_ask=False)
+
+
+def test_a_person_may_type_the_key_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def prompt(text: str, **how: Any) -> str:
+        asked.append(how)
+        return TEST_KEY
+
+    monkeypatch.setattr(click, "prompt", prompt)
+    assert find_key(None, {}, may_ask=True).reveal() == TEST_KEY
+    assert asked == [{"hide_input": True, "err": True}]
 
 
 @pytest.mark.parametrize(
@@ -149,10 +162,12 @@ def test_the_question_names_account_mode_and_rows() -> None:
     assert "\x1b" not in asked
 
 
-@pytest.mark.parametrize(("yes", "livemode", "answer"), [(True, True, True), (False, False, True), (False, True, False)])
+@pytest.mark.parametrize(
+    ("yes", "livemode", "answer"), [(True, True, True), (False, False, True), (False, True, False)]
+)
 def test_without_a_terminal_only_yes_confirms_a_live_run(yes: bool, livemode: bool, answer: bool) -> None:
     paused: list[int] = []
-    start = Start(*(getattr(START, name) if name != "livemode" else livemode for name in START.__slots__))
+    start = replace(START, livemode=livemode)
     assert confirming(Invocation(()), yes, lambda: paused.append(1))(start) is answer
     assert len(paused) == (not yes and livemode)
 
@@ -161,7 +176,12 @@ def test_without_a_terminal_only_yes_confirms_a_live_run(yes: bool, livemode: bo
 def test_a_person_at_a_terminal_decides(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
     asked: list[str] = []
     monkeypatch.setattr(connecting, "can_ask", lambda: True)
-    monkeypatch.setattr(click, "confirm", lambda text, **_: asked.append(text) or answer)
+
+    def reply(text: str, **_: Any) -> bool:
+        asked.append(text)
+        return answer
+
+    monkeypatch.setattr(click, "confirm", reply)
     assert confirming(Invocation(()), False, lambda: None)(START) is answer
     assert asked == [question(START)]
 

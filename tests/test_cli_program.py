@@ -20,13 +20,15 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     return calling(capsys, monkeypatch)
 
 
-def python(*words: str, shell: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *words] if shell is None else ["/bin/sh", "-c", shell]
+def python(*words: str, line: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *words] if line is None else ["/bin/sh", "-c", line]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "BULK_IMPORT_"))}
     return subprocess.run(command, env={**clean, **environ}, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["retry", "--help"], ["completion", "zsh"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["retry", "--help"], ["completion", "zsh"]]
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = f"import sys; from bulk_import.cli.ending import run_program; run_program({words}); print(*sys.modules)"
     done = python("-c", code)
@@ -70,11 +72,12 @@ def test_no_command_is_wrong_usage_and_shows_help(call: Program) -> None:
         (["imprt"], "Error: No such command 'imprt'."),
         (["stats"], "Did you mean 'status'?"),
         (["run"], "Error: Missing argument 'SOURCE'."),
-        (["run", "x.csv", "--rat", "5"], "Did you mean '--rate'?"),
+        (["run", "x.csv", "--dedup", "auto"], "'--dedupe', '--help'?"),
         (["run", "x.csv", "--timeout", "soon"], "write 30s, 15m"),
         (["run", "x.csv", "--limit", "0"], "Invalid value for '--limit'"),
         (["run", "x.csv", "--endpoint-rate", "crate=5"], "did you mean create?"),
         (["export", "x.db", "--what", "nothing"], "'nothing' is not one of 'map', 'failed', 'all'"),
+        (["status", "x.db", "-q", "-v"], "-q and -v exclude each other"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
     ],
 )
@@ -101,7 +104,13 @@ def test_what_would_harm_a_terminal_is_escaped(call: Program) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UsageError("u"), 2), (OutOfReach("o"), 3), (StripeRefuses("s"), 4), (LedgerRefuses("l"), 5), (BulkImportError("b"), 1)],
+    [
+        (UsageError("u"), 2),
+        (OutOfReach("o"), 3),
+        (StripeRefuses("s"), 4),
+        (LedgerRefuses("l"), 5),
+        (BulkImportError("b"), 1),
+    ],
 )
 def test_an_error_of_ours_is_its_sentence_and_its_code(
     call: Program, monkeypatch: pytest.MonkeyPatch, error: BulkImportError, code: int
@@ -153,15 +162,17 @@ def test_options_come_from_the_environment_but_live_and_yes_never_do() -> None:
 
 def test_closed_standard_streams_are_survived() -> None:
     run = f"{sys.executable} -m bulk_import"
-    assert python(shell=f"{run} check no.csv 2>&-").returncode == 2
-    closed_out = python(shell=f"{run} check no.csv --json >&-")
+    assert python(line=f"{run} check no.csv 2>&-").returncode == 2
+    closed_out = python(line=f"{run} check no.csv --json >&-")
     assert (closed_out.returncode, "standard output is closed" in closed_out.stderr) == (2, True)
-    closed_in = python(shell=f"{run} check - <&-")
+    closed_in = python(line=f"{run} check - <&-")
     assert (closed_in.returncode, "standard input is closed" in closed_in.stderr) == (2, True)
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
-    done = python(shell=f"{sys.executable} -m bulk_import --help | true; {sys.executable} -m bulk_import --version | cat")
+    done = python(
+        line=f"{sys.executable} -m bulk_import --help | true; {sys.executable} -m bulk_import --version | cat"
+    )
     assert (done.stdout, done.stderr) == ("bulk-import, version 0.1.0\n", "")
 
 

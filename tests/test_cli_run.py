@@ -113,7 +113,9 @@ def test_options_are_laid_over_a_profile(call: Program, job: FakeJob, tmp_path: 
     assert (mapping.unmapped, mapping.key, mapping.maps) == ("ignore", "no", (("A", "name"), ("B", "email")))
 
 
-@pytest.mark.parametrize(("key", "unmapped"), [("sk_test_abcdefghijklmnop", None), ("sk_live_abcdefghijklmnop", "refuse")])
+@pytest.mark.parametrize(
+    ("key", "unmapped"), [("sk_test_abcdefghijklmnop", None), ("sk_live_abcdefghijklmnop", "refuse")]
+)
 def test_a_live_key_refuses_columns_that_nobody_mapped(
     call: Program, job: FakeJob, monkeypatch: pytest.MonkeyPatch, key: str, unmapped: str | None
 ) -> None:
@@ -186,7 +188,10 @@ def test_the_rate_is_held_against_the_cap(call: Program, job: FakeJob) -> None:
 
 def test_the_summary_decides_on_code_reason_and_pairs(call: Program, job: FakeJob) -> None:
     job.answer = lambda *_: summary(
-        exit_code=3, reason="the disk is full", unwritten=((7, "cus_7"), (9, "cus_9")), next="bulk-import run people.csv"
+        exit_code=3,
+        reason="the disk is full",
+        unwritten=((7, "cus_7"), (9, "cus_9")),
+        next="bulk-import run people.csv",
     )
     said = call("run", "people.csv", "--simulate")
     assert said.code == 3

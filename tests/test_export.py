@@ -36,7 +36,9 @@ FAILED = replace(
     CREATED, row=3, line=4, status="failed", customer_id=None, error_type="card_error", error_code="card_declined",
     error_param="payment_method", error_message="Your card was declined.", http_status=402,
 )  # fmt: skip
-ORPHAN = replace(FAILED, row=4, status="duplicate", duplicate_of=3, error_code=None, error_param=None, error_message=None)
+ORPHAN = replace(
+    FAILED, row=4, status="duplicate", duplicate_of=3, error_code=None, error_param=None, error_message=None
+)
 UNSEEN = Line(5, None, None, None, "pending", None, None, None, None, None, None, None, None, 0, None)
 
 text = st.text(st.sampled_from("'=+-@\t\r\n\", ;a1€"), max_size=8) | st.text(max_size=20)
@@ -162,7 +164,17 @@ def test_failed_has_the_original_columns_in_first_seen_order_and_then_ours() -> 
     failures: list[tuple[Line, Mapping[str, Any]]] = [(FAILED, {"b": "1", "a": "2"}), (ORPHAN, {"c": "=x", "a": None})]
     rows = list(csv.reader(io.StringIO(whole("failed", "csv", failures=lambda: failures))))
     assert rows[0] == ["b", "a", "c", *ADDED_COLUMNS]
-    assert rows[1] == ["1", "2", "", "token", "3", "failed", "card_declined", "payment_method", "Your card was declined."]
+    assert rows[1] == [
+        "1",
+        "2",
+        "",
+        "token",
+        "3",
+        "failed",
+        "card_declined",
+        "payment_method",
+        "Your card was declined.",
+    ]
     assert rows[2] == ["", "", "'=x", "token", "4", "duplicate", "", "", "has the e-mail of row 3, which failed"]
 
 

@@ -677,3 +677,19 @@ def test_a_probe_that_is_cancelled_makes_room_for_the_next() -> None:
         return gate.starts.total()
 
     assert run_virtual(main) == 4
+
+
+def test_a_good_answer_to_an_earlier_request_ends_the_pause_at_once() -> None:
+    async def main() -> float:
+        gate = Gate(20.0, {CREATE: 20.0}, rng=dice(1))
+        for _ in range(2):
+            async with gate.turn(CREATE):
+                gate.heard(CREATE, LOST)
+        paused = virtual_loop().time()
+        waiting = asyncio.create_task(saturate(gate, 0.001, workers=1))
+        await asyncio.sleep(0.2)
+        gate.heard(CREATE, WELL)
+        await waiting
+        return virtual_loop().time() - paused
+
+    assert run_virtual(main) < 0.25

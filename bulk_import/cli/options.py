@@ -44,10 +44,17 @@ def examples(*lines: str) -> str:
 
 def _remember_verbosity(ctx: click.Context, param: click.Parameter, value: int) -> None:
     invocation(ctx).verbosity = value
+    _refuse_both(ctx)
 
 
 def _remember_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     invocation(ctx).quiet = value
+    _refuse_both(ctx)
+
+
+def _refuse_both(ctx: click.Context) -> None:
+    if invocation(ctx).quiet and invocation(ctx).verbosity:
+        raise click.UsageError("-q and -v exclude each other; give one of them.", ctx)
 
 
 output_options = group(

@@ -124,8 +124,7 @@ class Bar(Silent):
         """Draw how far the first reading has come."""
         if self._bar is None:
             self._bar = self._new(total=size, desc="reading", unit="B", unit_scale=True)
-        self._bar.set_postfix_str(f"{rows:,} rows", refresh=False)
-        self._bar.update(bytes_read - self._bar.n)
+        self._move(bytes_read, f"{rows:,} rows")
 
     def start(self, start: Start) -> None:
         """Say what is about to happen and begin the bar where an earlier run left off."""
@@ -149,8 +148,7 @@ class Bar(Silent):
         """Move the bar; what comes before the start says nothing of rows."""
         if self._bar is None or not self._started:
             return
-        self._bar.set_postfix_str(standing(progress, self.cap), refresh=False)
-        self._bar.update(progress.settled - self._bar.n)
+        self._move(progress.settled, standing(progress, self.cap))
 
     def pause(self) -> None:
         """Close the bar where it stands."""
@@ -175,8 +173,19 @@ class Bar(Silent):
         tqdm.monitor_interval = 0
         tqdm.set_lock(threading.RLock())
         return tqdm(
-            file=self._messages, dynamic_ncols=True, ascii=not self._messages.is_unicode, smoothing=0.05, **shape
+            file=self._messages,
+            ascii=not self._messages.is_unicode,
+            smoothing=0.05,
+            ncols=self._messages.columns,
+            **shape,
         )
+
+    def _move(self, place: int, text: str) -> None:
+        # Asked by ourselves, at each move because a window may be resized: where a terminal says 0 columns
+        # (as one without a window does), tqdm would draw nothing.
+        self._bar.ncols = self._messages.columns
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(place - self._bar.n)
 
 
 def opening(start: Start) -> list[str]:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--on-existing",
-    type=click.Choice(["skip", "update", "refuse", "create"]),
+    type=click.Choice(["skip", "refuse", "create"]),
     default="skip",
     show_default=True,
     help="What to do with those.",

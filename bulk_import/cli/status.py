@@ -132,22 +132,44 @@ def next_command(path: Path, purpose: Purpose | None, counts: Mapping[str, int],
 
 
 def continuing(path: Path, purpose: Purpose) -> str:
-    """The command that goes on with an import where it stopped, as far as the ledger knows it."""
+    """The command that goes on with an import where it stopped, with every option that the ledger remembers."""
     from bulk_import.cli.settling import default_ledger
 
-    flags = [
-        flag
-        for flag, wanted in (
-            ("--simulate", purpose.simulated), ("--dry-run", purpose.dry_run), ("--live", purpose.livemode)
-        )
-        if wanted
-    ]  # fmt: skip
+    options = remembered(purpose)
     if purpose.spooled:
-        return typed("run", "-", "--ledger", path, *flags)
+        return typed("run", "-", "--ledger", path, *options)
     source = Path(purpose.source)
     usual = default_ledger(source, dry_run=purpose.dry_run, simulated=purpose.simulated)
     named: list[str | Path] = [] if usual.absolute() == path.absolute() else ["--ledger", path]
-    return typed("run", _shortest(source), *named, *flags)
+    return typed("run", _shortest(source), *named, *options)
+
+
+def remembered(purpose: Purpose) -> list[str]:
+    """The options of the import that are not as they are by default; rate and reading are not among them."""
+    stored = purpose.options
+    mapping = stored.get("mapping", {})
+    flags = (
+        ("--simulate", purpose.simulated),
+        ("--dry-run", purpose.dry_run),
+        ("--live", purpose.livemode),
+        ("--allow-no-email", stored.get("allow_no_email", False)),
+        ("--no-default-payment-method", not stored.get("default_payment_method", True)),
+        ("--no-marker", not stored.get("marker", True)),
+        ("--hash-emails", purpose.hash_emails),
+    )
+    values = (
+        *(("--map", f"{column}={field}") for column, field in mapping.get("maps", ())),
+        *(("--set", f"{field}={value}") for field, value in mapping.get("sets", ())),
+        ("--unmapped", mapping.get("unmapped")),
+        ("--key", mapping.get("key")),
+        ("--email-check", _unless(stored.get("email_check"), "strict")),
+        ("--dedupe", _unless(stored.get("dedupe"), "auto")),
+        ("--on-existing", _unless(stored.get("on_existing"), "skip")),
+        ("--api-base", None if purpose.simulated else _unless(purpose.api_base, "https://api.stripe.com")),
+        ("--stripe-account", purpose.stripe_account),
+    )
+    given = [word for name, value in values if value is not None for word in (name, str(value))]
+    return [name for name, wanted in flags if wanted] + given
 
 
 def page(found: Standing) -> list[str]:
@@ -197,6 +219,10 @@ def _moment(seconds: float | None) -> str | None:
     from bulk_import.report.export import moment
 
     return moment(seconds)
+
+
+def _unless(value: Any, usual: str) -> Any:
+    return None if value == usual else value
 
 
 def _shortest(path: Path) -> Path:

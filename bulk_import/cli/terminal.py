@@ -13,6 +13,8 @@ from bulk_import.wording import terminal_safe
 LONGEST = 4000
 """Characters of one line that are shown."""
 
+NARROW = 80
+
 _KEY = re.compile(r"\b([sr]k_(?:live|test)_)\w+")
 
 
@@ -79,6 +81,14 @@ class Messages:
     def isatty(self) -> bool:
         """Whether this is a terminal."""
         return is_terminal(self._stream)
+
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is; 80 where it does not say."""
+        try:
+            return os.get_terminal_size(self.fileno()).columns or NARROW
+        except (OSError, ValueError):
+            return NARROW
 
     def fileno(self) -> int:
         """The descriptor, for asking a terminal its width; raises OSError without one."""

@@ -12,7 +12,7 @@ from bulk_import.reading.kinds import kind_of
 
 USUAL = (",", ";", "\t", "|")
 _RARE = {"^": 0.8, "~": 0.8, "\x1f": 1.0, "\x01": 1.0, "\x1e": 0.9, "¦": 0.9, "§": 0.9, "¬": 0.9, "\\t": 0.9}
-_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "/": 0.3}
+_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5}
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
 _SAMPLE_ROWS = 120
 _SEP = re.compile(r'"?sep=(.{1,3}?)"?')
@@ -122,17 +122,32 @@ def _escapes(text: str, quote: str | None) -> list[str]:
 
 
 def _scored(lines: Sequence[str], dialect: Dialect, weight: float) -> Candidate:
+    usual = weight == 1.0
+    if not usual and not _begins_alike(lines, dialect):
+        return Candidate(dialect, (), 1, 0.0)
     rows = sample_rows(lines, dialect)
     widths = Counter(len(row.cells) for row in rows if not row.broken and len(row.cells) > 1)
     if not widths:
         return Candidate(dialect, rows, 1, 0.0)
     width = max(widths, key=lambda found: (widths[found], found))
     good = [row for row in rows if len(row.cells) == width and not row.broken]
-    share = len(good) / len(rows)
-    if weight < 1.0 and (share < 0.9 or len(rows[0].cells) != width):
+    if not usual and (len(good) < 0.9 * len(rows) or len(rows[0].cells) != width):
         return Candidate(dialect, rows, width, 0.0)
-    starts = 1.0 if len(rows[0].cells) == width else 0.9
+    starts = 1.0 if len(rows[0].cells) == width else 0.95
+    share = len(good) / _counted(rows, good[0].line, good[-1].line)
     return Candidate(dialect, rows, width, share * _worth(good, dialect) * width / (width + 1) * weight * starts)
+
+
+def _begins_alike(lines: Sequence[str], dialect: Dialect) -> bool:
+    """Whether the first rows have the same width, more than one: all that a rare delimiter is tried for."""
+    widths = {len(row.cells) for row in sample_rows(lines, dialect, most=3) if not row.broken}
+    return len(widths) == 1 and widths != {1}
+
+
+def _counted(rows: Sequence[SampleRow], first: int, last: int) -> float:
+    """How many rows a share is of: single cells above and below the table (titles, footers) count little."""
+    outside = sum(1 for row in rows if len(row.cells) == 1 and not first < row.line < last and not row.broken)
+    return len(rows) - 0.9 * outside
 
 
 def _worth(rows: Sequence[SampleRow], dialect: Dialect) -> float:

@@ -36,6 +36,7 @@ def find_header(
     `SourceError` when the first row looks like data, or names two columns alike.
     """
     start = 0 if fixed else _start(rows, width, asked)
+    _refuse_table_above(rows[:start], name, above)
     first = rows[start]
     if asked is False:
         body = rows[start:]
@@ -51,6 +52,17 @@ def find_header(
         )
     columns, unnamed = _named(first, body, name, above)
     return Header(first.line, True, columns, kinds_of(_cells(body, len(columns)), len(columns)), unnamed)
+
+
+def _refuse_table_above(rows: Sequence[SampleRow], name: str, above: int) -> None:
+    """Titles and notes above a table may be skipped; rows of another table may not, unless told to."""
+    for width in {len(row.cells) for row in rows if len(row.cells) > 1}:
+        alike = [row for row in rows if len(row.cells) == width and row.filled > 1]
+        if sum(1 for row in alike if _has_email(row)) > 1 or (width > 2 and len(alike) > 2):
+            raise SourceError(
+                f"{name} seems to hold more than one table, the first from line {above + alike[0].line + 1} to line "
+                f"{above + alike[-1].line + 1}; give each a file of its own, or skip the lines above one with --skip-lines."
+            )
 
 
 def shown(text: str) -> str:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Literal
 
 from bulk_import.errors import StoppedEarly
@@ -26,6 +27,10 @@ ADDED_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """First characters that make a spreadsheet run a cell."""
+
+_all_of = attrgetter(*ALL_COLUMNS)
+_map_of = attrgetter(*MAP_COLUMNS)
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 Failures = Callable[[], Iterable[tuple[Line, Mapping[str, Any]]]]
 
@@ -47,7 +52,7 @@ def restore(cell: str) -> str:
 
 def record_of(line: Line) -> dict[str, Any]:
     """One row as `--what all` and the `row` event tell it."""
-    record = {name: getattr(line, name) for name in ALL_COLUMNS}
+    record = dict(zip(ALL_COLUMNS, _all_of(line), strict=True))
     record["settled_at"] = moment(line.settled_at)
     return record
 
@@ -70,7 +75,9 @@ def exported(what: What, form: Format, lines: Iterable[Line], failures: Failures
             yield from _written(form, ALL_COLUMNS, map(record_of, lines))
         case "map":
             mapped = (line for line in lines if line.customer_id is not None)
-            yield from _written(form, MAP_COLUMNS, ({n: getattr(line, n) for n in MAP_COLUMNS} for line in mapped))
+            yield from _written(
+                form, MAP_COLUMNS, (dict(zip(MAP_COLUMNS, _map_of(line), strict=True)) for line in mapped)
+            )
         case "failed":
             records = (failed_record(line, original, token) for line, original in failures())
             columns = failed_columns(original for _, original in failures()) if form == "csv" else ()
@@ -96,20 +103,19 @@ def csv_cell(value: Any) -> str:
     """A value as text for a spreadsheet: nothing for None, JSON for what is nested, and no formula."""
     if value is None:
         return ""
-    return defuse(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return defuse(value if isinstance(value, str) else _to_json(value))
 
 
 def csv_line(cells: Iterable[Any]) -> str:
     """One line of CSV with its end."""
-    parts: list[str] = []
     # The module quotes a lone CR only if CR is part of its own line end, so that end is written and then replaced.
-    csv.writer(_Sink(parts), lineterminator="\r\n").writerow([csv_cell(cell) for cell in cells])
-    return "".join(parts)[:-2] + "\n"
+    _SINK.row([csv_cell(cell) for cell in cells])
+    return _SINK.text[:-2] + "\n"
 
 
 def _written(form: Format, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     if form == "jsonl":
-        yield from (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        yield from (_to_json(record) + "\n" for record in records)
         return
     yield csv_line(columns)
     known = frozenset(columns)
@@ -126,12 +132,16 @@ def _why(line: Line) -> str | None:
 
 
 class _Sink:
-    """Where the csv module puts what it wrote."""
+    """Keeps the last line that the csv module wrote; a writer for each line would cost more than the line."""
 
-    def __init__(self, parts: list[str]) -> None:
-        self._parts = parts
+    def __init__(self) -> None:
+        self.text = ""
+        self.row = csv.writer(self, lineterminator="\r\n").writerow
 
     def write(self, text: str) -> int:
-        """Keep *text*."""
-        self._parts.append(text)
+        """Keep *text*, which is one whole line."""
+        self.text = text
         return len(text)
+
+
+_SINK = _Sink()

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulk_import.cli.status import continuing, next_command
+from bulk_import.ledger import Lock
+from bulk_import.model import Duplicate
+from bulk_import.report.table import STATUSES
+from tests.cli_calls import Program, calling, purpose, row, settled, small_ledger, written
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    return calling(capsys, monkeypatch)
+
+
+def counts(**some: int) -> dict[str, int]:
+    return {**dict.fromkeys(STATUSES, 0), **some}
+
+
+def test_it_says_tallies_mode_and_what_to_type_next(call: Program, tmp_path: Path) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    said = call("status", ledger)
+    assert (said.code, said.out) == (0, "")
+    lines = said.err.splitlines()
+    assert lines[0] == f"{ledger}: stopped before its end"
+    assert lines[1] == "/data/people.csv -> acct_1 (Example), test mode"
+    for line in (
+        "  created    1",
+        "  duplicate  2",
+        "  failed     1",
+        "  invalid    1",
+        "  pending    1",
+        "  rows       6",
+    ):
+        assert line in lines
+    assert lines[-1] == f"next: bulk-import run /data/people.csv --ledger {ledger}"
+
+
+def test_json_has_the_same_as_values(call: Program, tmp_path: Path) -> None:
+    found = json.loads(call("status", small_ledger(tmp_path / "l.db"), "--json").out)
+    assert {name: found[name] for name in STATUSES} == counts(created=1, duplicate=2, invalid=1, failed=1, pending=1)
+    assert (found["rows"], found["orphans"], found["running"], found["livemode"]) == (6, 1, False, False)
+    assert (found["source"], found["account"], found["reason"]) == ("/data/people.csv", "acct_1", None)
+
+
+def test_it_names_who_works_on_the_ledger_and_offers_nothing_to_type(call: Program, tmp_path: Path) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    lock = Lock(ledger)
+    said = call("status", ledger)
+    lock.release()
+    assert said.code == 0
+    assert f"{ledger}: running (pid " in said.err
+    assert "next:" not in said.err
+
+
+def test_rate_time_left_and_reason_are_those_of_the_last_command(call: Program, tmp_path: Path) -> None:
+    clock = iter([100.0, *[110.0] * 4, 110.0])
+    ledger = tmp_path / "l.db"
+    with written(ledger, purpose(12), lambda: next(clock)) as writer:
+        command = writer.begin_command("run", None, None)
+        writer.write([], [settled(row(n, {}), Duplicate(1), 0) for n in range(2, 6)])
+        writer.end_command(command, 3, "the disk was full", {})
+    said = call("status", ledger, "--json")
+    found = json.loads(said.out)
+    assert (found["rows_per_second"], found["seconds_left"], found["pending"]) == (0.4, 20.0, 8)
+    assert (found["reason"], found["exit_code"], found["last_command"]) == ("the disk was full", 3, "run")
+    assert (found["started_at"], found["ended_at"]) == ("1970-01-01T00:01:40.000Z", "1970-01-01T00:01:50.000Z")
+    assert "why it stopped: the disk was full" in call("status", ledger).err
+
+
+def test_a_command_that_never_said_goodbye_was_cut_off(call: Program, tmp_path: Path) -> None:
+    ledger = tmp_path / "l.db"
+    with written(ledger, purpose(2)) as writer:
+        writer.begin_command("run", None, None)
+    found = json.loads(call("status", ledger, "--json").out)
+    assert "cut off" in found["reason"]
+    assert found["rows_per_second"] is None
+
+
+@pytest.mark.parametrize(
+    ("some", "orphans", "words"),
+    [
+        ({"created": 3}, 0, "export l.db --what map"),
+        ({"failed": 1}, 0, "export l.db --what failed"),
+        ({"invalid": 1}, 0, "export l.db --what failed"),
+        ({"duplicate": 1}, 1, "export l.db --what failed"),
+        ({"in_doubt": 1, "failed": 1}, 0, "retry l.db"),
+        ({"pending": 1, "in_doubt": 1}, 0, "run /data/people.csv --ledger l.db"),
+    ],
+)
+def test_the_next_command_follows_from_the_tallies(some: dict[str, int], orphans: int, words: str) -> None:
+    assert next_command(Path("l.db"), purpose(3), counts(**some), orphans) == f"bulk-import {words}"
+
+
+@pytest.mark.parametrize(
+    ("ledger", "changes", "words"),
+    [
+        ("/data/people.csv.ledger.db", {}, "run /data/people.csv"),
+        ("/data/people.csv.ledger.db", {"livemode": True}, "run /data/people.csv --live"),
+        ("/data/people.csv.simulated.db", {"state_file": "s"}, "run /data/people.csv --simulate"),
+        ("/data/people.csv.dry-run.db", {"dry_run": True}, "run /data/people.csv --dry-run"),
+        ("a b.db", {"state_file": "s"}, "run /data/people.csv --ledger 'a b.db' --simulate"),
+        ("l.db", {"spooled": True, "source": "-"}, "run - --ledger l.db"),
+        ("-l.db", {}, "run /data/people.csv --ledger ./-l.db"),
+    ],
+)
+def test_the_continuing_command_names_what_the_first_one_did(ledger: str, changes: dict[str, Any], words: str) -> None:
+    assert continuing(Path(ledger), purpose(3, **changes)) == f"bulk-import {words}"
+
+
+def test_the_continuing_command_repeats_the_options_that_the_ledger_remembers() -> None:
+    mapping = {
+        "maps": [["Post code", "address.postal_code"]],
+        "sets": [["metadata.a", "b c"]],
+        "unmapped": "ignore",
+        "key": "id",
+    }
+    options = {
+        "mapping": mapping, "allow_no_email": True, "email_check": "off", "default_payment_method": False,
+        "dedupe": "lookup", "on_existing": "refuse", "marker": False,
+    }  # fmt: skip
+    facts = purpose(3, options=options, hash_emails=True, api_base="http://127.0.0.1:5", stripe_account="acct_c")
+    assert shlex.split(continuing(Path("/data/people.csv.ledger.db"), facts)) == [
+        "bulk-import", "run", "/data/people.csv", "--allow-no-email", "--no-default-payment-method", "--no-marker",
+        "--hash-emails", "--map", "Post code=address.postal_code", "--set", "metadata.a=b c", "--unmapped", "ignore",
+        "--key", "id", "--email-check", "off", "--dedupe", "lookup", "--on-existing", "refuse",
+        "--api-base", "http://127.0.0.1:5", "--stripe-account", "acct_c",
+    ]  # fmt: skip
+
+
+def test_a_ledger_that_knows_no_source_yet_says_so(call: Program, tmp_path: Path) -> None:
+    from bulk_import.ledger import open_for_writing
+
+    open_for_writing(tmp_path / "l.db").close()
+    said = call("status", tmp_path / "l.db")
+    assert said.code == 0
+    assert "no run has got so far" in said.err
+
+
+@pytest.mark.parametrize("content", [None, b"not a ledger, only some text that is long enough"])
+def test_what_is_no_ledger_is_code_5(call: Program, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "l.db"
+    if content is not None:
+        path.write_bytes(content)
+    said = call("status", path)
+    assert (said.code, said.out) == (5, "")
+    assert said.err.startswith("Error: ")
+    assert len(said.err.splitlines()) == 1
