@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bulk_import.aliases import OWN_COLUMNS
 from bulk_import.errors import UsageError
+from bulk_import.formulas import restore
 from bulk_import.ledger import Purpose
-from bulk_import.reading import read_records
-from bulk_import.report.export import ADDED_COLUMNS, restore
+from bulk_import.reading import Reading, read_records
+
+DELIMITED = ("csv", "tsv")
+"""Formats whose cells are all text."""
 
 Corrections = Mapping[int, Mapping[str, Any]]
 """The corrected fields of each row that the file names."""
@@ -22,11 +27,13 @@ def read_corrections(path: Path, purpose: Purpose, retryable: Mapping[int, str |
     about which row a line means.
     """
     found: dict[int, Mapping[str, Any]] = {}
-    for record in read_records(path):
+    records = read_records(path)
+    cell_of = _cell_reader(records.reading.format, Reading.from_json(purpose.reading).format)
+    for record in records:
         where = f"{path}, line {record.line}"
         if record.problem is not None:
             raise UsageError(f"{where} cannot be read ({record.problem}); mend it and try again")
-        fields = {column: restore(cell) if isinstance(cell, str) else cell for column, cell in record.fields.items()}
+        fields = {column: cell_of(cell) for column, cell in record.fields.items()}
         number = _row_number(fields.get("_row"), where)
         if fields.get("_ledger", purpose.token) != purpose.token:
             raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
@@ -35,10 +42,26 @@ def read_corrections(path: Path, purpose: Purpose, retryable: Mapping[int, str |
         if number in found:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
         _check_key(fields, key, retryable[number], where)
-        found[number] = {column: cell for column, cell in fields.items() if column not in ADDED_COLUMNS}
+        found[number] = {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS}
     if not found:
         raise UsageError(f"{path} names no rows; give the mended export of export --what failed")
     return found
+
+
+def _cell_reader(file: str, source: str) -> Callable[[Any], Any]:
+    """Undo what the export did to a cell: formulas defused in CSV, and nested values of a JSON source as JSON text."""
+    if file not in DELIMITED:
+        return lambda cell: cell
+    if source in DELIMITED:
+        return restore
+    return lambda cell: _nested(restore(cell))
+
+
+def _nested(cell: str) -> Any:
+    try:
+        return json.loads(cell) if cell.startswith(("{", "[")) else cell
+    except ValueError:
+        return cell
 
 
 def _row_number(cell: Any, where: str) -> int:

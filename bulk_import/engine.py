@@ -126,7 +126,7 @@ Work = tuple[Claim, bool]
 
 
 class Engine:
-    """One run in progress. `token` and `fingerprint` must be known before anything is claimed."""
+    """One run in progress. `token` is the ledger's, set by the script before anything is claimed."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts

@@ -126,8 +126,8 @@ class _RunJob(Session):
         left = self.selection.left(looked_at)
         self.watch.begin(self.selection.count, self.reader.tally())
         reading = Reading.from_json(purpose.reading)
-        how = preparation(reading, self.options.preparing, DRY_RUN_METHOD if purpose.dry_run else None)
-        how = replace(how, marker=bool(purpose.options.get("marker", True)))
+        method = DRY_RUN_METHOD if purpose.dry_run else None
+        how = preparation(reading, self.options.preparing, method, marker=self.options.marker)
         batches = from_source(source, fingerprint, reading, how, self.selection, looked_at, self.options.batch_size)
         await self.go(batches, self.options.dedupe, self.terms(purpose, jumped=jumped), left, doubtful=True)
         if purpose.spooled and self._is_finished():

@@ -101,8 +101,8 @@ class _RetryJob(Session):
     def _preparation(self, purpose: Purpose) -> Preparation:
         stored = dict(purpose.options)
         reading = Reading.from_json(purpose.reading)
-        how = preparation(reading, preparing_from(stored), DRY_RUN_METHOD if purpose.dry_run else None)
-        return replace(how, marker=bool(stored.get("marker", True)))
+        method = DRY_RUN_METHOD if purpose.dry_run else None
+        return preparation(reading, preparing_from(stored), method, marker=bool(stored.get("marker", True)))
 
     def _corrections(self, purpose: Purpose) -> Corrections:
         if self.options.fixed is None:

@@ -64,6 +64,7 @@ class Script:
         notice: Callable[[str, str], None],
     ) -> None:
         self._engine = engine
+        engine.token = terms.token
         self._terms = terms
         self._writer = writer
         self._reader = reader

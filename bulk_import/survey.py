@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulk_import.errors import SourceError
+from bulk_import.errors import SourceError, UsageError
 from bulk_import.ledger.seen import Seen
 from bulk_import.mapping import Mapping, settle_mapping
 from bulk_import.model import Invalid, Prepared, Problem, Record, Row
 from bulk_import.options import Preparing
 from bulk_import.prepare import Preparation, prepare
 from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read
+
+EMAIL, METHOD = "e:", "m:"
+"""Prefixes that tell the two kinds of keys seen apart."""
+
+SHARED_TEST_METHODS = "pm_card_"
+"""Stripe's test payment methods start like this and may be given to any number of customers."""
 
 FIRST_PLACES = 5
 """Places of each kind of problem that are shown."""
@@ -72,14 +78,20 @@ class Survey:
     first_rows: tuple[Record, ...]
 
 
-def preparation(reading: Reading, preparing: Preparing, payment_method: str | None = None) -> Preparation:
-    """Settle how each record of *reading* becomes a row; *payment_method* replaces every one in a rehearsal."""
+def preparation(
+    reading: Reading, preparing: Preparing, payment_method: str | None = None, *, marker: bool = True
+) -> Preparation:
+    """Settle how each record of *reading* becomes a row.
+
+    *payment_method* replaces every one in a rehearsal; *marker* keeps one metadata key free for ours.
+    """
     return Preparation(
         mapping=settle_mapping(reading.columns or None, preparing.mapping, allow_no_email=preparing.allow_no_email),
         allow_no_email=preparing.allow_no_email,
         default_payment_method=preparing.default_payment_method,
         payment_method_override=payment_method,
         email_check=preparing.email_check,
+        marker=marker,
     )
 
 
@@ -101,6 +113,9 @@ def survey(
             tally.add(record)
         tally.finish()
         _must_hold_people(tally, path, preparing)
+        if how.mapping.unmet():
+            names = ", ".join(how.mapping.unmet())
+            raise UsageError(f"no row of {path} has the column {names}; name one that is there in --map and --key")
         return Survey(
             reading, notices, how.mapping, source.fingerprint(), tally.rows, tally.valid, tally.invalid,
             tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()), tuple(tally.first),
@@ -116,7 +131,7 @@ class _Tally:
         self.first: list[Record] = []
         self._seen = seen
         self._how = how
-        self._keys: list[tuple[str, int, int]] = []
+        self._sightings: list[tuple[str, int, int]] = []
 
     def add(self, record: Record) -> None:
         self.rows += 1
@@ -136,23 +151,30 @@ class _Tally:
                     self._group(row, problem, warning=False)
 
     def _sight(self, row: Row) -> None:
-        if row.email_key is None:
-            return
-        self.with_email += 1
-        self._keys.append((row.email_key, row.number, row.line))
-        if len(self._keys) >= STEP:
+        if row.email_key is not None:
+            self.with_email += 1
+            self._sightings.append((EMAIL + row.email_key, row.number, row.line))
+        method = row.params.get("payment_method")
+        if isinstance(method, str) and not method.startswith(SHARED_TEST_METHODS):
+            self._sightings.append((METHOD + method, row.number, row.line))
+        if len(self._sightings) >= STEP:
             self._flush()
 
     def _flush(self) -> None:
-        self._seen.add(self._keys)
-        self._keys = []
+        self._seen.add(self._sightings)
+        self._sightings = []
 
     def finish(self) -> None:
         self._flush()
-        for row, line, first_row, first_line in self._seen.repeated():
-            self.duplicates += 1
-            message = f"the same e-mail as row {first_row} (line {first_line}); it will map to that row's customer"
-            self._place("duplicate", Place(row, line, None, None, message), warning=True)
+        for key, row, line, first_row, first_line in self._seen.repeated():
+            first = f"row {first_row} (line {first_line})"
+            if key.startswith(EMAIL):
+                self.duplicates += 1
+                message = f"The same e-mail as {first}; it will map to that row's customer."
+                self._place("duplicate", Place(row, line, None, None, message), warning=True)
+            else:
+                message = f"The same payment method as {first}; Stripe will refuse it here, so give each row its own."
+                self._place("same-payment-method", Place(row, line, "payment_method", None, message), warning=True)
 
     def _group(self, row: Prepared, problem: Problem, *, warning: bool) -> None:
         place = Place(row.number, row.line, problem.column, problem.value, problem.message)

@@ -15,7 +15,6 @@ from bulk_import.formulas import defuse, restore
 from bulk_import.mapping import MappingOptions, settle_mapping
 from bulk_import.model import Invalid, Problem, Record, Row
 from bulk_import.parameters import PARAMETERS
-from bulk_import.payment_methods import PaymentMethodsSeen, same_payment_method
 from bulk_import.prepare import Preparation, prepare
 from tests.customer_schema import breaches
 
@@ -422,19 +421,6 @@ def test_our_own_failed_export_is_read_back_exactly() -> None:
 def test_a_defused_cell_runs_nothing_and_comes_back(cell: str) -> None:
     assert restore(defuse(cell)) == cell
     assert defuse(cell)[:1] not in {"=", "+", "-", "@", "\t", "\r"}
-
-
-def test_a_payment_method_given_twice_is_found_and_shared_test_ones_are_not() -> None:
-    seen = PaymentMethodsSeen()
-    rows = [
-        Row(number, number, None, None, None, {"payment_method": method} if method else {}, {})
-        for number, method in enumerate(["pm_1", "pm_card_visa", "pm_2", "pm_card_visa", "pm_1", None], 1)
-    ]
-    found = [seen.first_row(row) for row in rows]
-    assert found == [None, None, None, None, 1, None]
-    told = same_payment_method(1, rows[4])
-    assert (told.rule, told.value) == ("same-payment-method", "pm_1")
-    assert "row 1" in told.message
 
 
 TEXTS = st.one_of(

@@ -29,10 +29,10 @@ class Seen:
         """Note a batch of keys."""
         self._db.executemany("INSERT INTO seen VALUES (?, ?, ?)", sightings)
 
-    def repeated(self) -> Iterator[tuple[int, int, int, int]]:
-        """Each later sighting of a key as (row, line, first row, first line), key by key."""
+    def repeated(self) -> Iterator[tuple[str, int, int, int, int]]:
+        """Each later sighting of a key as (key, row, line, first row, first line), in row order."""
         query = """
-            SELECT s.row, s.line, f.row, f.line FROM seen s
+            SELECT s.key, s.row, s.line, f.row, f.line FROM seen s
             JOIN (SELECT key, min(rowid) AS first FROM seen GROUP BY key HAVING count(*) > 1) r ON r.key = s.key
             JOIN seen f ON f.rowid = r.first
             WHERE s.rowid <> r.first ORDER BY s.row

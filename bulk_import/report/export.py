@@ -103,7 +103,9 @@ def csv_cell(value: Any) -> str:
     """A value as text for a spreadsheet: nothing for None, JSON for what is nested, and no formula."""
     if value is None:
         return ""
-    return defuse(value if isinstance(value, str) else _to_json(value))
+    if isinstance(value, str):
+        return defuse(value)
+    return defuse(str(value) if type(value) is int else _to_json(value))
 
 
 def csv_line(cells: Iterable[Any]) -> str:
