@@ -20,6 +20,9 @@ EMAIL, METHOD = "e:", "m:"
 SHARED_TEST_METHODS = "pm_card_"
 """Stripe's test payment methods start like this and may be given to any number of customers."""
 
+WITHOUT_HEADER = ("json", "jsonl")
+"""Formats whose columns are only known once every record was read."""
+
 FIRST_PLACES = 5
 """Places of each kind of problem that are shown."""
 
@@ -85,8 +88,9 @@ def preparation(
 
     *payment_method* replaces every one in a rehearsal; *marker* keeps one metadata key free for ours.
     """
+    columns = None if reading.format in WITHOUT_HEADER else reading.columns
     return Preparation(
-        mapping=settle_mapping(reading.columns or None, preparing.mapping, allow_no_email=preparing.allow_no_email),
+        mapping=settle_mapping(columns, preparing.mapping, allow_no_email=preparing.allow_no_email),
         allow_no_email=preparing.allow_no_email,
         default_payment_method=preparing.default_payment_method,
         payment_method_override=payment_method,

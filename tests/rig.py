@@ -81,7 +81,13 @@ def tool(*arguments: str | Path, env: Mapping[str, str] | None = None, **more: A
     """Run the tool to its end."""
     more.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.run(
-        command(*arguments), env=dict(env or environment()), capture_output=True, text=True, timeout=300, check=False, **more
+        command(*arguments),
+        env=dict(env or environment()),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **more,
     )
 
 

@@ -211,7 +211,7 @@ def _rate(reader: Reader, last: Command | None, holder: str | None, now: float) 
     if holder is None and last.ended_at is None:
         return None
     seconds = (last.ended_at if last.ended_at is not None else now) - last.started_at
-    settled = sum(1 for line in reader.lines() if line.settled_at is not None and line.settled_at >= last.started_at)
+    settled = reader.settled_since(last.started_at)
     return settled / seconds if seconds > 0 and settled else None
 
 

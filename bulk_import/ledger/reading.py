@@ -206,6 +206,10 @@ class Reader:
         found = self._all("SELECT owned_key FROM entry WHERE number = ?", (number,))
         return found[0][0] if found else None
 
+    def settled_since(self, moment: float) -> int:
+        """How many rows were settled from *moment* on (seconds since the epoch)."""
+        return int(self._all("SELECT count(*) FROM entry WHERE settled_at >= ?", (moment,))[0][0])
+
     def has_success(self) -> bool:
         """Whether any row of this ledger was ever created or updated."""
         return self._one("SELECT 1 FROM entry WHERE status IN ('created', 'updated') LIMIT 1") is not None

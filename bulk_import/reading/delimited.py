@@ -32,6 +32,7 @@ class DelimitedRows:
         self._number = 0
         self._undecodable = 0
         self._after_blank = False
+        self._easy = False  # nothing about the rows before asks for a closer look at the next one
         self._second = SecondTable(self._table)
         delimiter, quote = reading.delimiter, reading.quote
         self._csv_can = quote is not None and len(delimiter) == 1 and delimiter not in (quote, "\\")
@@ -67,7 +68,7 @@ class DelimitedRows:
             self._lines.pop()
         for at, row in enumerate(self._lines):
             cells = row.split(delimiter)
-            if len(cells) == width and row and cells != header and self._number and not self._after_blank:
+            if len(cells) == width and row and cells != header and self._easy:
                 self._number += 1
                 yield Record(self._number, self._line + at, dict(zip(columns, cells, strict=True)))
             elif (record := self._judged(at)[0]) is not None:
@@ -102,7 +103,7 @@ class DelimitedRows:
 
     def _is_good(self, cells: list[str], at: int) -> bool:
         """Whether the cells that `csv` found on one line can be taken as they are."""
-        if len(cells) != self._table.width or cells == self._header or self._after_blank or not self._number:
+        if len(cells) != self._table.width or cells == self._header or not self._easy:
             return False
         return self._blank_quote not in self._lines[at] and bool(cells[0] or len(cells) > 1)
 
@@ -119,7 +120,7 @@ class DelimitedRows:
     def _judged(self, at: int) -> tuple[Record | None, int]:
         """The record at an index of the window (None for a blank line), and the index after it."""
         if self._table.is_blank(self._lines[at]):
-            self._after_blank = True
+            self._after_blank, self._easy = True, False
             return None, at + 1
         verdict = judge(self._line_at, at, self._table)
         return self._record(self._line + at, verdict), at + verdict.lines
@@ -128,7 +129,7 @@ class DelimitedRows:
         self._number += 1
         self._undecodable += verdict.undecodable
         problem = self._second.problem(line, verdict.cells, self._after_blank)
-        self._after_blank = False
+        self._after_blank, self._easy = False, not self._second.active
         if self._number == 1 and problem is None and looks_like_units(verdict.cells):
             problem = "the row names units or types, not a customer"
         if verdict.cells == self._header:

@@ -20,11 +20,12 @@ _SEP = re.compile(r'"?sep=(.{1,3}?)"?')
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """One record of the sample: the index of its line, its cells, and whether its quotes went wrong."""
+    """One record of the sample: the index of its line, its cells, whether its quotes went wrong or a blank line stands above."""
 
     line: int
     cells: tuple[str, ...]
     broken: bool = False
+    after_blank: bool = False
 
     @property
     def filled(self) -> int:
@@ -62,7 +63,8 @@ def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS
             continue
         split = split_record(line, at, dialect)
         opened = split.opened is not None or (split.stray and split.lines > 1)
-        rows.append(SampleRow(at, tuple(split.cells), opened or split.stray))
+        blank = at > 0 and not lines[at - 1].strip(" \r\n")
+        rows.append(SampleRow(at, tuple(split.cells), opened or split.stray, blank))
         at += 1 if opened else split.lines
     return tuple(rows)
 
@@ -146,8 +148,15 @@ def _begins_alike(lines: Sequence[str], dialect: Dialect) -> bool:
 
 def _counted(rows: Sequence[SampleRow], first: int, last: int) -> float:
     """How many rows a share is of: single cells above and below the table (titles, footers) count little."""
-    outside = sum(1 for row in rows if len(row.cells) == 1 and not first < row.line < last and not row.broken)
+    outside = sum(1 for row in rows if not first < row.line < last and _is_title(row))
     return len(rows) - 0.9 * outside
+
+
+def _is_title(row: SampleRow) -> bool:
+    """Whether a row is one cell of words, not cells that another dialect would tell apart."""
+    if len(row.cells) != 1 or row.broken:
+        return False
+    return row.cells[0][:1] not in "\"'" and not any(mark in row.cells[0] for mark in USUAL if mark != ",")
 
 
 def _worth(rows: Sequence[SampleRow], dialect: Dialect) -> float:

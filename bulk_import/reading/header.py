@@ -41,7 +41,7 @@ def find_header(
     if asked is False:
         body = rows[start:]
         columns = tuple(f"column_{number}" for number in range(1, width + 1))
-        return Header(first.line, False, columns, kinds_of(_cells(body, len(columns)), len(columns)))
+        return Header(first.line, False, columns, _kinds(body, len(columns)))
     if first.broken:
         raise SourceError(f"{name} has a header with a quote left open, on line {above + first.line + 1}; mend that line.")
     body = rows[start + 1 :]
@@ -51,7 +51,7 @@ def find_header(
             f"({shown(','.join(first.cells))}); pass --no-header, and --map column_{_email_at(first)}=email."
         )
     columns, unnamed = _named(first, body, name, above)
-    return Header(first.line, True, columns, kinds_of(_cells(body, len(columns)), len(columns)), unnamed)
+    return Header(first.line, True, columns, _kinds(body, len(columns)), unnamed)
 
 
 def _refuse_table_above(rows: Sequence[SampleRow], name: str, above: int) -> None:
@@ -72,8 +72,10 @@ def shown(text: str) -> str:
     return ascii(text) if not text.isprintable() else repr(text)
 
 
-def _cells(rows: Sequence[SampleRow], width: int) -> list[tuple[str, ...]]:
-    return [row.cells for row in rows if not row.broken and len(row.cells) >= width]
+def _kinds(rows: Sequence[SampleRow], width: int) -> tuple[str, ...]:
+    """What the columns look like, from the rows above the first blank line: below it another table may begin."""
+    end = next((index for index, row in enumerate(rows) if row.after_blank and index), len(rows))
+    return kinds_of([row.cells for row in rows[:end] if not row.broken and len(row.cells) >= width], width)
 
 
 def _start(rows: Sequence[SampleRow], width: int, asked: bool | None) -> int:
@@ -126,7 +128,7 @@ def _is_data(row: SampleRow, body: Sequence[SampleRow], width: int) -> bool:
         return False
     if not body:
         return _tells(row.cells)
-    return fits(row.cells, kinds_of(_cells(body, width), width))
+    return fits(row.cells, _kinds(body, width))
 
 
 def _email_at(row: SampleRow) -> int:

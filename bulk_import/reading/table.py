@@ -62,13 +62,18 @@ class SecondTable:
         self._header: Sequence[str] = ()
         self._line = 0
 
+    @property
+    def active(self) -> bool:
+        """Whether the rows at hand belong to the second table."""
+        return self._line > 0
+
     def problem(self, line: int, cells: Sequence[str], after_blank: bool) -> str | None:
         """Why the row on *line* is not one of the first table's, None when it may be."""
         if after_blank and self._is_other_header(cells):
             self._header, self._line = cells, line
-        elif self._line and self._is_back(cells):
+        elif self.active and self._is_back(cells):
             self._line = 0
-        if not self._line:
+        if not self.active:
             return None
         return f"a second table seems to begin on line {self._line}; give it a file of its own"
 

@@ -36,6 +36,8 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
     "429storm": Behaviour("never", "canned", "everything is 429 for some seconds"),
     "409": Behaviour("never", "canned", "409, as if the key were in use"),
     "lock": Behaviour("never", "canned", "429 lock_timeout, without a request id"),
+    "401": Behaviour("never", "canned", "401, as if the key had just been revoked"),
+    "403": Behaviour("never", "canned", "403, as if a permission had just been taken away"),
     "redirect": Behaviour("never", "canned", "a 302 to another host"),
     "null200": Behaviour("never", "canned", "200 with null"),
     "list200": Behaviour("never", "canned", "200 with an empty list"),
@@ -198,6 +200,10 @@ def canned(fault: Fault) -> Canned:
             return _refused(server_error(), 200)
         case "503":
             return _refused(server_error(503))
+        case "401":
+            return _refused(Refused(401, "Invalid API Key provided: sk_test_****", code="api_key_expired"))
+        case "403":
+            return _refused(Refused(403, "The provided key does not have the required permissions: rak_customer_write"))
         case "409":
             return _refused(key_in_use())
         case "lock":
