@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, TypeVarTuple, assert_never
 
 import anyio
@@ -32,7 +32,6 @@ from bulk_import.model import (
     Claim,
     Created,
     Endpoint,
-    Existing,
     Failed,
     InDoubt,
     Refusal,
@@ -43,6 +42,7 @@ from bulk_import.model import (
     Updated,
     idempotency_key,
 )
+from bulk_import.outage import Sign, sign_of
 from bulk_import.pace import Gate
 from bulk_import.settle import (
     Again,
@@ -137,6 +137,7 @@ class Engine:
         self._budget = parts.budget
         self._mistaken: list[Claim] = []
         self._impossible = 0
+        self._well = 0
         self._unwritable = False
         self._stop = anyio.Event()
         self._open = 0
@@ -205,15 +206,21 @@ class Engine:
         await self._quiet.wait()
         self.check()
 
+    def succeeded_before(self) -> None:
+        """An earlier command made customers in this ledger, so refusals that look alike are no mapping mistake."""
+        self._budget = replace(self._budget, succeeded=True)
+
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
         """Read something of Stripe's, paced and retried; a 200 with an object, or a refusal, is the answer.
 
         Statuses in *accept* come back as they are. Raises `StripeRefuses` where the key or the address is
-        refused and `OutOfReach` when no usable answer comes after the usual attempts.
+        refused and `OutOfReach` when no usable answer comes after the usual attempts. Attempts while nobody
+        is answered are not counted: that is an outage, and how long to wait for its end is for the gate to say.
         """
-        used = waits = 0
+        used = tried = waits = 0
         while True:
             self.check()
+            well = self._well
             reply = await self._exchange(request)
             if (reply.status == 200 and isinstance(reply.body, dict) and "error" not in reply.body) or (
                 reply.status in accept
@@ -228,13 +235,13 @@ class Engine:
                 continue
             if is_refusal(reply):
                 return reply
-            used += 1
+            tried, used = tried + 1, used + (self._well > well)
             if used >= self.parts.limits.attempts:
                 raise OutOfReach(
-                    f"Stripe gave no usable answer to {request.method} {request.path} in {used} attempts "
+                    f"Stripe gave no usable answer to {request.method} {request.path} in {tried} attempts "
                     f"({refusal.message}); run the same command again later"
                 )
-            await self.nap(backoff(used, self.parts.chance()))
+            await self.nap(backoff(min(tried, 10), self.parts.chance()))
 
     async def blocking(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
         """Do blocking work that changes nothing; it is abandoned when the run stops."""
@@ -320,6 +327,7 @@ class Engine:
             )  # fmt: skip
             match verdict:
                 case Done(outcome):
+                    self._count_impossible(reply.status == 200 and isinstance(outcome, InDoubt))
                     settled = Settled(claim.row, outcome, None, attempts, ended_at)
                     return self._weigh(claim, settled)
                 case Halt(message):
@@ -352,6 +360,7 @@ class Engine:
 
     def _heard(self, endpoint: Endpoint, reply: Reply) -> None:
         self.requests[endpoint] = self.requests.get(endpoint, 0) + 1
+        self._well += sign_of(reply) is Sign.WELL
         if reply.stripe_time is not None:
             self.stripe_time = reply.stripe_time
         self.parts.gate.heard(endpoint, reply)
@@ -375,8 +384,8 @@ class Engine:
     def _weigh(self, claim: Claim, settled: Settled) -> list[Settled]:
         """Count an answer against the error budget; a mapping mistake sends the rows it hit back to the start."""
         outcome = settled.outcome
-        if isinstance(outcome, Created | Updated | Existing):
-            self._impossible = 0
+        if isinstance(outcome, Created | Updated | Failed):
+            self._impossible = 0  # only Stripe itself answers so
         if isinstance(outcome, Released):
             return [settled]
         self._budget = self._budget.after(outcome)

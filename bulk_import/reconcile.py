@@ -107,7 +107,7 @@ class Judge:
         ours = self._by_row.get(claim.row)
         if ours:
             return Found(claim, Created(ours[0].id), tuple(customer.id for customer in ours))
-        strangers = self._strangers.get(claim.email_key or "", [])
+        strangers = self._strangers_of(claim)
         if claim.marker is None and strangers:
             note = "claimed without a marker: found by e-mail and time alone, so undo will not touch it"
             return Found(claim, Existing(strangers[0].id, note))
@@ -115,6 +115,11 @@ class Judge:
             ids = ", ".join(customer.id for customer in strangers[:3])
             return Open(claim, f"{ids} has its e-mail and came in the same time, but not our marker")
         return self._absence(claim, now, generations)
+
+    def _strangers_of(self, claim: Claim) -> list[Customer]:
+        """Nobody's customers with the claim's e-mail who came in its time: who was there before is not its doing."""
+        since = 0 if claim.stripe_time is None else int(claim.stripe_time) - OVERLAP
+        return [customer for customer in self._strangers.get(claim.email_key or "", ()) if customer.created >= since]
 
     def _absence(self, claim: Claim, now: float, generations: int) -> Verdict:
         protected = is_young(claim.claimed_at, now) and not self._evidence.clock_jumped
@@ -129,8 +134,10 @@ class Judge:
 
     def _sure_from(self, claim: Claim) -> float:
         """From when on a list shows whatever any attempt of this claim may have made."""
-        last = claim.attempted_at if claim.attempted_at is not None else self._evidence.process_started
-        return max(last, self._evidence.process_started - self._evidence.deadline) + self._evidence.deadline
+        started, last = self._evidence.process_started, claim.attempted_at
+        if last is None or last > self._evidence.list_began:
+            last = started  # later than now can only be an earlier process's, by a clock that was moved since
+        return max(last, started - self._evidence.deadline) + self._evidence.deadline
 
 
 def row_of(marker: str | None, token: str) -> int | None:
@@ -142,15 +149,16 @@ def row_of(marker: str | None, token: str) -> int | None:
 
 
 def next_generation(claim: Claim, token: str, now: float) -> Claim:
-    """Make the claim that replaces one whose absence is proven: a new key, and so a new marker."""
+    """Make the claim that replaces one whose absence is proven: a new key, and so a new marker.
+
+    Stripe's time stays that of the first generation: an early bound for the next sweep is a safe one.
+    """
     generation = claim.generation + 1
     params: Params = claim.params
     metadata = params.get("metadata")
     if isinstance(metadata, Mapping) and MARKER in metadata:
         params = {**params, "metadata": {**metadata, MARKER: marker_of(token, claim.row, generation)}}
-    return replace(
-        claim, generation=generation, params=params, claimed_at=now, stripe_time=None, doubt=None, attempted_at=None
-    )
+    return replace(claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None)
 
 
 def needs_sweep(claim: Claim, now: float, fingerprint: str | None, *, clock_jumped: bool) -> bool:

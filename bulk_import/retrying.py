@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import anyio
 
 from bulk_import.corrections import Corrections, read_corrections
 from bulk_import.engine import Engine
-from bulk_import.errors import LedgerRefuses
 from bulk_import.feeding import in_batches
-from bulk_import.keys import parse_key
 from bulk_import.ledger import Purpose
 from bulk_import.model import Record, Released, Row, Settled, Status
-from bulk_import.opening import check_key, check_purpose, clock_jumped, preparing_from, same_account, this_boot
-from bulk_import.options import STRIPE, Confirm, Observer, RetryOptions
+from bulk_import.opening import clock_jumped, preparing_from, this_boot
+from bulk_import.options import Confirm, Observer, RetryOptions
 from bulk_import.prepare import Preparation, prepare
 from bulk_import.reading import Reading
 from bulk_import.report.summary import Summary
 from bulk_import.session import DRY_RUN_METHOD, Session
-from bulk_import.simulating import KEY
 from bulk_import.survey import preparation
 
 
@@ -46,16 +42,7 @@ class _RetryJob(Session):
 
     async def course(self, engine: Engine) -> None:
         """Open the ledger, meet Stripe, and send the chosen rows again."""
-        if not self.options.ledger.exists():
-            raise LedgerRefuses(
-                f"the ledger {self.options.ledger} is not there; give the path of a ledger that a run wrote"
-            )
-        self.take_ledger(self.options.ledger)
-        purpose = self.purpose
-        if purpose is None:
-            raise LedgerRefuses(f"the ledger {self.path} knows no source yet; run the import first")
-        self._take_over(purpose)
-        self.writer.adopt(purpose)
+        purpose = self.take_known_ledger(self.options.ledger)
         how = self._preparation(purpose)
         corrections = self._corrections(purpose)
         boot = this_boot()
@@ -68,10 +55,7 @@ class _RetryJob(Session):
         if not rows and not at_rest:
             self.observer.notice("nothing", "no row of this ledger is to be sent again; nothing was sent")
             return
-        self.reach_stripe(Path(purpose.state_file) if purpose.state_file else None)
-        await self.let_the_last_second_pass()
-        assert self.key is not None  # noqa: S101 - `reach_stripe` refused to go on without
-        account = await same_account(engine.ask, purpose, self.key, self.api_base, self.reader)
+        account = await self.reach_same_account(purpose)
         dedupe = purpose.options.get("dedupe", "auto")
         self.announce(purpose, len(rows) + at_rest, 0, account, dedupe, self.confirm)
         records = self._records(await self._with_freed(engine, rows, corrections, how))
@@ -87,16 +71,6 @@ class _RetryJob(Session):
     def pending_counts(self) -> bool:
         """A retry is about rows that failed; rows never sent are `run`'s."""
         return False
-
-    def _take_over(self, purpose: Purpose) -> None:
-        """Server, connected account and kind come from the ledger; a key must still be allowed there."""
-        asked = self.connecting
-        base = asked.api_base if asked.api_base != STRIPE else purpose.api_base
-        account = asked.stripe_account or purpose.stripe_account
-        self.connecting = replace(asked, api_base=base, stripe_account=account, simulate=purpose.simulated)
-        self.api_base = base
-        self.key = parse_key(KEY) if purpose.simulated else check_key(self.connecting)
-        check_purpose(purpose, self.connecting, self.key, base)
 
     def _preparation(self, purpose: Purpose) -> Preparation:
         stored = dict(purpose.options)

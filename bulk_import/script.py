@@ -6,7 +6,7 @@ Everything here is sequential; the engine carries it out side by side.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bulk_import.age import is_young
@@ -76,6 +76,8 @@ class Script:
 
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
         """Settle every row: what is at rest first (unless not *doubtful*), then *batches*, then what is still in doubt."""
+        if await self._offload(self._reader.has_success):
+            self._engine.succeeded_before()
         if doubtful:
             await self._resume()
         first = await self._engine.blocking(next, batches, None)
@@ -120,7 +122,9 @@ class Script:
         await self._engine.dispatch(claims, fresh=False)
 
     async def _at_rest(self) -> list[Claim]:
-        return await self._offload(self._reader.claims, (Status.CLAIMED, Status.IN_DOUBT))
+        """Claims at rest, oldest row first; a ledger that hashes e-mails keeps the hash as their key, so it is made anew."""
+        claims = await self._offload(self._reader.claims, (Status.CLAIMED, Status.IN_DOUBT))
+        return [replace(claim, email_key=email_key(claim.email) if claim.email else None) for claim in claims]
 
     # Feeding.
 

@@ -15,14 +15,14 @@ from bulk_import.budget import Budget
 from bulk_import.caps import binding, endpoint_caps
 from bulk_import.emails import email_key
 from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
-from bulk_import.errors import UsageError
+from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.existing import Means, choose
 from bulk_import.identity import Account
 from bulk_import.keys import SecretKey, parse_key
-from bulk_import.ledger import Lock, Purpose, Reader, Tally, Writer, open_for_writing
+from bulk_import.ledger import Lock, Pairings, Purpose, Reader, Tally, Writer, open_for_writing
 from bulk_import.model import Reply, Request, Settled, Status
-from bulk_import.opening import Boot
-from bulk_import.options import Confirm, Connecting, Observer, Pacing, Start
+from bulk_import.opening import Boot, check_key, check_purpose, same_account
+from bulk_import.options import STRIPE, Confirm, Connecting, Observer, Pacing, Start
 from bulk_import.pace import Gate
 from bulk_import.report.summary import Summary, exit_code
 from bulk_import.script import Batches, Script, Terms
@@ -57,6 +57,7 @@ class Session:
         self.began = time.monotonic()
         self.command: int | None = None
         self._writer: Writer | None = None
+        self._pairings: Pairings | None = None
         self._reader: Reader | None = None
         self._api: StripeApi | None = None
 
@@ -76,7 +77,37 @@ class Session:
         """Open or make the ledger file; the lock is held."""
         db = open_for_writing(self.path)
         self._writer, self._reader = Writer(db, self.path, time.time), Reader(db, self.path)
+        self._pairings = Pairings(db, self.path, time.time)
         self.stack.callback(self._close_ledger)
+
+    def take_known_ledger(self, path: Path) -> Purpose:
+        """Open a ledger that a run wrote, and take account, mode, server and kind over from it."""
+        if not path.exists():
+            raise LedgerRefuses(f"the ledger {path} is not there; give the path of a ledger that a run wrote")
+        self.take_ledger(path)
+        purpose = self.purpose
+        if purpose is None:
+            raise LedgerRefuses(f"the ledger {self.path} knows no source yet; run the import first")
+        self._take_over(purpose)
+        self.writer.adopt(purpose)
+        return purpose
+
+    def _take_over(self, purpose: Purpose) -> None:
+        """Server, connected account and kind come from the ledger; a key must still be allowed there."""
+        asked = self.connecting
+        base = asked.api_base if asked.api_base != STRIPE else purpose.api_base
+        account = asked.stripe_account or purpose.stripe_account
+        self.connecting = replace(asked, api_base=base, stripe_account=account, simulate=purpose.simulated)
+        self.api_base = base
+        self.key = parse_key(KEY) if purpose.simulated else check_key(self.connecting)
+        check_purpose(purpose, self.connecting, self.key, base)
+
+    async def reach_same_account(self, purpose: Purpose) -> Account:
+        """Make the way to Stripe and see that it leads to the account this ledger is for."""
+        self.reach_stripe(Path(purpose.state_file) if purpose.state_file else None)
+        await self.let_the_last_second_pass()
+        assert self.key is not None  # noqa: S101 - `reach_stripe` refused to go on without
+        return await same_account(self.engine.ask, purpose, self.key, self.api_base, self.reader)
 
     def begin_command(self, boot: Boot) -> None:
         """Log in the ledger that this command works on it."""
@@ -95,6 +126,13 @@ class Session:
         if self._reader is None:
             raise RuntimeError("the ledger is not open")
         return self._reader
+
+    @property
+    def pairings(self) -> Pairings:
+        """The open ledger's rows and their customers."""
+        if self._pairings is None:
+            raise RuntimeError("the ledger is not open")
+        return self._pairings
 
     def reach_stripe(self, simulated: Path | None) -> None:
         """Make the way to Stripe, or start the simulator on its state file *simulated*."""
@@ -219,15 +257,23 @@ class Session:
         """Whether rows never sent keep this command from having finished."""
         return True
 
+    def code(self, ended: Ended, tally: Tally, left: int) -> int:
+        """What this command ends with."""
+        return exit_code(
+            signal=ended.signal, error_code=ended.error.exit_code if ended.error else None,
+            in_doubt=tally.count(Status.IN_DOUBT), failed=tally.count(Status.FAILED),
+            invalid=tally.count(Status.INVALID), orphans=tally.orphans, pending=left if self.pending_counts() else 0,
+        )  # fmt: skip
+
+    def following(self, summary: Summary) -> str | None:
+        """What to type next."""
+        return next_command(summary, self.line)
+
     def _sum_up(self, ended: Ended) -> Summary:
         tally = self.reader.tally() if self.command is not None else Tally(0, {}, 0)
         count = tally.count
         left = self.rows_left() if self.command is not None else 0
-        code = exit_code(
-            signal=ended.signal, error_code=ended.error.exit_code if ended.error else None,
-            in_doubt=count(Status.IN_DOUBT), failed=count(Status.FAILED), invalid=count(Status.INVALID),
-            orphans=tally.orphans, pending=left if self.pending_counts() else 0,
-        )  # fmt: skip
+        code = self.code(ended, tally, left)
         seconds = time.monotonic() - self.began
         requests = {e.value: n for e, n in sorted(self.engine.requests.items())}
         reason = str(ended.error) if ended.error else f"stopped by signal {ended.signal}" if ended.signal else None
@@ -242,7 +288,7 @@ class Session:
             rows_per_second=round(self.watch.fresh / max(seconds, 1e-9), 2),
             ledger=str(self.path), next=None, reason=reason, unwritten=tuple(ended.unwritten),
         )  # fmt: skip
-        summary = replace(summary, next=next_command(summary, self.line))
+        summary = replace(summary, next=self.following(summary))
         if self.command is not None:
             with suppress(Exception):  # a full disk was reported already; the log line stays open
                 facts = {"requests": requests, "rate_limited": self.gate.rate_limited, "seconds": summary.seconds}

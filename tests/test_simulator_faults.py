@@ -152,6 +152,8 @@ async def test_a_hanging_request_is_never_answered_and_does_nothing() -> None:
         ("429storm", 429, "application/json", "rate_limit", "Stripe-Rate-Limited-Reason"),
         ("409", 409, "application/json", "idempotency_key_in_use", "Request-Id"),
         ("lock", 429, "application/json", "lock_timeout", "Stripe-Should-Retry"),
+        ("401", 401, "application/json", "api_key_expired", "Request-Id"),
+        ("403", 403, "application/json", None, "Request-Id"),
         ("redirect", 302, "text/html", None, "Location"),
     ],
 )

@@ -7,7 +7,7 @@ import random
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, TypeVarTuple
@@ -23,7 +23,7 @@ from bulk_import.feeding import from_source
 from bulk_import.identity import identify
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Connection, Line, Purpose, Reader, Writer, open_for_reading, open_for_writing
-from bulk_import.model import Claim, Prepared, Reply, Request, Settled, Status
+from bulk_import.model import Claim, Reply, Request, Settled, Status
 from bulk_import.opening import Boot, clock_jumped
 from bulk_import.options import Dedupe, OnExisting, Pacing, Preparing
 from bulk_import.pace import Gate
@@ -68,7 +68,7 @@ class Settings:
     dedupe: Dedupe = "off"
     on_existing: OnExisting = "skip"
     batch_size: int = 5
-    pacing: Pacing = field(default_factory=lambda: Pacing(rate=20.0))
+    pacing: Pacing = field(default_factory=lambda: Pacing(rate=20.0, concurrency=16))
     marker: bool = True
     hash_emails: bool = False
     key: str = "sk_test_first"
@@ -89,7 +89,6 @@ class Run:
     seconds: float = 0.0
     read: list[tuple[int, int]] = field(default_factory=list)
     killed: bool = False
-    budget: Budget = field(default_factory=Budget)
 
     def said(self, code: str) -> list[str]:
         """The notices under one code."""
@@ -454,7 +453,3 @@ def _expected_exit_code(lines: Sequence[Line], ended: Ended) -> int:
     if "in_doubt" in statuses:
         return 6
     return 1 if orphans or statuses & {"failed", "invalid"} else 0
-
-
-Awaiting = Awaitable[None]
-Batch = Sequence[Prepared]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from bulk_import.existing.directory import Matches, Means, Piece
-from bulk_import.existing.pages import PAGE, by_key, customers_on
-from bulk_import.model import Customer, Endpoint, Request, Row
+from bulk_import.existing.pages import by_key, pages
+from bulk_import.model import Customer, Row
 
 AT_ONCE = 16
 """Look-ups side by side; the gate decides how fast they start."""
@@ -30,6 +30,6 @@ class Lookup:
         return by_key(self._means, found)
 
     async def _look_up(self, email: str, found: list[Customer]) -> Sequence[Piece]:
-        params = {"email": email, "limit": PAGE}
-        found += customers_on(await self._means.ask(Request(Endpoint.LIST, "GET", "/v1/customers", params)))
+        async for page in pages(self._means.ask, {"email": email}):
+            found += page
         return ()

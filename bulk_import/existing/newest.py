@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bulk_import.existing.directory import Matches, Means
 from bulk_import.existing.pages import key_of, pages
@@ -28,10 +29,12 @@ class Newest:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self._since = 0
         self._deep_at = self._read_at = float("-inf")
 
     async def read_since(self, since: int) -> None:
         """Read every customer created since then."""
+        self._since = since
         self._deep_at = self._means.now()
         async for page in pages(self._means.ask, {"created": {"gte": since}}):
             await remember(self._means, page)
@@ -42,16 +45,19 @@ class Newest:
             return
         self._read_at = self._means.now()
         snapshot = await self._means.offload(self._means.reader.snapshot)
-        newest = snapshot[2] if snapshot else 0
-        params = {"created": {"gte": newest - OVERLAP}} if newest else {}
+        since = max((snapshot[2] if snapshot else 0) - OVERLAP, self._since)
+        params = {"created": {"gte": since}} if since > 0 else {}
         deep = self._means.now() - self._deep_at >= DEEP
         if deep:
             self._deep_at = self._means.now()
+        fresh: list[Customer] = []
         async for page in pages(self._means.ask, params):
             known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
-            await remember(self._means, [c for c in page if c.id not in known])
+            fresh += [replace(c, raw={}) for c in page if c.id not in known]
             if known and not deep:
-                return
+                break
+        # All at once: were a reading cut short, its newest page would hide the older ones from the next.
+        await remember(self._means, fresh)
 
 
 async def remember(means: Means, customers: Sequence[Customer]) -> None:

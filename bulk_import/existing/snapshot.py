@@ -13,7 +13,7 @@ from typing import Any
 
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known, remember
-from bulk_import.existing.pages import PAGE, customer_from, customers_on, has_more, last_id
+from bulk_import.existing.pages import PAGE, customer_from, customers_on, has_more, key_of, last_id
 from bulk_import.model import Customer, Endpoint, Reply, Request, Row
 
 LIFE = 3600.0
@@ -101,18 +101,18 @@ class Snapshot:
         return (partial(self._read_page, mine), partial(self._read_page, older))
 
     async def _confirmed(self, found: Matches) -> Matches:
-        sure: dict[str, list[Customer]] = {}
-        for key, customers in found.items():
-            for customer in customers:
-                if await self._is_there(customer):
-                    sure.setdefault(key, []).append(customer)
-        return sure
+        sure: set[str] = set()
+        asked = [(key, customer) for key, customers in found.items() for customer in customers]
+        await self._means.together([partial(self._confirm, key, customer, sure) for key, customer in asked], CURSORS)
+        return {key: there for key, some in found.items() if (there := [c for c in some if c.id in sure])}
 
-    async def _is_there(self, customer: Customer) -> bool:
+    async def _confirm(self, key: str, customer: Customer, sure: set[str]) -> Sequence[Piece]:
+        """See whether a customer is still there and still has the e-mail it was found by."""
         path = f"/v1/customers/{customer.id}"
         reply: Reply = await self._means.ask(Request(Endpoint.RETRIEVE, "GET", path), accept=(404,))
         now = customer_from(reply.body) if reply.status == 200 and isinstance(reply.body, Mapping) else None
-        if now is not None and not now.deleted:
-            return True
-        await self._means.offload(self._means.writer.forget, customer.id)
-        return False
+        if now is not None and not now.deleted and key_of(self._means, now) == key:
+            sure.add(customer.id)
+        else:
+            await self._means.offload(self._means.writer.forget, customer.id)
+        return ()

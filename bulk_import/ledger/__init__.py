@@ -10,20 +10,25 @@ from bulk_import.ledger.database import (
     open_for_reading,
     open_for_writing,
 )
+from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
 from bulk_import.ledger.purpose import Purpose, new_salt, new_token
 from bulk_import.ledger.reading import Command, Line, Owner, Reader, Tally
 from bulk_import.ledger.writing import Writer, why_invalid
 
 __all__ = [
     "ARROWS",
+    "PAIRED",
     "Command",
     "Connect",
     "Connection",
     "Line",
     "Lock",
     "Owner",
+    "Pairing",
+    "Pairings",
     "Purpose",
     "Reader",
+    "Span",
     "Tally",
     "Writer",
     "allowed_from",

@@ -40,7 +40,7 @@ ARROWS: Final[dict[tuple[Status, Status], str]] = {
     (S.INVALID, S.FAILED): "retry: corrected, and refused by --on-existing refuse",
     (S.INVALID, S.DUPLICATE): "retry: corrected, and another row owns its e-mail",
     (S.INVALID, S.INVALID): "retry: still cannot be sent",
-    (S.DUPLICATE, S.PENDING): "its owner's e-mail was corrected",
+    (S.DUPLICATE, S.PENDING): "its owner's e-mail was corrected, or its owner was undone",
     (S.CREATED, S.PENDING): "undo saw the customer deleted",
     (S.UPDATED, S.PENDING): "undo restored the customer",
 }

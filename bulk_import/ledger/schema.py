@@ -1,7 +1,8 @@
 """The ledger's tables; the only DDL.
 
 One file is one job. `job` says what the ledger is for, `command` who worked on it, `entry` holds one
-line for each input row that was looked at, `payload` what is kept only until the row succeeds, and
+line for each input row that was looked at (`digest` tells what its create sent, `undo_at` when an undo set out
+to delete its customer), `payload` what is kept only until the row succeeds, and
 `customer` the account's customers as last read (a cache for dedupe).
 """
 
@@ -53,12 +54,15 @@ CREATE TABLE entry (
     error_message TEXT,
     http_status INTEGER,
     request_id TEXT,
-    settled_at REAL
+    settled_at REAL,
+    digest TEXT,
+    undo_at REAL
 );
 CREATE UNIQUE INDEX one_owner_per_email ON entry(owned_key) WHERE owned_key IS NOT NULL;
 CREATE INDEX duplicates_of ON entry(owner) WHERE owner IS NOT NULL;
 CREATE INDEX entry_customer ON entry(customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX entry_status ON entry(status);
+CREATE INDEX entry_undo ON entry(number) WHERE undo_at IS NOT NULL;
 CREATE TABLE payload (
     number INTEGER PRIMARY KEY,
     params TEXT,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
+from bulk_import.digest import digest_of
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger.arrows import allowed_from
 from bulk_import.ledger.database import Connection, transaction, translated
@@ -34,14 +35,14 @@ SUCCESSES = "('created','existing','updated')"
 
 _CLAIM = """
 INSERT INTO entry (number, line, source_id, email, owned_key, status, target, generation, claimed_at, stripe_time,
-                   key_fingerprint)
-VALUES (?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?, ?)
+                   key_fingerprint, digest)
+VALUES (?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET
     line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key,
     status = 'claimed', owner = NULL, customer_id = NULL, target = excluded.target, generation = excluded.generation,
     claimed_at = excluded.claimed_at, stripe_time = excluded.stripe_time, key_fingerprint = excluded.key_fingerprint,
-    attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
-    error_message = NULL, http_status = NULL, request_id = NULL, settled_at = NULL
+    digest = excluded.digest, undo_at = NULL, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL,
+    error_code = NULL, error_param = NULL, error_message = NULL, http_status = NULL, request_id = NULL, settled_at = NULL
 WHERE entry.status IN ({claimed})
 """
 _ENTER = """
@@ -175,7 +176,7 @@ class Writer:
             [
                 (
                     c.row, c.line, c.source_id, c.email, self.owned_key(c.email_key), c.target, c.generation,
-                    c.claimed_at, c.stripe_time, c.key_fingerprint,
+                    c.claimed_at, c.stripe_time, c.key_fingerprint, self._digest(c),
                 )
                 for c in claims
             ],
@@ -184,6 +185,11 @@ class Writer:
         self._db.executemany(
             _PAYLOAD, [(c.row, _json(c.params), _json(c.fields) if c.fields else None) for c in claims]
         )
+
+    def _digest(self, claim: Claim) -> str | None:
+        if self._purpose is None or claim.target is not None:
+            return None
+        return digest_of(claim.params, self._purpose.salt_bytes())
 
     def _settle(self, settled: Sequence[Settled]) -> None:
         rows = [s for s in settled if s.row is not None]

@@ -78,7 +78,7 @@ def _check(overrides: Overrides) -> None:
 def _head(path: Path, overrides: Overrides) -> Head:
     with Source.open(path) as source:
         chunks = source.chunks()
-        first = next(chunks)
+        first = next(chunks, b"")
         compression = compression_of(first)
         pieces: list[bytes] = []
         size = 0

@@ -14,6 +14,7 @@ USUAL = (",", ";", "\t", "|")
 _RARE = {"^": 0.8, "~": 0.8, "\x1f": 1.0, "\x01": 1.0, "\x1e": 0.9, "¦": 0.9, "§": 0.9, "¬": 0.9, "\\t": 0.9}
 _POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5}
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
+_UNLIKE_TITLES = (";", "\t", "|", *_RARE)
 _SAMPLE_ROWS = 120
 _SEP = re.compile(r'"?sep=(.{1,3}?)"?')
 
@@ -71,7 +72,7 @@ def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS
 
 def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | None) -> tuple[Candidate, ...]:
     """The candidates from best to worst; what is given is not questioned. Never empty."""
-    text = "".join(lines[:_SAMPLE_ROWS])
+    text = "\n".join(line.rstrip("\r\n") for line in lines[:_SAMPLE_ROWS])
     found = [
         _scored(lines, Dialect(mark, sign, escape), weight)
         for mark, weight in _delimiters(text, delimiter)
@@ -156,7 +157,7 @@ def _is_title(row: SampleRow) -> bool:
     """Whether a row is one cell of words, not cells that another dialect would tell apart."""
     if len(row.cells) != 1 or row.broken:
         return False
-    return row.cells[0][:1] not in "\"'" and not any(mark in row.cells[0] for mark in USUAL if mark != ",")
+    return row.cells[0][:1] not in "\"'" and not any(mark in row.cells[0] for mark in _UNLIKE_TITLES)
 
 
 def _worth(rows: Sequence[SampleRow], dialect: Dialect) -> float:

@@ -1,0 +1,147 @@
+"""Rows that are paired with a customer: what `verify` and `undo` ask of the ledger, and what an undo writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulk_import.errors import LedgerRefuses
+from bulk_import.ledger.arrows import is_allowed
+from bulk_import.ledger.database import Connection, transaction, translated
+from bulk_import.model import Status
+
+PAIRED = (Status.CREATED, Status.UPDATED, Status.EXISTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A row and its customer; `email_key` is what stands for its e-mail in the ledger.
+
+    `digest` tells what its create sent (see `bulk_import.digest`), empty where the ledger made no customer.
+    `undo_at` is when an undo set out to delete the customer, None unless it was cut short.
+    """
+
+    row: int
+    status: Status
+    customer_id: str | None
+    email: str | None
+    email_key: str | None
+    generation: int
+    digest: Mapping[str, str]
+    undo_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when this ledger may have made customers; seconds, `first` by Stripe's own clock where it is known."""
+
+    first: float
+    last: float
+
+
+_PAIRINGS = """
+SELECT number, status, customer_id, email, owned_key, generation, digest, undo_at FROM entry
+"""
+_UNDONE = """
+UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, digest = NULL, undo_at = NULL,
+    generation = generation + 1, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL,
+    error_param = NULL, error_message = 'undo deleted ' || customer_id, http_status = NULL, request_id = NULL,
+    settled_at = NULL
+WHERE number = ? AND customer_id = ? AND status = 'created'
+"""
+_FREED = """
+UPDATE entry SET status = 'pending', owner = NULL, settled_at = NULL, generation = generation + 1
+WHERE owner = ? AND status = 'duplicate'
+"""
+
+
+class Pairings:
+    """Rows and their customers; like those of `Writer`, its methods must be called one at a time."""
+
+    def __init__(self, db: Connection, path: Path, now: Callable[[], float]) -> None:
+        self._db = db
+        self._path = path
+        self._now = now
+
+    # Asking.
+
+    def after(self, row: int, count: int, statuses: Sequence[Status] = PAIRED) -> list[Pairing]:
+        """The next *count* rows behind *row* that are paired in one of *statuses*, in row order."""
+        names = [status.value for status in statuses]
+        where = f"WHERE status IN ({_marks(names)}) AND number > ? ORDER BY number LIMIT ?"
+        return self._pairings(where, (*names, row, count))
+
+    def of_customers(self, ids: Sequence[str]) -> list[Pairing]:
+        """The rows that are mapped to any of these customers (at most a few hundred)."""
+        return self._pairings(f"WHERE customer_id IN ({_marks(ids)}) ORDER BY number", ids)
+
+    def of_rows(self, rows: Sequence[int]) -> dict[int, Pairing]:
+        """These rows (at most a few hundred), paired or not, as far as the ledger has looked at them."""
+        return {p.row: p for p in self._pairings(f"WHERE number IN ({_marks(rows)})", rows)}
+
+    def unfinished(self) -> int:
+        """How many deletions an undo set out to make without writing what came of them."""
+        found = self._all("SELECT count(*) FROM entry WHERE undo_at IS NOT NULL")
+        return int(found[0][0])
+
+    def span(self) -> Span | None:
+        """When this ledger may have made customers; None if it never claimed a row."""
+        first, last = self._all(
+            "SELECT min(coalesce(stripe_time, claimed_at)), "
+            "max(max(claimed_at, coalesce(attempted_at, 0), coalesce(settled_at, 0), coalesce(stripe_time, 0))) "
+            "FROM entry WHERE claimed_at IS NOT NULL"
+        )[0]
+        return None if first is None else Span(first, last)
+
+    # What an undo writes; each method is one commit, on disk when it returns.
+
+    def begin_undo(self, rows: Iterable[int]) -> None:
+        """Note, before any of it is sent, that these rows' customers are about to be judged and deleted."""
+        with translated(self._path), transaction(self._db):
+            self._db.executemany("UPDATE entry SET undo_at = ? WHERE number = ?", [(self._now(), n) for n in rows])
+
+    def settle_undo(self, undone: Sequence[tuple[int, str]], left: Sequence[tuple[int, str]]) -> None:
+        """Put rows whose customer was seen deleted back to the start, and say of the others why they were left.
+
+        *undone* are pairs of row and customer, *left* of row and sentence. A row put back gets its next generation
+        and gives up its e-mail, so its duplicates go back to the start with it.
+        """
+        with translated(self._path), transaction(self._db):
+            self._put_back(undone)
+            self._db.executemany(
+                "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
+            )
+
+    def _put_back(self, undone: Sequence[tuple[int, str]]) -> None:
+        if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):
+            raise LedgerRefuses(f"the table of states does not let rows of {self._path} be undone; report this")
+        before = self._changes()
+        self._db.executemany(_UNDONE, undone)
+        if self._changes() - before != len(undone):
+            raise LedgerRefuses(
+                f"the ledger {self._path} does not agree that these {len(undone)} rows were created and may be undone; "
+                "nothing of this was written; keep the file and report this"
+            )
+        self._db.executemany(_FREED, [(row,) for row, _ in undone])
+        # The account's customers as last read must not offer a deleted one to the next run.
+        self._db.executemany("DELETE FROM customer WHERE id = ?", [(customer,) for _, customer in undone])
+
+    def _changes(self) -> int:
+        return int(self._db.execute("SELECT total_changes()").fetchone()[0])
+
+    def _pairings(self, where: str, values: Sequence[Any]) -> list[Pairing]:
+        return [
+            Pairing(n, Status(status), customer, email, key, generation, json.loads(digest or "{}"), undo_at)
+            for n, status, customer, email, key, generation, digest, undo_at in self._all(_PAIRINGS + where, values)
+        ]
+
+    def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with translated(self._path):
+            return list(self._db.execute(query, tuple(values)).fetchall())
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,131 @@
+"""Deletes customers that this ledger created and nobody has touched since; says of every other why it is left.
+
+The rules are pure: one retrieve, held against what the ledger knows was sent. `Undoer` asks and deletes, row by row
+with nothing in between, so that what is deleted was judged a moment ago. A row goes back to the start only once
+`deleted: true` was seen for its customer: a delete whose answer was lost shows it at the next retrieve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from bulk_import.digest import changed_fields, was_marked
+from bulk_import.errors import StripeRefuses
+from bulk_import.existing import Ask, customer_from
+from bulk_import.ledger import Pairing
+from bulk_import.model import Customer, Endpoint, Reply, Request
+from bulk_import.reconcile import row_of
+from bulk_import.settle import refusal_of
+
+REFUSALS = (400, 402, 404, 409)
+"""Answers to a delete that may be about this one customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of all its customers: its token, the secret of its digests, its mode."""
+
+    token: str
+    salt: bytes
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Stripe says `deleted: true`; `by_us` is False where it did so before this undo asked for it."""
+
+    by_us: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """The customer is as it was made and may be deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The customer stays: why, in words that go behind `it is left because`."""
+
+    why: str
+
+
+def judge(pairing: Pairing, customer: Customer, known: Known) -> Gone | Untouched | Left:
+    """Judge one customer as a retrieve with `expand[]=subscriptions` shows it."""
+    if customer.deleted:
+        return Gone(by_us=False)
+    if not was_marked(pairing.digest):
+        return Left("it was made without a marker, so nothing proves that it is this ledger's")
+    if customer.marker is None:
+        return Left("its marker is gone")
+    if row_of(customer.marker, known.token) != pairing.row:
+        return Left("it carries the marker of another row")
+    touched = (*changed_fields(customer.raw, pairing.digest, known.salt), *_activity(customer.raw))
+    return Left(f"somebody has touched it: {', '.join(touched)}") if touched else Untouched()
+
+
+def _activity(shown: Mapping[str, Any]) -> tuple[str, ...]:
+    """Signs that the customer was charged, invoiced or subscribed."""
+    subscriptions = shown.get("subscriptions")
+    held = subscriptions.get("data") if isinstance(subscriptions, Mapping) else None
+    signs = {
+        "currency": shown.get("currency") is not None,
+        "delinquent": bool(shown.get("delinquent")),
+        "subscriptions": held != [],  # a list that is not shown may hold some
+    }
+    return tuple(name for name, is_there in signs.items() if is_there)
+
+
+class Undoer:
+    """Judges and deletes one customer at a time through *ask*, which paces and retries."""
+
+    def __init__(self, ask: Ask, known: Known) -> None:
+        self._ask = ask
+        self._known = known
+
+    async def undo(self, pairing: Pairing) -> Gone | Left:
+        """Delete the row's customer if it is untouched.
+
+        Raises `StripeRefuses` where Stripe knows no such customer, or shows one of the other mode: then this is
+        another account than the ledger's.
+        """
+        verdict = await self._look(pairing)
+        match verdict:
+            case Untouched():
+                return await self._delete(pairing)
+            case Gone() | Left():
+                return verdict
+            case _:
+                assert_never(verdict)
+
+    async def _look(self, pairing: Pairing) -> Gone | Untouched | Left:
+        path = f"/v1/customers/{pairing.customer_id}"
+        request = Request(Endpoint.RETRIEVE, "GET", path, {"expand": ["subscriptions"]})
+        reply = await self._ask(request, accept=(404,))
+        customer = customer_from(reply.body) if reply.status == 200 else None
+        if customer is None or customer.id != pairing.customer_id:
+            raise StripeRefuses(_unknown(pairing, reply))
+        if not customer.deleted and customer.livemode is not self._known.livemode:
+            raise StripeRefuses(
+                f"Stripe shows {customer.id} of row {pairing.row} in another mode than the ledger's; check the API key"
+            )
+        return judge(pairing, customer, self._known)
+
+    async def _delete(self, pairing: Pairing) -> Gone | Left:
+        request = Request(Endpoint.DELETE, "DELETE", f"/v1/customers/{pairing.customer_id}")
+        reply = await self._ask(request, accept=REFUSALS)
+        if reply.status == 200 and reply.body.get("deleted") is True and reply.body.get("id") == pairing.customer_id:
+            return Gone(by_us=True)
+        # A delete that came again after its answer was lost is answered 404: only a retrieve tells what happened.
+        if isinstance(await self._look(pairing), Gone):
+            return Gone(by_us=True)
+        return Left(f"Stripe would not delete it: {refusal_of(reply).message}")
+
+
+def _unknown(pairing: Pairing, reply: Reply) -> str:
+    said = refusal_of(reply).message or f"status {reply.status}"
+    return (
+        f"Stripe knows no customer {pairing.customer_id} of row {pairing.row} ({said}), so this is another account or "
+        "mode than the ledger's; give a key of that account and run the same command again"
+    )
