@@ -21,8 +21,11 @@ class Sorted:
 def sort_out(batch: Sequence[Prepared], owned: Mapping[str, int]) -> Sorted:
     """Let the first row with an e-mail own it; every later one is its duplicate.
 
-    *owned* maps e-mail keys to the rows that own them already. An invalid row never owns anything.
+    *owned* maps e-mail keys to the rows that own them already; one that comes again in this batch with another
+    e-mail gives up its old one. An invalid row never owns anything.
     """
+    coming = {row.number: row.email_key if isinstance(row, Row) else None for row in batch}
+    owned = {key: number for key, number in owned.items() if coming.get(number, key) == key}
     owners: list[Row] = []
     settled: list[Settled] = []
     here: dict[str, int] = {}
@@ -60,7 +63,7 @@ def meet(row: Row, matches: Sequence[Customer], policy: OnExisting, token: str) 
     oldest = matches[0]
     count = f"{len(matches)} customers have this e-mail, the oldest was taken" if len(matches) > 1 else None
     match policy:
-        case "skip" | "update":
+        case "skip":
             return Existing(oldest.id, count)
         case "refuse":
             message = f"{oldest.id} has this e-mail already, and --on-existing refuse was given"

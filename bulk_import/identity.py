@@ -10,7 +10,7 @@ from bulk_import.errors import StripeRefuses
 from bulk_import.existing import Ask
 from bulk_import.keys import SecretKey
 from bulk_import.model import Endpoint, Request
-from bulk_import.settle import refusal_of
+from bulk_import.settle import HALTING_CODES, refusal_of
 
 ACCOUNT = re.compile(r"acct_[A-Za-z0-9]+", re.ASCII)
 UNNAMED = "key_"
@@ -42,6 +42,11 @@ async def identify(ask: Ask, key: SecretKey, api_base: str, salt: bytes) -> Acco
         if isinstance(found, str) and ACCOUNT.fullmatch(found):
             return Account(found, _name(reply.body))
     refusal = refusal_of(reply)
+    if refusal.code in HALTING_CODES:
+        # Such a refusal names the account that was asked for, not the one that the key belongs to.
+        raise StripeRefuses(
+            f"Stripe refused us: {refusal.code} ({refusal.message}); check the key and --stripe-account"
+        )
     named = ACCOUNT.search(refusal.message or "")
     if named:
         return Account(named.group())

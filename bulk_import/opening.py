@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
@@ -58,16 +60,21 @@ def check_reading(reading: Reading, overrides: Overrides) -> None:
     for option in fields(overrides):
         asked = getattr(overrides, option.name)
         settled = getattr(reading, option.name, None)
-        if option.name == "quote" and asked == "none":
-            asked = None
-            if settled is None:
-                continue
-        if asked is not None and str(asked).lower() != str(settled).lower():
+        if asked is not None and not _is_same_choice(option.name, str(asked).lower(), str(settled).lower()):
             name = option.name.replace("_", "-")
             raise LedgerRefuses(
                 f"the ledger reads its source with {name} {settled!r}, but {asked!r} was asked for; "
                 "leave the option out, or start a new ledger with --ledger"
             )
+
+
+def _is_same_choice(option: str, asked: str, settled: str) -> bool:
+    if option == "encoding":
+        # Settled is the codec's own name, of UTF-16 and -32 with the byte order that was found.
+        with suppress(LookupError):
+            asked = codecs.lookup(asked).name.removesuffix("-sig")
+        return settled in (asked, f"{asked}-le", f"{asked}-be")
+    return asked == settled
 
 
 def check_purpose(purpose: Purpose, connecting: Connecting, key: SecretKey, api_base: str) -> None:

@@ -14,7 +14,7 @@ from bulk_import.model import Endpoint
 from bulk_import.reading import Overrides
 
 Dedupe = Literal["auto", "snapshot", "search", "lookup", "off"]
-OnExisting = Literal["skip", "update", "refuse", "create"]
+OnExisting = Literal["skip", "refuse", "create"]
 EmailCheck = Literal["strict", "basic", "off"]
 
 STRIPE = "https://api.stripe.com"

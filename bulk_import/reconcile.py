@@ -59,6 +59,9 @@ class Absent:
     claim: Claim
 
 
+LATER = "run the same command again later to settle it"
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """Nothing is proven; the row keeps its key. `wait` is how long until asking again could prove more, if it could."""
@@ -66,6 +69,12 @@ class Open:
     claim: Claim
     why: str
     wait: float | None = None
+    advice: str = LATER
+
+    @property
+    def is_for_a_person(self) -> bool:
+        """Whether no later run can settle it by itself."""
+        return self.advice != LATER
 
 
 Verdict = Found | Absent | Open
@@ -99,7 +108,7 @@ class Judge:
             row = row_of(customer.marker, token)
             if row is not None:
                 self._by_row.setdefault(row, []).append(customer)
-            elif customer.id not in evidence.owned and customer.marker is None and customer.email:
+            elif customer.id not in evidence.owned and customer.email:
                 self._strangers.setdefault(key(customer.email), []).append(customer)
 
     def verdict(self, claim: Claim, now: float, generations: int) -> Verdict:
@@ -108,12 +117,13 @@ class Judge:
         if ours:
             return Found(claim, Created(ours[0].id), tuple(customer.id for customer in ours))
         strangers = self._strangers_of(claim)
-        if claim.marker is None and strangers:
+        if claim.marker is None and (bare := [customer for customer in strangers if customer.marker is None]):
             note = "claimed without a marker: found by e-mail and time alone, so undo will not touch it"
-            return Found(claim, Existing(strangers[0].id, note))
+            return Found(claim, Existing(bare[0].id, note))
         if strangers:
             ids = ", ".join(customer.id for customer in strangers[:3])
-            return Open(claim, f"{ids} has its e-mail and came in the same time, but not our marker")
+            advice = f"put {MARKER} = {claim.marker} into the metadata if it is this row's customer, or delete it if not"
+            return Open(claim, f"{ids} has its e-mail and came in the same time, but not our marker", advice=advice)
         return self._absence(claim, now, generations)
 
     def _strangers_of(self, claim: Claim) -> list[Customer]:
@@ -242,7 +252,7 @@ def shows(raw: object, sent: object) -> bool:
 
 def still_in_doubt(verdict: Open) -> InDoubt:
     """What the ledger says of a row that the sweep could not settle."""
-    why = Refusal(type="in_doubt", message=f"{verdict.why}; run the same command again later to settle it")
+    why = Refusal(type="in_doubt", message=f"{verdict.why}; {verdict.advice}")
     return InDoubt(why, verdict.claim.doubt or Doubt.OPEN)
 
 

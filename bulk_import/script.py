@@ -13,19 +13,22 @@ from bulk_import.age import is_young
 from bulk_import.dedupe import meet, sort_out
 from bulk_import.emails import email_key
 from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Offload
+from bulk_import.existing import Directory, Matches, Offload, customer_from
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import (
     MARKER,
     Claim,
+    Customer,
+    Endpoint,
     Prepared,
+    Request,
     Row,
     Settled,
     Status,
     marker_of,
 )
 from bulk_import.options import OnExisting
-from bulk_import.reconcile import Absent, Found, Open, Sweep, needs_sweep, still_in_doubt
+from bulk_import.reconcile import Absent, Found, Open, Sweep, needs_sweep, row_of, still_in_doubt
 from bulk_import.watching import Watch
 
 Batches = Iterator[Sequence[Prepared]]
@@ -131,7 +134,7 @@ class Script:
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
         owned = await self._owners(batch)
         told = sort_out(batch, owned)
-        matches = await directory.find(told.owners) if told.owners else {}
+        matches = await self._still_there(await directory.find(told.owners)) if told.owners else {}
         settled = list(told.settled)
         unmet: list[Row] = []
         for row in told.owners:
@@ -142,6 +145,18 @@ class Script:
                 settled.append(Settled(row.number, outcome, row))
         generations = await self._offload(self._reader.next_generations, [row.number for row in unmet])
         await self._engine.claim([self._claim(row, generations.get(row.number, 0)) for row in unmet], settled)
+
+    async def _still_there(self, matches: Matches) -> Matches:
+        """Drop customers of this ledger that an undo has deleted: search shows them for a while yet."""
+        return {key: [c for c in found if await self._is_there(c)] for key, found in matches.items()}
+
+    async def _is_there(self, customer: Customer) -> bool:
+        if row_of(customer.marker, self._terms.token) is None:
+            return True
+        request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer.id}")
+        reply = await self._engine.ask(request, accept=(404,))
+        shown = customer_from(reply.body) if reply.status == 200 else None
+        return shown is not None and not shown.deleted
 
     async def _owners(self, batch: Sequence[Prepared]) -> dict[str, int]:
         keys = {row.email_key for row in batch if isinstance(row, Row) and row.email_key is not None}
@@ -163,10 +178,10 @@ class Script:
     # The sweep.
 
     async def _settle_doubts(self) -> None:
-        """Sweep what the run left in doubt; a claim without any answer then says why it is left."""
+        """Sweep what the run left in doubt; a claim without any answer, or one that needs a person, says why it is left."""
         open_ = await self._sweep_all(self._everything)
-        silent = [o for o in open_ if o.claim.doubt is None]
-        await self._engine.claim([], [Settled(o.claim.row, still_in_doubt(o)) for o in silent])
+        told = [o for o in open_ if o.claim.doubt is None or o.is_for_a_person]
+        await self._engine.claim([], [Settled(o.claim.row, still_in_doubt(o)) for o in told])
 
     async def _sweep_all(self, chosen: Callable[[Sequence[Claim]], Awaitable[list[Claim]]]) -> list[Open]:
         """Look, settle what is found, send anew what is surely absent, wait where that helps; until nothing moves.

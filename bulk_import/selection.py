@@ -15,10 +15,10 @@ class Selection:
 
     def holds(self, number: int) -> bool:
         """Whether the row with this number (from 1) is chosen."""
-        if self.limit is not None and number > self.limit:
+        if number > self.among:
             return False
         if self.sample is None or self.sample >= self.among:
-            return number <= self.rows
+            return True
         # The k-th of S rows drawn from T: each row that takes the running share k·S/T past a whole number.
         return number * self.sample // self.among > (number - 1) * self.sample // self.among
 

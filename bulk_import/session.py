@@ -42,6 +42,8 @@ class Session:
     """What every job on a ledger shares: the lock, the ledger, the gate, the way to Stripe, and the closing."""
 
     verb = "run"
+    sends = True
+    """Whether this job makes customers."""
 
     def __init__(self, connecting: Connecting, pacing: Pacing, observer: Observer, line: str) -> None:
         self.connecting = connecting
@@ -112,6 +114,12 @@ class Session:
     def begin_command(self, boot: Boot) -> None:
         """Log in the ledger that this command works on it."""
         self.command = self.writer.begin_command(self.verb, boot.id, boot.offset)
+        if self.sends and (unfinished := self.pairings.unfinished()):
+            self.observer.notice(
+                "undo",
+                f"an undo of this ledger was cut short: {unfinished} rows count as created though their customers may be "
+                f"deleted; finish it with: bulk-import undo {quoted(str(self.path))}",
+            )
 
     @property
     def writer(self) -> Writer:
@@ -177,7 +185,7 @@ class Session:
                 tick=time.monotonic,
                 chance=random.random,
                 written=self._written,
-                progress=lambda: self.observer.progress(self.watch.progress()),
+                progress=self.tell_progress,
                 limits=Limits(pacing.max_attempts, pacing.timeout),
                 livemode=livemode,
                 budget=Budget(pacing.max_errors, pacing.max_error_share),
@@ -192,6 +200,10 @@ class Session:
             if ended.error is not None and self.command is None:
                 raise ended.error
             return self._sum_up(ended)
+
+    def tell_progress(self) -> None:
+        """Called a few times a second."""
+        self.observer.progress(self.watch.progress())
 
     async def course(self, engine: Engine) -> None:
         """What this job does; each kind of job has its own."""

@@ -19,9 +19,6 @@ from bulk_import.model import Customer, Endpoint, Reply, Request
 from bulk_import.reconcile import row_of
 from bulk_import.settle import refusal_of
 
-REFUSALS = (400, 402, 404, 409)
-"""Answers to a delete that may be about this one customer."""
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -102,7 +99,7 @@ class Undoer:
     async def _look(self, pairing: Pairing) -> Gone | Untouched | Left:
         path = f"/v1/customers/{pairing.customer_id}"
         request = Request(Endpoint.RETRIEVE, "GET", path, {"expand": ["subscriptions"]})
-        reply = await self._ask(request, accept=(404,))
+        reply = await self._ask(request)
         customer = customer_from(reply.body) if reply.status == 200 else None
         if customer is None or customer.id != pairing.customer_id:
             raise StripeRefuses(_unknown(pairing, reply))
@@ -114,7 +111,7 @@ class Undoer:
 
     async def _delete(self, pairing: Pairing) -> Gone | Left:
         request = Request(Endpoint.DELETE, "DELETE", f"/v1/customers/{pairing.customer_id}")
-        reply = await self._ask(request, accept=REFUSALS)
+        reply = await self._ask(request)
         if reply.status == 200 and reply.body.get("deleted") is True and reply.body.get("id") == pairing.customer_id:
             return Gone(by_us=True)
         # A delete that came again after its answer was lost is answered 404: only a retrieve tells what happened.

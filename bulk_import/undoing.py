@@ -102,6 +102,7 @@ class _UndoJob(Session):
     """`undo`: row by row, each retrieved, judged and deleted in one go; a batch is on record before any of it."""
 
     verb = "undo"
+    sends = False
 
     def __init__(self, options: UndoOptions, observer: Observer, agree: Agree) -> None:
         super().__init__(options.connecting, options.pacing, observer, options.command_line)
@@ -127,7 +128,7 @@ class _UndoJob(Session):
     def _ask_first(self, purpose: Purpose) -> None:
         tally = self.reader.tally()
         self.undone.customers = tally.count(Status.CREATED)
-        self._show_progress()
+        self.watch.rows = self.undone.customers
         first = tuple((p.row, p.customer_id or "") for p in self.pairings.after(0, FEW, (Status.CREATED,)))
         listing = Listing(
             str(self.path), purpose.account, purpose.account_name, purpose.livemode, purpose.simulated,
@@ -161,13 +162,11 @@ class _UndoJob(Session):
         await self.offload(self.pairings.settle_undo, undone, left)
         for pairing, verdict in verdicts:
             self.undone.note(pairing, verdict)
-        self._show_progress()
 
-    def _show_progress(self) -> None:
-        """What a person watches: the customers there were, and how many are dealt with."""
-        gone = self.undone.deleted + self.undone.gone
-        self.watch.rows = self.undone.customers
-        self.watch.counts = {Status.PENDING: gone, Status.CREATED: self.undone.left_count}
+    def tell_progress(self) -> None:
+        """Count the customers that are dealt with."""
+        self.watch.counts = {Status.PENDING: self.undone.deleted + self.undone.gone + self.undone.left_count}
+        super().tell_progress()
 
     # Closing.
 

@@ -7,8 +7,9 @@ from typing import Literal
 
 import pytest
 
+from bulk_import.simulator import Fault
 from tests.virtual_run import Kill, Moment, World, check_promises, people
-from tests.virtual_stripe import VirtualStripe
+from tests.virtual_stripe import Arrival, Trouble, VirtualStripe
 
 MOST_POINTS = 200
 
@@ -47,7 +48,42 @@ def test_a_kill_at_any_commit_or_request_makes_no_twin_and_loses_nobody(
     pytest.fail("the run never came to its end")
 
 
-@pytest.mark.parametrize("nth", range(2, 14, 3))
+def _troubled(arrival: Arrival) -> Trouble | None:
+    """The first answers to three people say nothing; two of them were made, one was not."""
+    if arrival.endpoint != "create" or not arrival.params["metadata[bulk_import]"].endswith(":0"):
+        return None
+    match arrival.email, arrival.attempt:
+        case ("person1@example.com", 1):
+            return Fault("500", acts=True)
+        case ("person2@example.com", 1):
+            return Fault("500", acts=False)
+        case ("person3@example.com", 1 | 2):
+            return Fault("act-then-drop", acts=True)
+    return None
+
+
+@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("what", ["commit", "send"])
+def test_a_kill_while_doubts_are_settled_makes_no_twin_and_loses_nobody(
+    tmp_path: Path, what: Literal["commit", "send"], moment: Moment, hashed: bool
+) -> None:
+    for nth in range(1, MOST_POINTS):
+        folder = tmp_path / str(nth)
+        folder.mkdir()
+        world = World(folder, [*people(4), "Person2@example.com,Twice"], VirtualStripe(seed=nth))
+        world.stripe.misbehave = _troubled
+        killed = world.run(kill=Kill(what, moment, nth), hash_emails=hashed)
+        if not killed.killed:
+            assert nth > 8, "the points of a whole run were numbered"
+            return
+        run = world.run(hash_emails=hashed)
+        assert run.exit_code == 0, f"killed {moment} {what} {nth}: {run}"
+        assert check_promises(world, run) == {"created": 4, "duplicate": 1}
+    pytest.fail("the run never came to its end")
+
+
+@pytest.mark.parametrize("nth", range(4, 13, 3))
 def test_a_process_that_dies_again_and_again_still_gets_there(tmp_path: Path, nth: int) -> None:
     world = _world(tmp_path, seed=nth)
     lives = 0

@@ -69,7 +69,9 @@ def test_a_minute_in_which_every_answer_is_bad_costs_no_row_and_makes_no_twin(
     assert world.tally() == {"created": ROWS}
 
 
-@pytest.mark.parametrize("reason", ["global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency", "odd"])
+@pytest.mark.parametrize(
+    "reason", ["global-rate", "endpoint-rate", "global-concurrency", "endpoint-concurrency", "odd"]
+)
 def test_a_429_of_any_reason_uses_up_no_attempt(tmp_path: Path, reason: str) -> None:
     world = World(tmp_path, people(5))
     world.stripe.misbehave = lambda a: limited(reason) if a.endpoint == "create" and a.attempt <= 9 else None

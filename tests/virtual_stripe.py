@@ -99,6 +99,7 @@ class VirtualStripe:
         self.arrivals: list[Arrival] = []
         self._dice = random.Random(seed)  # noqa: S311 - reproducible on purpose, guards nothing
         self._count: Counter[str] = Counter()
+        self._tried: Counter[str | None] = Counter()
         self._late: dict[int, Ticket] = {}
 
     async def send(self, request: Request, key: str, deadline: float) -> Reply:
@@ -145,7 +146,7 @@ class VirtualStripe:
         match trouble:
             case Canned():
                 return trouble
-            case Fault(name=name) if trouble.behaviour.seen == "canned":
+            case Fault() if trouble.behaviour.seen == "canned":
                 return canned(trouble)
             case Fault(name="hang"):
                 await anyio.sleep(HANG)
@@ -193,10 +194,12 @@ class VirtualStripe:
         endpoint = endpoint_of(request.method, request.path)
         self._count[endpoint] += 1
         key = request.idempotency_key
-        attempt = 1 + sum(a.key == key for a in self.arrivals) if key is not None else 1
+        self._tried[key] += 1
         params = flatten(request.params)
         at = asyncio.get_running_loop().time()
-        arrival = Arrival(at, endpoint, request.method, request.path, params, key, self._count[endpoint], attempt)
+        arrival = Arrival(
+            at, endpoint, request.method, request.path, params, key, self._count[endpoint], self._tried[key]
+        )
         self.arrivals.append(arrival)
         return arrival
 

@@ -11,7 +11,8 @@
     progress     what a person watches: a bar, or a line every 30 seconds
     events       what a program watches: one JSON object a line
     carrying     a run or a retry from its start to its closing table
-    run, check, retry, status, export, simulate, completion    one command each
+    known        what commands on a known ledger share
+    run, check, retry, status, export, verify, undo, simulate, completion    one command each
 
 Nothing here imports stripe, aiohttp, anyio or sqlite3 before a command needs it, so that `--help` is quick.
 """

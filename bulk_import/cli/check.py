@@ -97,10 +97,12 @@ def _judge(call: Invocation, source: str, path: Path, given: Given) -> int:
     if given["json"]:
         call.output.line(to_json({"source": source, **described(found), "exit_code": code}))
     else:
-        call.tell(*shown(source, found), f"next: {_next(source, given)}")
+        call.tell(*shown(source, found), f"next: {_next(call)}")
     return code
 
 
-def _next(source: str, given: Given) -> str:
-    words = typed("run", Path(source) if source != "-" else source)
-    return f"{words} --simulate"
+def _next(call: Invocation) -> str:
+    """The same words, read, mapped and prepared alike, for a rehearsal."""
+    words = list(call.arguments)
+    words[words.index("check")] = "run"
+    return typed(*(word for word in words if word not in ("--rows", "--json", "-v", "-vv", "-q")), "--simulate")

@@ -115,13 +115,18 @@ def confirming(invocation: Invocation, yes: bool, pause: Callable[[], None]) -> 
         if yes or not start.livemode:
             return True
         pause()
-        try:
-            with _interruptible():
-                return can_ask() and click.confirm(question(start), default=False, err=True)
-        except click.Abort:
-            return False
+        return asked(question(start))
 
     return confirm
+
+
+def asked(text: str) -> bool:
+    """Ask a person and return the answer; False where nobody can be asked, or where the question is broken off."""
+    try:
+        with _interruptible():
+            return can_ask() and click.confirm(text, default=False, err=True)
+    except click.Abort:
+        return False
 
 
 def question(start: Start) -> str:

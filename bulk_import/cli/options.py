@@ -147,7 +147,7 @@ connecting_options = group(
         help="Where the API key is; else STRIPE_API_KEY, STRIPE_SECRET_KEY, or a question.",
     ),
     click.option("--live", is_flag=True, allow_from_autoenv=False, help="Allow a live key: real customers."),
-    click.option("--yes", is_flag=True, allow_from_autoenv=False, help="Do not ask before writing to a live account."),
+    click.option("--yes", is_flag=True, allow_from_autoenv=False, help="Go ahead without asking."),
     click.option("--api-base", metavar="URL", help="Another server than Stripe's; test keys only."),
     click.option("--stripe-account", metavar="ACCT", help="Act for this connected account."),
 )  # fmt: skip

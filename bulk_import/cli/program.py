@@ -15,6 +15,8 @@ COMMANDS = {
     "retry": "Send failed and doubtful rows of a ledger again.",
     "status": "Say how an import stands and what to type next.",
     "export": "Write a ledger's rows as CSV or JSON Lines.",
+    "verify": "Prove from Stripe that every row has its customer.",
+    "undo": "Delete the customers that a ledger created.",
     "simulate": "Serve a simulated Stripe on this machine.",
     "completion": "Print the completion script of a shell.",
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,12 +9,10 @@ import click
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
 from bulk_import.cli.quantities import Quantity
-from bulk_import.errors import LedgerRefuses
 
 if TYPE_CHECKING:
     from bulk_import.cli.settling import Given
-    from bulk_import.ledger import Purpose
-    from bulk_import.options import Connecting, RetryOptions
+    from bulk_import.options import RetryOptions
 
 RETRIED = ("invalid", "failed", "in_doubt")
 
@@ -78,10 +74,11 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
 def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
     """Everything that was asked for; server, connected account and kind of run come from the ledger."""
+    from bulk_import.cli.known import connecting_of, purpose_of
     from bulk_import.cli.settling import is_explicit, settle_pacing
     from bulk_import.options import RetryOptions
 
-    connecting = _connecting(given, _purpose(given["ledger"]))
+    connecting = connecting_of(given, purpose_of(given["ledger"]))
     fixed = given["with"]
     only = given["only"]
     if fixed is not None and not is_explicit(ctx, "only"):
@@ -96,28 +93,3 @@ def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
         batch_size=given["batch_size"],
         command_line=invocation(ctx).command_line,
     )
-
-
-def _purpose(path: Path) -> Purpose:
-    from bulk_import.ledger import Reader, open_for_reading
-
-    reader = Reader(open_for_reading(path), path)
-    try:
-        purpose = reader.purpose()
-    finally:
-        reader.close()
-    if purpose is None:
-        raise LedgerRefuses(f"the ledger {path} holds no import yet; run the import first")
-    return purpose
-
-
-def _connecting(given: Given, purpose: Purpose) -> Connecting:
-    from bulk_import.cli.connecting import settle_connecting
-
-    if purpose.simulated:
-        return settle_connecting(given, os.environ, simulate=True)
-    known = {
-        "api_base": given["api_base"] or purpose.api_base,
-        "stripe_account": given["stripe_account"] or purpose.stripe_account,
-    }
-    return settle_connecting({**given, **known}, os.environ, dry_run=purpose.dry_run)

@@ -1,7 +1,9 @@
 """Who is already in Stripe: three ways to learn it behind one small face, and the choice between them."""
 
 from bulk_import.existing.choice import Choice, choose
-from bulk_import.existing.directory import Ask, Directory, Means, Offload, Piece, Together
+from bulk_import.existing.directory import Ask, Directory, Matches, Means, Offload, Piece, Together
 from bulk_import.existing.pages import customer_from, pages
 
-__all__ = ["Ask", "Choice", "Directory", "Means", "Offload", "Piece", "Together", "choose", "customer_from", "pages"]
+__all__ = [
+    "Ask", "Choice", "Directory", "Matches", "Means", "Offload", "Piece", "Together", "choose", "customer_from", "pages",
+]  # fmt: skip

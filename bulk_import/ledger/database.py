@@ -118,7 +118,9 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             db.execute("PRAGMA cache_size = -16000")
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 _create(db)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                _check_whole(db, path)
         except BaseException:
             db.close()
             raise
@@ -189,6 +191,14 @@ def _check_kind(db: Connection, path: Path) -> None:
             f"the ledger {path} was written by a newer bulk-import (schema {version}, this one knows {VERSION}); "
             "upgrade bulk-import"
         )
+
+
+def _check_whole(db: Connection, path: Path) -> None:
+    """SQLite takes a last page that was cut short for a whole one; the log is in the file by now."""
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    size = db.execute("PRAGMA page_size").fetchone()[0]
+    if path.stat().st_size < pages * size:
+        raise translate(path, "SQLITE_CORRUPT", "its end is missing")
 
 
 def _create(db: Connection) -> None:

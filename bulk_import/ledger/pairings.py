@@ -48,7 +48,7 @@ SELECT number, status, customer_id, email, owned_key, generation, digest, undo_a
 _UNDONE = """
 UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, digest = NULL, undo_at = NULL,
     generation = generation + 1, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL,
-    error_param = NULL, error_message = 'undo deleted ' || customer_id, http_status = NULL, request_id = NULL,
+    error_param = NULL, error_message = 'undone: ' || customer_id || ' is deleted', http_status = NULL, request_id = NULL,
     settled_at = NULL
 WHERE number = ? AND customer_id = ? AND status = 'created'
 """

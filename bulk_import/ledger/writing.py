@@ -43,7 +43,7 @@ ON CONFLICT (number) DO UPDATE SET
     claimed_at = excluded.claimed_at, stripe_time = excluded.stripe_time, key_fingerprint = excluded.key_fingerprint,
     digest = excluded.digest, undo_at = NULL, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL,
     error_code = NULL, error_param = NULL, error_message = NULL, http_status = NULL, request_id = NULL, settled_at = NULL
-WHERE entry.status IN ({claimed})
+WHERE entry.status IN ({claimed}) AND excluded.generation >= entry.generation + (entry.status <> 'pending')
 """
 _ENTER = """
 INSERT INTO entry (number, line, source_id, email, owned_key, status) VALUES (?, ?, ?, ?, ?, 'pending')
@@ -107,17 +107,19 @@ class Writer:
     def write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
         """Claim and settle, in one commit: afterwards all of it is on disk, or none."""
         with translated(self._path), transaction(self._db):
+            self._let_go(claims, settled)
             if claims:
                 self._claim(claims)
             if settled:
                 self._settle(settled)
 
     def claim_again(self, numbers: Iterable[int]) -> None:
-        """Rows in doubt go out again under the key they have."""
+        """Rows in doubt go out again under the key they have; what their last attempt said holds no longer."""
         with translated(self._path), transaction(self._db):
             for chunk in _chunks(list(numbers), 500):
                 self._db.execute(
-                    f"UPDATE entry SET status = 'claimed' WHERE status = 'in_doubt' AND number IN ({_marks(chunk)})",  # noqa: S608 - marks only
+                    "UPDATE entry SET status = 'claimed', doubt = NULL, attempted_at = NULL "  # noqa: S608 - marks only
+                    f"WHERE status = 'in_doubt' AND number IN ({_marks(chunk)})",
                     chunk,
                 )
 
@@ -168,6 +170,11 @@ class Writer:
     @property
     def _hashing(self) -> bool:
         return self._purpose is not None and self._purpose.hash_emails
+
+    def _let_go(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
+        """Rows that were here before give up their e-mail first: two of them may be about to swap theirs."""
+        again = [(c.row,) for c in claims if c.generation] + [(s.number,) for s in settled if s.row is not None]
+        self._db.executemany("UPDATE entry SET owned_key = NULL WHERE number = ? AND owned_key IS NOT NULL", again)
 
     def _claim(self, claims: Sequence[Claim]) -> None:
         before = self._changes()
@@ -230,9 +237,25 @@ class Writer:
         )
         if self._hashing:
             self._db.executemany("UPDATE entry SET email = NULL WHERE number = ?", done + follow)
-        released = [(s.outcome.generation, s.number) for s in settled if isinstance(s.outcome, Released)]
-        self._db.executemany("UPDATE entry SET generation = ? WHERE number = ?", released)
-        self._db.executemany("DELETE FROM payload WHERE number = ?", [(number,) for _, number in released])
+        self._put_back([(s.outcome.generation, s.number) for s in settled if isinstance(s.outcome, Released)])
+        # The key that a duplicate was sent under before it was corrected is spent.
+        self._db.executemany(
+            "UPDATE entry SET generation = generation + 1 WHERE number = ? AND claimed_at IS NOT NULL", follow
+        )
+
+    def _put_back(self, released: Sequence[tuple[int, int]]) -> None:
+        """Rows that begin anew, never under a key of before; what they will own is open, so their duplicates begin anew."""
+        numbers = [(number,) for _, number in released]
+        self._db.executemany("UPDATE entry SET generation = max(generation, ?) WHERE number = ?", released)
+        self._db.executemany("DELETE FROM payload WHERE number = ?", numbers)
+        self._db.executemany(
+            "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
+            numbers,
+        )
+        self._db.executemany(
+            "UPDATE entry SET status = 'pending', owner = NULL, settled_at = NULL WHERE owner = ? AND status = 'duplicate'",
+            numbers,
+        )
 
     def _changes(self) -> int:
         return int(self._db.execute("SELECT total_changes()").fetchone()[0])

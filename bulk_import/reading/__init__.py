@@ -1,7 +1,7 @@
 """Reading a source: bytes to records, with everything that was decided on the way said aloud.
 
-    path ── Source (bytes, fingerprint) ── unpacked ── decoded ── whole lines ── records
-                                              └ detect() settles a Reading once; read() obeys it every time
+path ── Source (bytes, fingerprint) ── unpacked ── decoded ── whole lines ── records
+                                          └ detect() settles a Reading once; read() obeys it every time
 """
 
 from bulk_import.reading.detect import detect

@@ -52,7 +52,7 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     if split.lines > 1 and _swallows(line, start, split, cells, table):
         return _unclosed(line, start, 1, table)
     if len(cells) != table.width:
-        return _joined_by_cr(line, start, table) or Verdict(cells, split.lines, _width(len(cells), table))
+        return _joined_by_cr(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
     if split.stray and split.lines > 1:
         return Verdict([], split.lines, "a quote inside a quoted cell is not escaped, and the cell runs over lines")
     return Verdict(cells, split.lines)
@@ -138,7 +138,8 @@ def _joined_by_cr(line: Line, start: int, table: Table) -> Verdict | None:
     return None
 
 
-def _width(found: int, table: Table) -> str:
+def wrong_width(found: int, table: Table) -> str:
+    """The problem of a row with too few or too many cells."""
     cells = "cell" if found == 1 else "cells"
     return f"row has {found} {cells} where the header has {table.width}"
 

@@ -62,7 +62,12 @@ class DelimitedRows:
         """A chunk without quotes: every line is a record."""
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        columns, width, delimiter, header = self._reading.columns, self._table.width, self._reading.delimiter, self._header
+        columns, width, delimiter, header = (
+            self._reading.columns,
+            self._table.width,
+            self._reading.delimiter,
+            self._header,
+        )
         self._lines = text.split("\n")
         if not self._lines[-1]:
             self._lines.pop()

@@ -10,22 +10,23 @@ from pathlib import Path
 
 from bulk_import.errors import SourceError
 from bulk_import.model import Record
-from bulk_import.reading.dialect import USUAL, Candidate, named_by_sep_line, settle_dialect
+from bulk_import.reading.dialect import named_by_sep_line, settle_dialect
 from bulk_import.reading.encoding import settle_encoding
-from bulk_import.reading.header import Header, find_header, shown
+from bulk_import.reading.header import find_header
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, split_lines, whole_lines
 from bulk_import.reading.magic import refuse_known, refuse_markup
+from bulk_import.reading.saying import say
 from bulk_import.reading.settled import FORMATS, Notice, Overrides, Reading
 from bulk_import.reading.source import Source
+from bulk_import.reading.spreadsheet import MAGIC, detect_sheet, is_workbook
 from bulk_import.reading.unpack import compression_of, unpacked
 
 HEAD = 1 << 20
 """How many plain bytes detection looks at."""
 
 _WRAPPERS = ("data", "customers", "users", "accounts", "results", "items", "records", "rows")
-_NAMES = {"\t": "a tab", " ": "a blank", "\x1f": "U+001F", "\x01": "U+0001", "\x1e": "U+001E"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
     """
     place = Path(path)
     _check(overrides)
-    head = _head(place, overrides)
+    head = _head(place)
+    if overrides.format == "xlsx" or (head.data.startswith(MAGIC) and is_workbook(place)):
+        return detect_sheet(place, overrides)
     refuse_known(head.data, place)
     encoding = settle_encoding(head.data, overrides.encoding, place, head.whole)
     lines = _lines(head, encoding.name)
@@ -75,7 +78,7 @@ def _check(overrides: Overrides) -> None:
         raise SourceError("--skip-lines must not be negative; give it again.")
 
 
-def _head(path: Path, overrides: Overrides) -> Head:
+def _head(path: Path) -> Head:
     with Source.open(path) as source:
         chunks = source.chunks()
         first = next(chunks, b"")
@@ -144,7 +147,9 @@ def _json_reading(base: Reading, lines: list[str], path: Path) -> tuple[Reading,
             wrapping = wrapping or _wrapping(record)
             columns.update(dict.fromkeys(record.fields))
     if wrapping:
-        raise SourceError(f"{path} is one object with its records under {wrapping!r}; take them out: jq -c '.{wrapping}[]'.")
+        raise SourceError(
+            f"{path} is one object with its records under {wrapping!r}; take them out: jq -c '.{wrapping}[]'."
+        )
     what = "JSON: an array, or objects one after another" if array else "one JSON object a line"
     reading = replace(base, columns=tuple(columns), quote=None, header=False)
     return reading, [Notice("format", f"format is {what}.")]
@@ -169,16 +174,16 @@ def _delimited_reading(
     if not any(line.strip() for line in body):
         raise SourceError(f"{path} has nothing after the {skipped} lines of --skip-lines; skip fewer.")
     if body[0].startswith(OVERLONG):
-        raise SourceError(f"{path} has a first line longer than {LIMIT} characters; it is no table, or its line ends are lost.")
+        raise SourceError(
+            f"{path} has a first line longer than {LIMIT} characters; it is no table, or its line ends are lost."
+        )
     delimiter = overrides.delimiter or ("\t" if overrides.format == "tsv" else None)
     sep = named_by_sep_line(body[0]) if overrides.skip_lines is None else None
     ranked = settle_dialect(body[1:] if sep else body, delimiter or sep, overrides.quote)
     best = ranked[0]
     if sep:
         skipped, body = skipped + 1, body[1:]
-    header = find_header(
-        best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped
-    )
+    header = find_header(best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped)
     dialect = best.dialect
     reading = replace(
         base,
@@ -191,48 +196,4 @@ def _delimited_reading(
         columns=header.columns,
         kinds=header.kinds,
     )
-    return reading, _said(reading, header, ranked, lines)
-
-
-def _said(reading: Reading, header: Header, ranked: tuple[Candidate, ...], lines: list[str]) -> list[Notice]:
-    notices = [Notice("delimiter", _delimiter_said(reading))]
-    if reading.quote is None:
-        notices.append(Notice("quote", "quotes are ordinary characters here: cells are not quoted."))
-    elif reading.quote != '"':
-        notices.append(Notice("quote", f"cells are quoted with {reading.quote}."))
-    if reading.escape == "backslash":
-        notices.append(Notice("escape", "quotes inside cells are escaped with a backslash."))
-    if reading.line_ending not in ("LF", "CRLF"):
-        notices.append(Notice("line-ending", f"lines end with {reading.line_ending}."))
-    if above := [line for line in lines[: reading.skip_lines] if line.strip()]:
-        count = f"{len(above)} line{'s' if len(above) > 1 else ''}"
-        notices.append(Notice("skipped", f"{count} above the table skipped, beginning with {shown(above[0])}."))
-    if not header.names:
-        notices.append(Notice("header", f"there is no header: columns are {', '.join(header.columns[:3])} and so on."))
-    if header.unnamed:
-        notices.append(Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}."))
-    rival = _rival(ranked)
-    if rival:
-        notices.append(
-            Notice("delimiter-close", f"{_mark(rival)} came close as delimiter: look at the first rows as read.")
-        )
-    return notices
-
-
-def _rival(ranked: tuple[Candidate, ...]) -> str | None:
-    best, others = ranked[0], ranked[1:]
-    for other in others:
-        same = other.dialect.delimiter == best.dialect.delimiter[:1] or other.width == 1
-        if not same and other.dialect.delimiter in USUAL and other.score > 0.9 * best.score:
-            return other.dialect.delimiter
-    return None
-
-
-def _delimiter_said(reading: Reading) -> str:
-    if len(reading.columns) == 1:
-        return "there is one column, so no delimiter."
-    return f"delimiter is {_mark(reading.delimiter)}, giving {len(reading.columns)} columns."
-
-
-def _mark(delimiter: str) -> str:
-    return _NAMES.get(delimiter, f"'{delimiter}'".replace("\t", "<tab>"))
+    return reading, list(say(reading, header, ranked, lines[: reading.skip_lines]))

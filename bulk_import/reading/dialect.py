@@ -137,7 +137,7 @@ def _scored(lines: Sequence[str], dialect: Dialect, weight: float) -> Candidate:
     if not usual and (len(good) < 0.9 * len(rows) or len(rows[0].cells) != width):
         return Candidate(dialect, rows, width, 0.0)
     starts = 1.0 if len(rows[0].cells) == width else 0.95
-    share = len(good) / _counted(rows, good[0].line, good[-1].line)
+    share = len(good) / (_counted(rows, good[0].line, good[-1].line) if len(good) > 1 else len(rows))
     return Candidate(dialect, rows, width, share * _worth(good, dialect) * width / (width + 1) * weight * starts)
 
 

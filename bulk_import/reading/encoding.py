@@ -137,7 +137,7 @@ def _is_utf_8(line: bytes) -> bool:
 
 def likely_encoding(data: bytes) -> str:
     """What `--encoding` would probably be for bytes that are not UTF-8; a suggestion, never used unasked."""
-    high = [run for run in re.findall(rb"[\x80-\xff]+", data[: 1 << 18])]
+    high = re.findall(rb"[\x80-\xff]+", data[: 1 << 18])
     longest = sum(len(run) for run in high) / max(1, len(high))
     for name in ("shift_jis", "gb18030", "euc_kr") if longest >= 4 else ():
         if _mostly_east_asian(data[: 1 << 16], name):
@@ -150,7 +150,12 @@ def likely_encoding(data: bytes) -> str:
 
 def _only_punctuation(runs: list[bytes]) -> bool:
     """Whether the bytes below 0xA0 are those that stand for quotes, dashes and the euro in cp1252."""
-    return all(byte in b"\x80\x82\x84\x85\x8a\x8c\x8e\x91\x92\x93\x94\x95\x96\x97\x99\x9a\x9c\x9e\x9f" for run in runs for byte in run if byte < 0xA0)
+    return all(
+        byte in b"\x80\x82\x84\x85\x8a\x8c\x8e\x91\x92\x93\x94\x95\x96\x97\x99\x9a\x9c\x9e\x9f"
+        for run in runs
+        for byte in run
+        if byte < 0xA0
+    )
 
 
 def _mostly_east_asian(data: bytes, name: str) -> bool:

@@ -43,7 +43,9 @@ def find_header(
         columns = tuple(f"column_{number}" for number in range(1, width + 1))
         return Header(first.line, False, columns, _kinds(body, len(columns)))
     if first.broken:
-        raise SourceError(f"{name} has a header with a quote left open, on line {above + first.line + 1}; mend that line.")
+        raise SourceError(
+            f"{name} has a header with a quote left open, on line {above + first.line + 1}; mend that line."
+        )
     body = rows[start + 1 :]
     if asked is None and _is_data(first, body, width):
         raise SourceError(
@@ -135,9 +137,7 @@ def _email_at(row: SampleRow) -> int:
     return next((number for number, cell in enumerate(row.cells, 1) if kind_of(cell) == "email"), 1)
 
 
-def _named(
-    row: SampleRow, body: Sequence[SampleRow], name: str, above: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _named(row: SampleRow, body: Sequence[SampleRow], name: str, above: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The column names, and which of them had to be made up."""
     if odd := [cell for cell in row.cells if not readable(cell)]:
         raise SourceError(

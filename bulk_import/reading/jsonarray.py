@@ -66,7 +66,9 @@ class _Scan:
         elif mark in "[{":
             self.open.append(mark)
         if len(self.open) > _DEEPEST:
-            raise SourceError(f"{path} nests deeper than {_DEEPEST} brackets on line {line}; it is no list of customers.")
+            raise SourceError(
+                f"{path} nests deeper than {_DEEPEST} brackets on line {line}; it is no list of customers."
+            )
 
     def take(self, text: str, line: int) -> None:
         """Add a piece to the element; of an element beyond the limit only the size is kept."""

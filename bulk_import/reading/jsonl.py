@@ -16,7 +16,14 @@ DEEPEST = 32
 
 _SAFE = 2**53
 _ODD_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_TYPES = {list: "an array", str: "a text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
+_TYPES = {
+    list: "an array",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
 
 
 class _Refused(ValueError):

@@ -26,7 +26,12 @@ _MAGIC = (
     (b"\x1f\x8b", "packed twice with gzip", "unpack it once"),
     (b"\x28\xb5\x2f\xfd", "packed twice", "unpack it once"),
 )
-_MARKUP = (("<!doctype html", "a web page"), ("<html", "a web page"), ("<table", "a web page"), ("<?xml", "an XML document"))
+_MARKUP = (
+    ("<!doctype html", "a web page"),
+    ("<html", "a web page"),
+    ("<table", "a web page"),
+    ("<?xml", "an XML document"),
+)
 _SAMPLE = 1 << 16
 _CONTROLS = bytes(code for code in range(2, 27) if code not in b"\t\n\r\f\x1a")
 

@@ -15,6 +15,7 @@ from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import decoded, whole_lines
 from bulk_import.reading.settled import Notice, Overrides, Reading
 from bulk_import.reading.source import Source
+from bulk_import.reading.spreadsheet import read_sheet
 from bulk_import.reading.unpack import unpacked
 
 
@@ -24,6 +25,8 @@ def read(source: Source, reading: Reading) -> Iterator[Record]:
     Raises `SourceError` when the rest cannot be read at all (packed data cut short, the wrong encoding
     throughout), and what `Source` raises when the file is not the one it was.
     """
+    if reading.format == "xlsx":
+        return read_sheet(source, reading)
     blocks = unpacked(source.chunks(), reading.compression, source.path, reading.max_bytes)
     texts = whole_lines(decoded(blocks, reading.encoding))
     match reading.format:

@@ -57,6 +57,7 @@ class Reading:
     kinds: tuple[str, ...] = ()
     line_ending: str = "LF"
     max_bytes: int | None = None
+    sheet: str | None = None
 
     def to_json(self) -> str:
         """The reading as one line of JSON, for the ledger's job row."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ from bulk_import.errors import SourceError
 
 STEP = 1 << 18
 """Most bytes that are unpacked at a time."""
+
+ZSTD_STEP = 1 << 10
+"""Packed bytes given to zstd at a time: it cannot bound what comes out, which is at most 32 MiB for so few."""
+
+ZSTD_WINDOW = 1 << 27
+"""Most bytes that zstd may look back, as its own command line allows."""
 
 TRUSTED = 64 << 20
 """Unpacked bytes below which no ratio is suspicious."""
@@ -40,8 +47,8 @@ def unpacked(chunks: Iterable[bytes], compression: str | None, path: Path, max_b
             bound.count(len(chunk), len(chunk))
             yield chunk
         return
-    unpack = _gunzip if compression == "gzip" else _unzstd
-    yield from unpack(chunks, path, bound)
+    step = _gzip_step if compression == "gzip" else _zstd_step(path)
+    yield from _members(chunks, step, compression, path, bound)
 
 
 class Bound:
@@ -59,9 +66,7 @@ class Bound:
         self.taken += taken
         self.given += given
         if self._max is not None and self.given > self._max:
-            raise SourceError(
-                f"{self._path} holds more than {self._max} bytes; raise --max-bytes if that is expected."
-            )
+            raise SourceError(f"{self._path} holds more than {self._max} bytes; raise --max-bytes if that is expected.")
         bomb = self._packed and self.given > TRUSTED and self.given > RATIO * self.taken
         if bomb and self._max is None:
             raise SourceError(
@@ -70,79 +75,77 @@ class Bound:
             )
 
 
-def _gunzip(chunks: Iterable[bytes], path: Path, bound: Bound) -> Iterator[bytes]:
-    unpacker: Any = zlib.decompressobj(wbits=31)
-    members, opened = 0, False
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one step of unpacking gave: the plain bytes, the packed ones left, and whether a member ended."""
+
+    plain: bytes
+    rest: bytes
+    ended: bool
+
+
+Unpack = Callable[[Any, bytes], tuple[Any, _Step]]
+"""One step with a decompressor (None at a member's beginning), which comes back for the next step."""
+
+
+def _members(chunks: Iterable[bytes], unpack: Unpack, name: str, path: Path, bound: Bound) -> Iterator[bytes]:
+    """The members of a packed file one after another, as several packed files joined make one."""
+    state: Any = None
+    begun = False
     for chunk in chunks:
         bound.count(len(chunk), 0)
         rest = chunk
         while rest:
-            if not opened and members and not (rest := rest.lstrip(b"\0")):
-                break
-            if not opened and members and not _starts_member(rest):
-                raise SourceError(f"{path} has other data after its gzip part; unpack it yourself and look at its end.")
-            opened = True
+            if state is None and begun:
+                rest = _next_member(rest, name, path)
+                if not rest:
+                    break
+            begun = True
             try:
-                plain = unpacker.decompress(rest, STEP)
-            except zlib.error as error:
+                state, step = unpack(state, rest)
+            except (zlib.error, ValueError) as error:
                 raise _broken(path, bound, str(error)) from error
-            bound.count(0, len(plain))
-            if plain:
-                yield plain
-            rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-            if unpacker.eof:
-                unpacker, opened, members = zlib.decompressobj(wbits=31), False, members + 1
-            elif not plain and not rest:
-                break
-    if opened:
+            bound.count(0, len(step.plain))
+            if step.plain:
+                yield step.plain
+            rest = step.rest
+            state = None if step.ended else state
+    if state is not None:
         raise _broken(path, bound, "it ends in the middle")
 
 
-def _starts_member(rest: bytes) -> bool:
-    return b"\x1f\x8b".startswith(rest[:2])
+def _next_member(rest: bytes, name: str, path: Path) -> bytes:
+    """The bytes from the next member on; padding with NULs is allowed, anything else is not."""
+    rest = rest.lstrip(b"\0")
+    magic = next(magic for magic, known in MAGIC.items() if known == name)
+    if rest and not magic.startswith(rest[: len(magic)]):
+        raise SourceError(f"{path} has other data after its {name} part; unpack it yourself and look at its end.")
+    return rest
 
 
-def _unzstd(chunks: Iterable[bytes], path: Path, bound: Bound) -> Iterator[bytes]:
-    zstandard = optional("zstandard", "zst", path)
-    feed = _Feed(chunks, bound)
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(feed, read_across_frames=True) as reader:
-            while plain := reader.read(STEP):
-                bound.count(0, len(plain))
-                yield plain
-    except zstandard.ZstdError as error:
-        raise _broken(path, bound, str(error)) from error
-    if not feed.complete(zstandard):
-        raise _broken(path, bound, "it ends in the middle")
+def _gzip_step(state: Any, rest: bytes) -> tuple[Any, _Step]:
+    unpacker = state or zlib.decompressobj(wbits=31)
+    plain = unpacker.decompress(rest, STEP)
+    return unpacker, _Step(plain, unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail, unpacker.eof)
 
 
-class _Feed:
-    """A file-like face for chunks, for a library that wants to call `read`."""
+def _zstd_step(path: Path) -> Unpack:
+    library = optional("zstandard", "zst", path)
 
-    def __init__(self, chunks: Iterable[bytes], bound: Bound) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-        self._bound = bound
-        self._check: Any = None
-        self._seen: list[bytes] = []
+    def step(state: Any, rest: bytes) -> tuple[Any, _Step]:
+        unpacker = state or library.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
+        try:
+            plain = unpacker.decompress(rest[:ZSTD_STEP])
+        except library.ZstdError as error:
+            raise ValueError(str(error)) from error
+        return unpacker, _Step(plain, unpacker.unused_data + rest[ZSTD_STEP:], unpacker.eof)
 
-    def read(self, size: int) -> bytes:
-        """At most *size* bytes, none at the end."""
-        if not self._rest:
-            self._rest = next(self._chunks, b"")
-            self._bound.count(len(self._rest), 0)
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return piece
-
-    def complete(self, library: Any) -> bool:
-        """Whether nothing was left over."""
-        return not self._rest and library is not None
+    return step
 
 
 def _broken(path: Path, bound: Bound, why: str) -> SourceError:
     return SourceError(
-        f"{path} is damaged or cut short within its first {bound.taken} bytes ({why}); "
-        "transfer or export it again."
+        f"{path} is damaged or cut short within its first {bound.taken} bytes ({why}); transfer or export it again."
     )
 
 

@@ -1,0 +1,59 @@
+"""What commands on a known ledger share: the account they are to reach, who watches them, and how they end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulk_import.cli.progress import PlainLines, Silent
+from bulk_import.errors import LedgerRefuses, UsageError
+
+if TYPE_CHECKING:
+    from bulk_import.cli.invocation import Invocation
+    from bulk_import.cli.settling import Given
+    from bulk_import.ledger import Purpose
+    from bulk_import.options import Connecting
+    from bulk_import.report.summary import Summary
+
+
+def purpose_of(path: Path) -> Purpose:
+    """What the ledger at *path* is for; raises `LedgerRefuses` where it holds no import."""
+    from bulk_import.ledger import Reader, open_for_reading
+
+    reader = Reader(open_for_reading(path), path)
+    try:
+        purpose = reader.purpose()
+    finally:
+        reader.close()
+    if purpose is None:
+        raise LedgerRefuses(f"the ledger {path} holds no import yet; run the import first")
+    return purpose
+
+
+def connecting_of(given: Given, purpose: Purpose) -> Connecting:
+    """Key and server for a ledger: server, connected account and kind are the ledger's unless said otherwise."""
+    from bulk_import.cli.connecting import settle_connecting
+
+    if purpose.simulated:
+        return settle_connecting(given, os.environ, simulate=True)
+    known = {
+        "api_base": given["api_base"] or purpose.api_base,
+        "stripe_account": given["stripe_account"] or purpose.stripe_account,
+    }
+    return settle_connecting({**given, **known}, os.environ, dry_run=purpose.dry_run)
+
+
+def reporting_to(call: Invocation, *, json: bool) -> Silent:
+    """Who watches a command that is no run: nobody while a program reads, else a line every 30 seconds."""
+    if json and call.output.is_closed:
+        raise UsageError("standard output is closed, so --json has nowhere to write; open it or leave --json out.")
+    return Silent() if json or call.quiet else PlainLines(call.messages, call.verbosity)
+
+
+def tell_ending(call: Invocation, summary: Summary, *, json: bool) -> None:
+    """Say why the command ended early, if it did, and to a person what to type next."""
+    if summary.reason is not None:
+        call.messages.complain(summary.reason)
+    if summary.next is not None and not json:
+        call.tell(f"next: {summary.next}")

@@ -1,0 +1,126 @@
+"""`undo`: delete the customers that a ledger created and nobody has touched since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bulk_import.cli.events import to_json
+from bulk_import.cli.invocation import Invocation, invocation
+from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
+from bulk_import.cli.terminal import safe
+from bulk_import.report.table import aligned, duration, grid
+
+if TYPE_CHECKING:
+    from bulk_import.report.summary import Summary
+    from bulk_import.undoing import Agree, Listing, Undone, UndoOptions
+
+SHOWN = 20
+"""Customers left that the table names; `--json` names more and `export --what all` every one."""
+
+
+@click.command(
+    "undo",
+    epilog=examples(
+        "bulk-import undo customers.csv.ledger.db",
+        "bulk-import undo customers.csv.dry-run.db --yes",
+    ),
+)
+@click.argument("ledger", type=PATH)
+@pacing_options
+@connecting_options
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Delete the customers that LEDGER created and nobody has touched since; lists them first, and asks."""
+    from bulk_import.cli.carrying import quieten
+    from bulk_import.cli.known import reporting_to, tell_ending
+    from bulk_import.undoing import undo_job
+
+    call = invocation(ctx)
+    observer = reporting_to(call, json=given["json"])
+    quieten()
+    undone, summary = undo_job(_options(ctx, given), observer, agreeing(call, yes=given["yes"]))
+    if given["json"]:
+        call.output.line(to_json(described(undone, summary)))
+    else:
+        call.tell(*shown(undone, summary))
+    tell_ending(call, summary, json=given["json"])
+    return summary.exit_code
+
+
+def _options(ctx: click.Context, given: dict[str, Any]) -> UndoOptions:
+    from bulk_import.cli.known import connecting_of, purpose_of
+    from bulk_import.cli.settling import settle_pacing
+    from bulk_import.undoing import UndoOptions
+
+    connecting = connecting_of(given, purpose_of(given["ledger"]))
+    return UndoOptions(
+        given["ledger"], settle_pacing(ctx, given, connecting), connecting, given["batch_size"],
+        invocation(ctx).command_line,
+    )  # fmt: skip
+
+
+def agreeing(call: Invocation, *, yes: bool) -> Agree:
+    """What lists the customers and then asks, unless *yes* was said beforehand."""
+
+    def agree(listing: Listing) -> bool:
+        from bulk_import.cli.connecting import asked
+
+        call.tell(*opening(listing))
+        return yes or asked(f"Delete these {listing.customers:,} customers for good?")
+
+    return agree
+
+
+def opening(listing: Listing) -> list[str]:
+    """What is about to be deleted, and where."""
+    mode = "simulated" if listing.simulated else "LIVE" if listing.livemode else "test mode"
+    name = f"{listing.account} ({safe(listing.account_name)})" if listing.account_name else listing.account
+    lines = [f"{listing.ledger}: created {listing.customers:,} customers in {name}, {mode}"]
+    lines += [f"  row {row} -> {customer}" for row, customer in listing.first]
+    if listing.customers > len(listing.first):
+        lines.append(f"  and {listing.customers - len(listing.first):,} more")
+    if listing.unfinished:
+        lines.append(f"{listing.unfinished:,} of them may be deleted already: an earlier undo was cut short")
+    if listing.in_doubt:
+        lines.append(f"{listing.in_doubt:,} rows are in doubt and stay as they are: settle them first, then undo again")
+    return [*lines, "whoever was touched since is left and named"]
+
+
+def described(undone: Undone, summary: Summary) -> dict[str, Any]:
+    """Everything the table shows, as values for JSON."""
+    return {
+        "ledger": summary.ledger,
+        "exit_code": summary.exit_code,
+        "customers": undone.customers,
+        "deleted": undone.deleted,
+        "already_deleted": undone.gone,
+        "left": undone.left_count,
+        "left_because": dict(undone.left),
+        "left_first": [{"row": row, "customer_id": customer, "why": why} for row, customer, why in undone.left_first],
+        "in_doubt": summary.in_doubt,
+        "requests": summary.requests,
+        "requests_by_endpoint": summary.requests_by_endpoint,
+        "seconds": summary.seconds,
+        "next": summary.next,
+        "reason": summary.reason,
+    }
+
+
+def shown(undone: Undone, summary: Summary) -> list[str]:
+    """The table: what was deleted, what was left, and the first of those by name."""
+    pairs = [("customers", f"{undone.customers:,}"), ("deleted", f"{undone.deleted:,}")]
+    if undone.gone:
+        pairs.append(("deleted before", f"{undone.gone:,}"))
+    pairs.append(("left", f"{undone.left_count:,}"))
+    if summary.in_doubt:
+        pairs.append(("in doubt", f"{summary.in_doubt:,}"))
+    pairs += [("requests", f"{summary.requests:,}"), ("time", duration(summary.seconds)), ("ledger", summary.ledger)]
+    lines = aligned(pairs)
+    if undone.left_count:
+        cells = [(f"{row}", customer, why) for row, customer, why in undone.left_first[:SHOWN]]
+        more = f", the first {SHOWN}" if undone.left_count > SHOWN else ""
+        lines += [f"what is left{more}:", *grid(("row", "customer", "because"), cells)]
+    return lines

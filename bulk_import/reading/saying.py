@@ -1,0 +1,54 @@
+"""What was decided about a delimited text, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bulk_import.reading.dialect import USUAL, Candidate
+from bulk_import.reading.header import Header, shown
+from bulk_import.reading.settled import Notice, Reading
+
+_NAMES = {"\t": "a tab", " ": "a blank"}
+
+
+def say(reading: Reading, header: Header, ranked: Sequence[Candidate], above: Sequence[str]) -> Iterator[Notice]:
+    """The notices of a settled reading; *above* holds the lines over the table."""
+    yield Notice("delimiter", _delimiter(reading))
+    if reading.quote is None:
+        yield Notice("quote", "quotes are ordinary characters here: cells are not quoted.")
+    elif reading.quote != '"':
+        yield Notice("quote", f"cells are quoted with {reading.quote}.")
+    if reading.escape == "backslash":
+        yield Notice("escape", "quotes inside cells are escaped with a backslash.")
+    if reading.line_ending not in ("LF", "CRLF"):
+        ends = "lines end in more than one way" if reading.line_ending == "mixed" else "lines end with CR"
+        yield Notice("line-ending", f"{ends}.")
+    if filled := [line for line in above if line.strip()]:
+        count = f"{len(filled)} line{'s' if len(filled) > 1 else ''}"
+        yield Notice("skipped", f"{count} above the table skipped, beginning with {shown(filled[0])}.")
+    if not header.names:
+        more = ", …" if len(header.columns) > 3 else ""
+        yield Notice("header", f"there is no header: columns are called {', '.join(header.columns[:3])}{more}.")
+    if header.unnamed:
+        yield Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}.")
+    if rival := _rival(ranked):
+        yield Notice("delimiter-close", f"{_mark(rival)} came close as delimiter: look at the first rows as read.")
+
+
+def _delimiter(reading: Reading) -> str:
+    if len(reading.columns) == 1:
+        return "there is one column, so no delimiter."
+    return f"delimiter is {_mark(reading.delimiter)}, giving {len(reading.columns)} columns."
+
+
+def _mark(delimiter: str) -> str:
+    return _NAMES.get(delimiter, repr(delimiter))
+
+
+def _rival(ranked: Sequence[Candidate]) -> str | None:
+    best, others = ranked[0], ranked[1:]
+    for other in others:
+        same = best.dialect.delimiter.strip(" ").startswith(other.dialect.delimiter) or other.width == 1
+        if not same and other.dialect.delimiter in USUAL and other.score > 0.9 * best.score:
+            return other.dialect.delimiter
+    return None

@@ -1,0 +1,154 @@
+"""Excel workbooks (.xlsx), cell by cell as text, through python-calamine (the `xlsx` extra)."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, time
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from bulk_import.errors import SourceError
+from bulk_import.model import Record
+from bulk_import.reading.damage import readable, trimmed, wrong_width
+from bulk_import.reading.dialect import SampleRow
+from bulk_import.reading.header import Header, find_header
+from bulk_import.reading.settled import Notice, Overrides, Reading
+from bulk_import.reading.source import Source
+from bulk_import.reading.table import looks_like_units, table_of
+from bulk_import.reading.unpack import Bound, optional
+
+MAGIC = b"PK\x03\x04"
+_EXACT = 2**53
+_SAMPLE_ROWS = 120
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether the file is a ZIP archive with an Excel workbook inside."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notice, ...]]:
+    """Settle how to read a workbook: its first sheet with anything in it, and the header."""
+    with Source.open(path) as source:
+        book = _open(b"".join(source.chunks()), path, overrides.max_bytes)
+    filled = [name for name in book.sheet_names if book.get_sheet_by_name(name).start is not None]
+    if not filled:
+        raise SourceError(f"{path} has no sheet with anything in it; give one with at least one row.")
+    skipped = overrides.skip_lines or 0
+    sample = _sample(book, filled[0], skipped)
+    if not sample:
+        raise SourceError(f"{path} has nothing after the {skipped} lines of --skip-lines; skip fewer.")
+    width = max(_used(row.cells) for row in sample)
+    fixed = overrides.skip_lines is not None
+    header = find_header(sample, width, overrides.header, fixed, str(path), skipped)
+    reading = Reading(
+        "xlsx",
+        quote=None,
+        skip_lines=skipped + header.line,
+        header=header.names,
+        columns=header.columns,
+        kinds=header.kinds,
+        max_bytes=overrides.max_bytes,
+        sheet=filled[0],
+    )
+    return reading, tuple(_said(header, filled))
+
+
+def read_sheet(source: Source, reading: Reading) -> Iterator[Record]:
+    """One record for each row that holds anything; `line` is the row's number in the sheet."""
+    book = _open(b"".join(source.chunks()), source.path, reading.max_bytes)
+    table = table_of(reading)
+    number = 0
+    for line, row in enumerate(_rows(book, reading.sheet or ""), 1):
+        cells = [_text(value) for value in row]
+        if line <= reading.skip_lines + reading.header or not any(cell.strip() for cell in cells):
+            continue
+        number += 1
+        cells = trimmed(cells, table.width) + [""] * (table.width - len(cells))
+        record = Record(number, line, dict(zip(reading.columns, cells, strict=False)))
+        problem = _problem(row, cells, number, reading)
+        yield record if problem is None else replace(record, problem=problem)
+
+
+def _open(data: bytes, path: Path, max_bytes: int | None) -> Any:
+    calamine = optional("python_calamine", "xlsx", path)
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        Bound(path, max_bytes, packed=True).count(len(data), size)
+        return calamine.CalamineWorkbook.from_filelike(BytesIO(data))
+    except (calamine.CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
+        raise SourceError(f"{path} is not a readable workbook ({error}); save it again as .xlsx or as CSV.") from error
+
+
+def _rows(book: Any, sheet: str) -> Iterator[list[Any]]:
+    return iter(book.get_sheet_by_name(sheet).iter_rows())
+
+
+def _sample(book: Any, sheet: str, skipped: int) -> list[SampleRow]:
+    rows: list[SampleRow] = []
+    blank = False
+    for at, row in enumerate(_rows(book, sheet)):
+        if at < skipped or len(rows) == _SAMPLE_ROWS:
+            continue
+        cells = tuple(_text(value) for value in row)
+        if any(cell.strip() for cell in cells):
+            rows.append(SampleRow(at - skipped, cells, after_blank=blank))
+        blank = not any(cell.strip() for cell in cells)
+    return rows
+
+
+def _used(cells: tuple[str, ...]) -> int:
+    return max((number for number, cell in enumerate(cells, 1) if cell.strip()), default=0)
+
+
+def _text(value: Any) -> str:
+    """A cell as text, written as a person would: no `.0` behind whole numbers, ISO dates."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) <= _EXACT else repr(value)
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _problem(row: list[Any], cells: list[str], number: int, reading: Reading) -> str | None:
+    table = table_of(reading)
+    if len(cells) > table.width:
+        return wrong_width(len(cells), table)
+    if reading.header and tuple(cells) == table.columns:
+        return "the row repeats the header"
+    if number == 1 and looks_like_units(cells):
+        return "the row names units or types, not a customer"
+    for column, value, cell in zip(reading.columns, row, cells, strict=False):
+        if isinstance(value, float) and abs(value) > _EXACT:
+            return f"number in column {column!r} has lost digits in the spreadsheet; store it as text"
+        if not readable(cell):
+            return f"a control character in column {column!r}"
+    return None
+
+
+def _said(header: Header, filled: list[str]) -> Iterator[Notice]:
+    yield Notice("format", f"format is an Excel workbook; sheet {filled[0]!r} is read.")
+    if len(filled) > 1:
+        yield Notice("sheets", f"{len(filled) - 1} more sheets are not read: {', '.join(map(repr, filled[1:4]))}.")
+    if header.line:
+        yield Notice("skipped", f"the table begins in row {header.line + 1}; what stands above it is skipped.")
+    if header.unnamed:
+        yield Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}.")

@@ -1,0 +1,128 @@
+"""`verify`: re-reads Stripe and proves every pairing of a ledger; it changes nothing there."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from bulk_import.emails import email_key
+from bulk_import.engine import Ended, Engine
+from bulk_import.existing.choice import estimate
+from bulk_import.existing.pages import PAGE
+from bulk_import.existing.snapshot import FIRST_CUSTOMER
+from bulk_import.ledger import PAIRED, Purpose, Span, Tally
+from bulk_import.model import Status
+from bulk_import.opening import this_boot
+from bulk_import.options import Connecting, Observer, Pacing
+from bulk_import.report.summary import OK, SOME_FAILED, Summary
+from bulk_import.session import Session, quoted
+from bulk_import.verify import AFTERWARDS, CURSORS, Known, Proof, Prover, slices
+
+WORTH_ESTIMATING = PAGE
+"""Older customers from which on it is worth asking how large the account is, to list it instead of retrieving them."""
+
+LEAST_PAGES = 10
+"""Pages of later customers that are read however few rows the ledger has."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """Everything `verify` was asked for; account, mode and API base come from the ledger."""
+
+    ledger: Path
+    pacing: Pacing = field(default_factory=Pacing)
+    connecting: Connecting = field(default_factory=Connecting)
+    batch_size: int = 100
+    command_line: str = "bulk-import verify"
+
+
+def verify_job(options: VerifyOptions, observer: Observer) -> tuple[Proof, Summary]:
+    """Hold every pairing of the ledger against what Stripe shows, and say what is off.
+
+    Raises `BulkImportError` for whatever makes it impossible before anything was read.
+    """
+    job = _VerifyJob(options, observer)
+    summary = anyio.run(job.main)
+    return job.proof, summary
+
+
+class _VerifyJob(Session):
+    """`verify`: lists where that is cheaper than a retrieve for each customer, else retrieves."""
+
+    verb = "verify"
+    sends = False
+
+    def __init__(self, options: VerifyOptions, observer: Observer) -> None:
+        super().__init__(options.connecting, options.pacing, observer, options.command_line)
+        self.options = options
+        self.proof = Proof()
+
+    async def course(self, engine: Engine) -> None:
+        """Open the ledger, meet Stripe, and read."""
+        purpose = self.take_known_ledger(self.options.ledger)
+        self.begin_command(this_boot())
+        tally = self.reader.tally()
+        self.proof.rows = sum(tally.count(status) for status in PAIRED)
+        self.watch.rows = self.proof.rows
+        span = self.pairings.span()
+        if not self.proof.rows and span is None:
+            self.observer.notice("nothing", "no row of this ledger has a customer; nothing to verify")
+            return
+        await self.reach_same_account(purpose)
+        prover = self._prover(engine, purpose)
+        if span is not None:
+            await self._list(engine, prover, span, self.proof.rows - tally.count(Status.CREATED))
+        await prover.retrieve_rest(self.options.batch_size, self.gate.max_in_flight)
+
+    def tell_progress(self) -> None:
+        """Count the pairings that were looked at."""
+        self.watch.counts = {Status.CREATED: self.proof.judged}
+        super().tell_progress()
+
+    def _prover(self, engine: Engine, purpose: Purpose) -> Prover:
+        known = Known(purpose.token, purpose.livemode, lambda email: purpose.owned_key(email_key(email)))
+        return Prover(engine.ask, engine.together, self.offload, self.pairings, known, self.proof, purpose.rows)
+
+    async def _list(self, engine: Engine, prover: Prover, span: Span, older: int) -> None:
+        """List everybody made during the ledger's work, older ones if that is cheaper, and those who came later."""
+        begin = None
+        if older >= WORTH_ESTIMATING:
+            customers = await estimate(engine.ask, int(time.time()))
+            begin = FIRST_CUSTOMER if customers is not None and math.ceil(customers / PAGE) <= older else None
+        await prover.list_all(slices(span, min(CURSORS, math.ceil(self.proof.rows / PAGE) or 1), begin))
+        later, most = int(span.last) + AFTERWARDS, max(LEAST_PAGES, self.proof.rows)
+        if later <= time.time():
+            await prover.list_later(later, most)
+        if self.proof.bounded:
+            self.observer.notice(
+                "bounded",
+                f"more customers came after this ledger's work than {most} requests show, so the newest "
+                f"{most * PAGE:,} of them alone were looked through for its marker",
+            )
+
+    # Closing.
+
+    def rows_left(self) -> int:
+        """Rows of the source that have no customer and so nothing to verify."""
+        return self.reader.tally().count(Status.PENDING)
+
+    def code(self, ended: Ended, tally: Tally, left: int) -> int:
+        """1 when anything is off, 0 when every pairing is proven; rows in doubt have no pairing yet."""
+        if ended.signal is not None or ended.error is not None:
+            return super().code(ended, tally, left)
+        return SOME_FAILED if self.proof.counts else OK
+
+    def following(self, summary: Summary) -> str | None:
+        """Look at the ledger when something is off, fetch the map when all is proven."""
+        ledger = quoted(str(self.path))
+        match summary.exit_code:
+            case 0:
+                return f"bulk-import export {ledger} --what map"
+            case 1:
+                return f"bulk-import export {ledger} --what all"
+            case _:
+                return self.line

@@ -1,0 +1,444 @@
+"""The ledger as a file: private, locked, refused when it is anything else, and without what it should have forgotten."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from bulk_import.errors import LedgerRefuses, LedgerUnwritable
+from bulk_import.ledger import (
+    Connection,
+    Lock,
+    Reader,
+    Writer,
+    is_locked,
+    open_for_reading,
+    open_for_writing,
+)
+from bulk_import.ledger.schema import APPLICATION_ID, VERSION
+from bulk_import.model import Claim, Created, Customer, Duplicate, Existing, Failed, InDoubt, Released, Settled, Status
+from tests.ledger_samples import NOW, claim, email_of, invalid, ledger, purpose, refusal, row
+
+SECRET = "Zanzibar-Quagmire-7781"
+
+
+@pytest.fixture(autouse=True)
+def _usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+# Private.
+
+
+def test_the_ledger_and_all_files_beside_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    lock = Lock(path)
+    with ledger(path) as (writer, _):
+        writer.write([claim(1)], [])
+        names = ["", "-wal", "-shm", ".lock"]
+        assert [oct(mode(beside(path, ending))) for ending in names] == [oct(0o600)] * 4
+    lock.release()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["l.db"]
+    with open_closed_for_reading(path):
+        assert all(mode(p) == 0o600 for p in tmp_path.iterdir())
+
+
+@contextmanager
+def open_closed_for_reading(path: Path) -> Iterator[Reader]:
+    reader = Reader(open_for_reading(path), path)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def test_the_folder_of_a_ledger_is_left_as_it_was(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    with ledger(tmp_path / "l.db"):
+        assert mode(tmp_path) == 0o750
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_symlinked_ledger_is_refused_and_what_it_points_to_untouched(tmp_path: Path, dangling: bool) -> None:
+    target, path = tmp_path / "target", tmp_path / "l.db"
+    if not dangling:
+        target.write_bytes(b"mine")
+    path.symlink_to(target)
+    for open_it in (open_for_writing, open_for_reading):
+        with pytest.raises(LedgerRefuses, match="symbolic link"):
+            open_it(path)
+    assert target.exists() is not dangling
+    assert dangling or target.read_bytes() == b"mine"
+
+
+def test_a_symlinked_lock_is_refused_and_what_it_points_to_untouched(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("mine")
+    (tmp_path / "l.db.lock").symlink_to(target)
+    with pytest.raises(LedgerRefuses, match="symbolic link"):
+        Lock(tmp_path / "l.db")
+    assert target.read_text() == "mine"
+
+
+def test_a_folder_is_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(LedgerUnwritable):
+        open_for_writing(tmp_path)
+    with pytest.raises(LedgerRefuses):
+        open_for_reading(tmp_path)
+
+
+def test_a_named_pipe_is_no_ledger(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "l.db")
+    with pytest.raises(LedgerRefuses, match="not a regular file"):
+        open_for_writing(tmp_path / "l.db")
+
+
+def test_a_missing_ledger_is_not_made_by_looking_at_it(tmp_path: Path) -> None:
+    with pytest.raises(LedgerRefuses, match="not there"):
+        open_for_reading(tmp_path / "l.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Refused.
+
+
+def refused(path: Path, word: str) -> None:
+    """Both ways of opening refuse the file with *word* and leave it as it was."""
+    before = path.read_bytes()
+    for open_it in (open_for_writing, open_for_reading):
+        with pytest.raises(LedgerRefuses, match=word) as caught:
+            open_it(path)
+        assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def full_ledger(path: Path) -> None:
+    with ledger(path, purpose(rows=400)) as (writer, _):
+        writer.write([claim(n) for n in range(1, 401)], [])
+
+
+def test_a_newer_schema_is_refused_naming_both_versions(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    full_ledger(path)
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+    refused(path, f"schema {VERSION + 1}, this one knows {VERSION}")
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE customers (id)")
+    db.close()
+    refused(path, "no ledger of this tool")
+
+
+@pytest.mark.parametrize("content", [b"name,email\nAda,ada@example.com\n" * 40, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "l.db"
+    path.write_bytes(content)
+    refused(path, "damaged or no ledger")
+
+
+@pytest.mark.parametrize("left", [100, 4096, 5000, 0.5])
+def test_a_truncated_ledger_is_refused(tmp_path: Path, left: float) -> None:
+    path = tmp_path / "l.db"
+    full_ledger(path)
+    size = path.stat().st_size
+    os.truncate(path, int(left if left > 1 else size * left))
+    refused(path, "damaged or no ledger")
+
+
+def test_a_ledger_whose_last_bytes_are_missing_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    full_ledger(path)
+    os.truncate(path, path.stat().st_size - 10)
+    with pytest.raises(LedgerRefuses, match="its end is missing"):
+        open_for_writing(path)
+
+
+def test_an_empty_file_becomes_a_ledger_but_is_none_to_look_at(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    path.touch(mode=0o600)
+    with pytest.raises(LedgerRefuses, match="not a ledger"):
+        open_for_reading(path)
+    with ledger(path) as (_, reader):
+        assert reader.purpose() == purpose()
+
+
+def test_a_ledger_marks_itself_so_that_other_programs_can_tell(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    full_ledger(path)
+    assert path.read_bytes()[68:72] == APPLICATION_ID.to_bytes(4, "big")
+
+
+# One process.
+
+HOLDER = """
+import sys
+from pathlib import Path
+from bulk_import.ledger import Lock
+lock = Lock(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_process_on(path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+    finally:
+        holder.stdin.close()
+        holder.stdout.close()
+        holder.wait(timeout=20)
+
+
+def test_a_ledger_in_use_is_refused_naming_pid_and_host_until_its_holder_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with another_process_on(path) as holder:
+        who = f"pid {holder.pid} on {socket.gethostname()}"
+        with pytest.raises(LedgerRefuses, match=f"in use by {who}"):
+            Lock(path)
+        assert is_locked(path) == who
+        holder.kill()
+        holder.wait(timeout=20)
+        assert is_locked(path) is None
+        lock = Lock(path)
+        assert is_locked(path) == f"pid {os.getpid()} on {socket.gethostname()}"
+        lock.release()
+
+
+def test_a_lock_that_was_given_back_leaves_nothing_and_can_be_taken_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        lock = Lock(tmp_path / "l.db")
+        lock.release()
+        assert is_locked(tmp_path / "l.db") is None
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_the_ledger_does_not_give_the_lock_back(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    lock = Lock(path)
+    with ledger(path):
+        pass
+    with pytest.raises(LedgerRefuses):
+        Lock(path)
+    lock.release()
+
+
+def test_two_ledgers_in_one_folder_do_not_lock_each_other(tmp_path: Path) -> None:
+    locks = [Lock(tmp_path / name) for name in ("a.db", "b.db")]
+    assert all(is_locked(tmp_path / name) for name in ("a.db", "b.db"))
+    for lock in locks:
+        lock.release()
+
+
+def test_a_ledger_can_be_looked_at_while_it_is_written_and_looking_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, _), open_closed_for_reading(path) as reader:
+        writer.write([claim(1)], [])
+        assert reader.tally().count(Status.IN_DOUBT) == 1
+        writer.write([], [Settled(1, Created("cus_1"))])
+        assert reader.tally().count(Status.CREATED) == 1
+        with pytest.raises(LedgerUnwritable):
+            Writer(open_for_reading(path), path, lambda: NOW).forget("cus_1")
+
+
+# A disk that refuses.
+
+
+@contextmanager
+def no_room_beyond(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_says_so_and_what_was_written_before_stays(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path, purpose(rows=999)) as (writer, reader):
+        writer.write([claim(1)], [])
+        with no_room_beyond(path.stat().st_size), pytest.raises(LedgerUnwritable, match="cannot be written"):
+            writer.write([claim(n) for n in range(2, 999)], [Settled(1, Created("cus_1"))])
+        assert [c.row for c in reader.claims([Status.CLAIMED])] == [1]
+        writer.write([], [Settled(1, Created("cus_1"))])
+    with ledger(path) as (_, reader):
+        assert reader.tally().by_status == {Status.CREATED: 1}
+
+
+def test_a_read_only_ledger_says_that_it_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    full_ledger(path)
+
+    def read_only(name: str) -> Connection:
+        return sqlite3.connect(f"file:{name}?mode=ro", uri=True, isolation_level=None)
+
+    writer = Writer(read_only(str(path)), path, lambda: NOW)
+    writer.adopt(purpose())
+    with pytest.raises(LedgerUnwritable, match="cannot be written"):
+        writer.write([], [Settled(1, Created("cus_1"))])
+    with suppress(LedgerUnwritable):
+        writer.close()
+
+
+def test_a_place_where_nothing_can_be_made_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LedgerUnwritable, match="cannot be written"):
+        Lock(tmp_path / "missing" / "l.db")
+    with pytest.raises(LedgerUnwritable, match="cannot be written"):
+        open_for_writing(tmp_path / "missing" / "l.db")
+
+
+# What is forgotten.
+
+
+def bytes_of(path: Path) -> bytes:
+    """Everything on disk that belongs to the ledger."""
+    return b"".join(p.read_bytes() for p in sorted(path.parent.iterdir()) if p.name.startswith(path.name))
+
+
+def secret_claim(number: int, generation: int = 0) -> Claim:
+    fields = {"E-mail": email_of(number), "Note": f"{SECRET} {number}" * 3}
+    params = {"email": email_of(number), "description": f"{SECRET} {number}" * 3}
+    return claim(number, generation, params=params, fields=fields)
+
+
+def settle_many(path: Path, count: int, *, hashing: bool = False) -> None:
+    """Import people by the batch, each batch settled while the next is claimed, as a run does."""
+    with ledger(path, purpose(rows=count, hash_emails=hashing)) as (writer, _):
+        _settle_all(writer, count)
+        assert SECRET.encode() in bytes_of(path)
+
+
+def _settle_all(writer: Writer, count: int) -> None:
+    previous: list[Settled] = []
+    for start in range(1, count + 1, 50):
+        numbers = range(start, min(start + 50, count + 1))
+        writer.write([secret_claim(n) for n in numbers], previous)
+        previous = [Settled(n, Existing(f"cus_{n}") if n % 7 == 0 else Created(f"cus_{n}")) for n in numbers]
+    writer.write([], previous)
+
+
+def test_after_a_clean_end_no_parameter_of_a_settled_row_is_left_in_any_file(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    settle_many(path, 400)
+    assert SECRET.encode() not in bytes_of(path)
+    assert email_of(13).encode() in bytes_of(path)
+
+
+def test_after_a_kill_the_next_start_leaves_no_parameter_of_a_settled_row(tmp_path: Path) -> None:
+    path, after = tmp_path / "l.db", tmp_path / "after" / "l.db"
+    after.parent.mkdir()
+    with ledger(path, purpose(rows=400)) as (writer, _):
+        _settle_all(writer, 400)
+        for ending in ("", "-wal"):
+            shutil.copyfile(beside(path, ending), beside(after, ending))
+    assert SECRET.encode() in bytes_of(after)
+    db = open_for_writing(after)
+    assert SECRET.encode() not in bytes_of(after)
+    db.close()
+
+
+def test_what_is_not_settled_keeps_what_replay_and_retry_need(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, _):
+        writer.write([secret_claim(n) for n in (1, 2, 3)], [])
+        writer.write([], [Settled(2, Failed(refusal())), Settled(3, InDoubt(refusal()))])
+    with ledger(path) as (_, reader):
+        assert [c.params["description"][: len(SECRET)] for c in reader.claims([Status.CLAIMED, Status.IN_DOUBT])] == [
+            SECRET
+        ] * 2
+        assert [r.number for r in reader.records([1, 2, 3])] == [1, 2, 3]
+
+
+def test_fields_of_duplicates_and_invalid_rows_go_when_no_one_can_need_them(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, reader):
+        writer.write([claim(1), claim(2)], [Settled(3, Duplicate(1), row(3, email_of(1)))])
+        writer.write([], [Settled(4, Duplicate(2), row(4, email_of(2))), Settled(5, invalid(5), invalid(5))])
+        writer.write([], [Settled(1, Created("cus_1")), Settled(2, Failed(refusal()))])
+        writer.write([], [Settled(6, Duplicate(1), row(6, email_of(1)))])
+        assert [r.number for r in reader.records(range(1, 7))] == [2, 4, 5]
+        assert [line.row for line, _ in reader.failures()] == [2, 4, 5]
+        writer.write([claim(2, 1)], [])
+        writer.write([], [Settled(2, Created("cus_2"))])
+        assert [r.number for r in reader.records(range(1, 7))] == [5]
+
+
+def test_a_released_row_leaves_nothing_of_its_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, _):
+        writer.write([secret_claim(1)], [])
+        writer.write([], [Settled(1, Released(0))])
+    assert SECRET.encode() not in bytes_of(path)
+
+
+def test_with_hashed_emails_no_email_of_a_settled_row_is_left_in_any_file(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    settle_many(path, 400, hashing=True)
+    left = bytes_of(path)
+    assert [n for n in range(1, 401) if f"{email_of(n)}".encode() in left] == []
+
+
+def test_with_hashed_emails_duplicates_and_the_accounts_customers_leave_no_email_either(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path, purpose(hash_emails=True)) as (writer, reader):
+        writer.remember([Customer("cus_9", "nine@example.com", 5, livemode=False)], ["nine@example.com"])
+        writer.write([claim(1)], [Settled(2, Duplicate(1), row(2, email_of(1)))])
+        writer.write([], [Settled(3, Existing("cus_9"), row(3)), Settled(1, Created("cus_1"))])
+        hashed = writer.owned_key(email_of(1)) or ""
+        assert reader.owners([hashed])[hashed].number == 1
+        assert len(hashed) == 32
+        assert writer.owned_key(email_of(2)) != hashed
+        nine = writer.owned_key("nine@example.com") or ""
+        assert [c.id for c in reader.customers([nine])[nine]] == ["cus_9"]
+    assert b"@example.com" not in bytes_of(path)
+
+
+def test_with_hashed_emails_a_row_in_doubt_keeps_its_email_until_it_is_settled(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path, purpose(hash_emails=True)) as (writer, reader):
+        writer.write([claim(1)], [])
+        writer.write([], [Settled(1, InDoubt(refusal()))])
+        assert [c.email for c in reader.claims([Status.IN_DOUBT])] == [email_of(1)]
+        writer.write([], [Settled(1, Created("cus_1"))])
+        assert [line.email for line in reader.lines([1])] == [None]
+
+
+def test_an_undone_commit_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, reader):
+        with pytest.raises(LedgerRefuses):
+            writer.write([claim(1)], [Settled(9, Created("cus_1"))])
+        writer.write([claim(2)], [])
+        assert [c.row for c in reader.claims([Status.CLAIMED])] == [2]

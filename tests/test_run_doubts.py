@@ -1,0 +1,145 @@
+"""The end-of-run sweep: what was made is adopted, what was surely not made is sent anew, the rest stays in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bulk_import.options import Pacing
+from bulk_import.simulator import Fault
+from tests.virtual_run import World, check_promises, people
+from tests.virtual_stripe import EPOCH, Arrival, Trouble
+
+HER = "person3@example.com"
+FOUR_TRIES = Pacing(rate=20.0, concurrency=16, max_attempts=4)
+
+
+def _to_her(trouble: Trouble, attempts: int = 10_000) -> Callable[[Arrival], Trouble | None]:
+    return lambda a: trouble if a.endpoint == "create" and a.email == HER and a.attempt <= attempts else None
+
+
+@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
+@pytest.mark.parametrize("name", ["act-then-drop", "truncate", "act-after-giveup"])
+def test_somebody_made_whose_every_answer_was_lost_is_adopted(tmp_path: Path, name: str, hashed: bool) -> None:
+    world = World(tmp_path, people(20))
+    world.stripe.misbehave = _to_her(Fault(name, acts=True))
+    run = world.run(hash_emails=hashed)
+    assert run.exit_code == 0
+    assert run.said("sweep")
+    assert check_promises(world, run) == {"created": 20}
+
+
+def test_a_replayed_500_that_acted_is_adopted_without_another_request_to_create(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20))
+    world.stripe.misbehave = _to_her(Fault("500", acts=True), attempts=1)
+    run = world.run()
+    assert check_promises(world, run) == {"created": 20}
+    assert len([a for a in run.creates() if a.email == HER]) == 2
+
+
+@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
+@pytest.mark.parametrize("marker", [True, False], ids=["marker", "no marker"])
+def test_a_replayed_500_that_did_not_act_is_sent_anew_under_another_key(
+    tmp_path: Path, marker: bool, hashed: bool
+) -> None:
+    world = World(tmp_path, [*people(20), "Person3@EXAMPLE.com,Twice"])
+    world.stripe.misbehave = _to_her(Fault("500", acts=False), attempts=1)
+    world.stripe.misbehave = _once(world.stripe.misbehave)
+    run = world.run(marker=marker, hash_emails=hashed, batch_size=50)
+    assert check_promises(world, run) == {"created": 20, "duplicate": 1}
+    keys = [a.key for a in run.creates() if a.email == HER]
+    assert len(keys) == 3
+    assert len(set(keys)) == 2
+    assert run.seconds > 30.0, "absence was believed before every attempt must have ended"
+
+
+def _once(misbehave: Callable[[Arrival], Trouble | None]) -> Callable[[Arrival], Trouble | None]:
+    met: list[Trouble] = []
+
+    def only_first(arrival: Arrival) -> Trouble | None:
+        trouble = None if met else misbehave(arrival)
+        met.extend([trouble] if trouble else [])
+        return trouble
+
+    return only_first
+
+
+def test_a_row_gets_three_new_keys_a_run_and_is_then_left_in_doubt(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20))
+    world.stripe.misbehave = _to_her(Fault("500", acts=False), attempts=1)
+    run = world.run()
+    assert run.exit_code == 6
+    assert check_promises(world, run) == {"created": 19, "in_doubt": 1}
+    assert len({a.key for a in run.creates() if a.email == HER}) == 4
+    world.stripe.misbehave = None
+    again = world.run()
+    assert again.exit_code == 0
+    assert check_promises(world, again) == {"created": 20}
+
+
+@pytest.mark.parametrize("acts", [False, True], ids=["nothing done", "done"])
+@pytest.mark.parametrize("name", ["reset", "act-then-drop", "502html", "503"])
+def test_a_doubt_that_nothing_settles_stays_and_the_next_run_settles_it(tmp_path: Path, name: str, acts: bool) -> None:
+    world = World(tmp_path, people(20))
+    fault = (
+        Fault("act-then-drop", acts=True) if acts else Fault("reset" if name == "act-then-drop" else name, acts=False)
+    )
+    world.stripe.misbehave = _to_her(fault)
+    run = world.run(pacing=FOUR_TRIES)
+    tally = check_promises(world, run)
+    if tally.get("in_doubt"):
+        assert run.exit_code == 6
+        world.stripe.misbehave = None
+        world.wait(60.0)
+        again = world.run()
+        assert again.exit_code == 0
+    assert check_promises(world) == {"created": 20}
+
+
+def test_a_doubt_whose_key_has_expired_is_looked_for_and_sent_anew(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20))
+    world.stripe.misbehave = _to_her(Fault("reset", acts=False))
+    assert world.run(pacing=FOUR_TRIES).exit_code == 6
+    world.stripe.misbehave = None
+    world.wait(25 * 3600.0)
+    run = world.run()
+    assert check_promises(world, run) == {"created": 20}
+    [sent] = run.creates()
+    assert str(sent.params["metadata[bulk_import]"]).endswith(":3:1")
+
+
+def test_twins_are_reported_and_the_oldest_is_taken(tmp_path: Path) -> None:
+    world = World(tmp_path, people(5))
+    world.stripe.misbehave = _to_her(Fault("reset", acts=False))
+    assert world.run(pacing=FOUR_TRIES).exit_code == 6
+    world.stripe.misbehave = None
+    twins = []
+    for generation in (0, 1):
+        metadata = {"bulk_import": f"{world.token}:3:{generation}"}
+        twins.append(world.stripe.create(HER, EPOCH + world.seconds, metadata=metadata))
+        world.wait(5.0)
+    world.strangers.add(twins[1])
+    world.wait(25 * 3600.0)
+    run = world.run()
+    assert check_promises(world, run) == {"created": 5}
+    assert world.lines()[2].customer_id == twins[0]
+    [said] = run.said("twins")
+    assert "row 3" in said
+    assert twins[1] in said
+
+
+def test_a_stranger_with_the_same_email_and_time_keeps_a_doubt_open(tmp_path: Path) -> None:
+    world = World(tmp_path, people(5))
+    world.stripe.misbehave = _to_her(Fault("reset", acts=False))
+    assert world.run(pacing=FOUR_TRIES).exit_code == 6
+    world.stripe.misbehave = None
+    stranger = world.stranger(HER)
+    world.wait(25 * 3600.0)
+    run = world.run()
+    assert run.exit_code == 6
+    assert check_promises(world, run) == {"created": 4, "in_doubt": 1}
+    assert stranger in str(world.lines()[2].error_message)
+    assert "metadata" in str(world.lines()[2].error_message)
+    assert not run.creates()

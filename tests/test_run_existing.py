@@ -1,0 +1,198 @@
+"""Who is in the file twice and who is in Stripe already: one customer for each person, whichever way it is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bulk_import.options import Pacing
+from bulk_import.simulator import Call, Fault
+from tests.virtual_run import World, check_promises, people
+from tests.virtual_stripe import EPOCH, Arrival, Trouble, VirtualStripe, refused
+
+LEARNING = ["snapshot", "search", "auto"]
+
+
+def _there(*numbers: int) -> list[str]:
+    """Rows for people who were in the account from the start, whatever letter case their e-mail has there."""
+    return [f"existing.{n:06d}@example.com,There" for n in numbers]
+
+
+def test_later_rows_with_an_email_follow_the_first_one_over_batches(tmp_path: Path) -> None:
+    rows = people(7)
+    rows += ["PERSON2@EXAMPLE.com,Again", "person7@example.com,Again", "nobody,Invalid", "person2@Example.com,Again"]
+    rows += ["nobody,Invalid", *people(2, first=8)]
+    world = World(tmp_path, rows)
+    run = world.run(batch_size=3)
+    assert check_promises(world, run) == {"created": 9, "duplicate": 3, "invalid": 2}
+    owners = {line.row: line.duplicate_of for line in world.lines() if line.status == "duplicate"}
+    assert owners == {8: 2, 9: 7, 11: 2}
+    assert [line.customer_id for line in world.lines() if line.row in (2, 8, 11)] == [world.lines()[1].customer_id] * 3
+
+
+@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
+@pytest.mark.parametrize("dedupe", LEARNING)
+def test_people_in_the_account_are_found_in_any_letter_case(tmp_path: Path, dedupe: str, hashed: bool) -> None:
+    rows = [*people(5), *_there(1, 2, 3, 4, 999), "Existing.000003@Example.com,Twice", *people(5, first=6)]
+    world = World(tmp_path, rows, VirtualStripe(existing=1000))
+    run = world.run(dedupe=dedupe, batch_size=3, hash_emails=hashed)
+    assert check_promises(world, run) == {"created": 10, "existing": 5, "duplicate": 1}
+    assert run.exit_code == 0
+
+
+def test_lookup_finds_who_has_exactly_this_email(tmp_path: Path) -> None:
+    rows = [*people(5), *_there(2, 6), *people(5, first=6)]
+    world = World(tmp_path, rows, VirtualStripe(existing=1000))
+    run = world.run(dedupe="lookup", batch_size=3)
+    assert check_promises(world, run) == {"created": 10, "existing": 2}
+    assert len([a for a in run.arrivals if a.endpoint == "list"]) == 12
+
+
+@pytest.mark.parametrize("dedupe", ["snapshot", "search", "lookup"])
+def test_of_several_customers_with_an_email_the_oldest_is_taken_and_the_line_says_so(
+    tmp_path: Path, dedupe: str
+) -> None:
+    world = World(tmp_path, people(3), VirtualStripe(existing=20))
+    oldest = world.stranger("person2@example.com")
+    for _ in range(119):
+        world.wait(1.0)
+        world.stranger("person2@example.com")
+    world.wait(60.0)
+    run = world.run(dedupe=dedupe)
+    assert check_promises(world, run) == {"created": 2, "existing": 1}
+    line = world.lines()[1]
+    assert line.customer_id == oldest
+    assert "120 customers" in str(line.error_message)
+
+
+@pytest.mark.parametrize("dedupe", ["snapshot", "search"])
+def test_somebody_who_signs_up_while_the_run_goes_on_is_seen(tmp_path: Path, dedupe: str) -> None:
+    world = World(tmp_path, people(90), VirtualStripe(existing=500))
+    world.stripe.misbehave = _signing_up_at(world, 1003.0, "Person80@Example.com")
+    run = world.run(dedupe=dedupe, batch_size=5, pacing=Pacing(rate=20.0, concurrency=4))
+    assert check_promises(world, run) == {"created": 89, "existing": 1}
+    assert world.status(80) == "existing"
+
+
+def _signing_up_at(world: World, moment: float, email: str) -> Callable[[Arrival], Trouble | None]:
+    def look_on(arrival: Arrival) -> Trouble | None:
+        if arrival.at >= moment and not done:
+            done.append(world.stripe.create(email, EPOCH + arrival.at))
+            world.strangers.update(done)
+        return None
+
+    done: list[str] = []
+    return look_on
+
+
+def test_a_large_account_is_read_in_slices_side_by_side_and_whole(tmp_path: Path) -> None:
+    rows = _there(*range(1, 3001, 7))
+    world = World(tmp_path, rows, VirtualStripe(existing=3000))
+    run = world.run(dedupe="snapshot", batch_size=100)
+    assert check_promises(world, run) == {"existing": len(rows)}
+    lists = [a for a in run.arrivals if a.endpoint == "list"]
+    assert len({(a.params.get("created[gte]"), a.params.get("created[lt]")) for a in lists}) > 4
+    assert 30 <= len(lists) <= 55
+
+
+def test_search_does_not_read_the_whole_account_though_nobody_came_lately(tmp_path: Path) -> None:
+    world = World(tmp_path, [*_there(5, 6), *people(10)], VirtualStripe(existing=20_000))
+    run = world.run(dedupe="search")
+    assert check_promises(world, run) == {"created": 10, "existing": 2}
+    assert len([a for a in run.arrivals if a.endpoint == "list"]) < 10
+
+
+def test_auto_searches_a_large_account_and_lists_a_small_one(tmp_path: Path) -> None:
+    large = World(tmp_path, people(10), VirtualStripe(existing=3000), name="a")
+    small = World(tmp_path, people(10), VirtualStripe(existing=30), name="b")
+    assert large.run(dedupe="auto").said("dedupe") == ["search"]
+    assert small.run(dedupe="auto").said("dedupe") == ["snapshot"]
+    check_promises(large)
+    check_promises(small)
+
+
+def test_auto_lists_the_account_where_search_is_refused(tmp_path: Path) -> None:
+    world = World(tmp_path, [*people(10), *_there(1)], VirtualStripe(existing=3000))
+    world.stripe.misbehave = lambda a: refused(400, None) if a.endpoint == "search" else None
+    run = world.run(dedupe="auto")
+    assert run.said("dedupe") == ["snapshot"]
+    assert check_promises(world, run) == {"created": 10, "existing": 1}
+
+
+def test_a_reading_of_the_account_is_used_again_within_the_hour_and_what_it_says_is_confirmed(tmp_path: Path) -> None:
+    world = World(tmp_path, [*people(20), *_there(1, 2), "gone@example.com,Gone", "moved@example.com,Moved"])
+    world.stripe = VirtualStripe(existing=1500)
+    world.strangers = set(world.stripe.account.customers)
+    gone, moved = world.stranger("gone@example.com"), world.stranger("moved@example.com")
+    world.wait(10.0)
+    world.stripe.misbehave = lambda a: refused(401, None) if a.endpoint == "create" and a.nth > 5 else None
+    first = world.run(dedupe="snapshot", pacing=Pacing(rate=20.0, concurrency=1))
+    assert first.exit_code == 4
+    world.stripe.misbehave = None
+    world.wait(1200.0)
+    world.stripe.delete(gone, EPOCH + world.seconds)
+    _change_email(world, moved, "elsewhere@example.com")
+    run = world.run(dedupe="snapshot")
+    assert check_promises(world, run) == {"created": 22, "existing": 2}
+    assert len([a for a in run.arrivals if a.endpoint == "list"]) < 6
+    assert len([a for a in run.arrivals if a.endpoint == "retrieve"]) >= 4
+
+
+def _change_email(world: World, customer: str, email: str) -> None:
+    headers = {"authorization": "Bearer sk_test_somebody_else"}
+    call = Call("POST", f"/v1/customers/{customer}", {"email": email}, headers)
+    assert world.stripe.account.handle(call, EPOCH + world.seconds).status == 200
+
+
+def test_a_reading_of_newcomers_that_was_cut_short_hides_none_of_them(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20), VirtualStripe(existing=50))
+    world.stripe.misbehave = lambda a: refused(401, None) if a.endpoint == "create" else None
+    assert world.run(dedupe="snapshot").exit_code == 4
+    world.wait(30.0)
+    world.stranger("person15@example.com")
+    world.wait(1500.0)
+    for n in range(250):
+        world.stranger(f"signup{n}@example.com")
+    world.wait(5.0)
+    # The first of the three pages arrives, the second one meets a server that refuses the key.
+    world.stripe.misbehave = lambda a: refused(401, None) if "starting_after" in a.params else None
+    assert world.run(dedupe="snapshot").exit_code == 4
+    world.stripe.misbehave = None
+    run = world.run(dedupe="snapshot")
+    assert check_promises(world, run) == {"created": 19, "existing": 1}
+    assert world.status(15) == "existing"
+
+
+@pytest.mark.parametrize("dedupe", ["snapshot", "search"])
+def test_refuse_fails_the_row_and_names_who_is_there(tmp_path: Path, dedupe: str) -> None:
+    world = World(
+        tmp_path, [*people(5), *_there(3, 4), "EXISTING.000003@example.com,Again"], VirtualStripe(existing=10)
+    )
+    run = world.run(dedupe=dedupe, on_existing="refuse", batch_size=3)
+    assert check_promises(world, run) == {"created": 5, "failed": 2, "duplicate": 1}
+    assert run.exit_code == 1
+    assert "cus_" in str(world.lines()[5].error_message)
+
+
+def test_create_makes_another_customer_for_who_is_there(tmp_path: Path) -> None:
+    world = World(tmp_path, [*people(5), *_there(3, 4)], VirtualStripe(existing=10))
+    run = world.run(dedupe="snapshot", on_existing="create")
+    assert check_promises(world, run) == {"created": 7}
+    assert len(world.stripe.account.customers) == 17
+
+
+@pytest.mark.parametrize("marker", [True, False], ids=["marker", "no marker"])
+def test_a_doubt_about_somebody_made_anew_is_not_settled_by_who_was_there_before(tmp_path: Path, marker: bool) -> None:
+    world = World(tmp_path, people(5), VirtualStripe(existing=10))
+    before = world.stranger("person3@example.com")
+    world.wait(3600.0)
+    unsure = Fault("500", acts=False)
+    world.stripe.misbehave = lambda a: (
+        unsure if a.endpoint == "create" and a.email == "person3@example.com" and a.nth == 3 else None
+    )
+    run = world.run(dedupe="snapshot", on_existing="create", marker=marker)
+    assert run.exit_code == 0
+    assert check_promises(world, run) == {"created": 5}
+    assert world.lines()[2].customer_id != before

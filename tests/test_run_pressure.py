@@ -1,0 +1,44 @@
+"""Bounded channels and group commits: the source is read no faster than it is sent, the disk is asked now and then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulk_import.options import Pacing
+from tests.virtual_run import World, check_promises, people
+from tests.virtual_stripe import VirtualStripe
+
+
+@pytest.mark.parametrize(("batch_size", "concurrency"), [(3, 4), (10, 8), (50, 16)])
+def test_the_source_is_never_read_far_ahead_of_what_is_sent(tmp_path: Path, batch_size: int, concurrency: int) -> None:
+    world = World(tmp_path, people(150))
+    run = world.run(batch_size=batch_size, pacing=Pacing(rate=20.0, concurrency=concurrency))
+    assert check_promises(world, run) == {"created": 150}
+    ahead = max(read - sent for read, sent in run.read)
+    assert ahead <= 2 * batch_size + 2 * concurrency + 1
+
+
+def test_a_slow_disk_is_asked_far_less_often_than_there_are_rows(tmp_path: Path) -> None:
+    world = World(tmp_path, people(400), VirtualStripe(latency=0.3))
+    pacing = Pacing(rate=200.0, rate_is_explicit=True, concurrency=64)
+    run = world.run(batch_size=100, disk=0.1, pacing=pacing)
+    assert check_promises(world, run, cap=200.0) == {"created": 400}
+    assert run.group_commits < 50
+
+
+def test_a_slow_disk_does_not_slow_what_is_sent(tmp_path: Path) -> None:
+    world = World(tmp_path, people(150))
+    run = world.run(batch_size=100, disk=0.1, pacing=Pacing(rate=20.0))
+    assert check_promises(world, run) == {"created": 150}
+    assert run.seconds < 1.1 * 150 / 20.0 + 1.0
+
+
+def test_the_cap_is_used_and_never_exceeded_retries_and_questions_included(tmp_path: Path) -> None:
+    world = World(tmp_path, people(300), VirtualStripe(existing=150))
+    run = world.run(dedupe="snapshot", batch_size=100, pacing=Pacing(rate=20.0))
+    assert check_promises(world, run) == {"created": 300}
+    first = next(n for n, arrival in enumerate(run.arrivals) if arrival.endpoint == "create")
+    starts = world.starts[first : run.sends]
+    assert (len(starts) - 1) / (starts[-1] - starts[0]) / 20.0 >= 0.97
