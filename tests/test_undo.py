@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from bulk_import.digest import changed_fields, digest_of
+from bulk_import.errors import LedgerRefuses
 from bulk_import.existing import customer_from
-from bulk_import.ledger import Pairing, Pairings, open_for_writing
+from bulk_import.ledger import Pairing, Pairings, Reader, open_for_writing
 from bulk_import.model import MARKER, Status
 from bulk_import.undo import Gone, Known, Left, Untouched, judge
 from tests.by_hand import customer_of, imported, lines, people, touch
-from tests.rig import Simulated, check_promises, command, environment, simulated, tool
+from tests.cli_calls import Program, calling, small_ledger
+from tests.rig import KEY, Simulated, check_promises, command, environment, simulated, tool
 from tests.virtual_run import World
 from tests.virtual_run import people as virtual_people
 from tests.virtual_stripe import EPOCH, VirtualStripe
@@ -156,6 +158,53 @@ def test_a_digest_gives_away_no_value_and_differs_from_ledger_to_ledger() -> Non
     assert json.loads(text)["email"] != json.loads(digest_of(SENT, b"x" * 16))["email"]
 
 
+# The ledger.
+
+
+def test_an_undone_row_and_its_duplicates_go_back_to_the_start_under_the_next_generation(tmp_path: Path) -> None:
+    path = small_ledger(tmp_path / "l.db")
+    db = open_for_writing(path)
+    pairings = Pairings(db, path, lambda: 5.0)
+    pairings.begin_undo([1])
+    assert (pairings.unfinished(), pairings.of_rows([1])[1].undo_at) == (1, 5.0)
+    pairings.settle_undo([(1, "cus_1")], [])
+    assert pairings.unfinished() == 0
+    undone = pairings.of_rows([1])[1]
+    assert (undone.status, undone.customer_id, undone.email_key, undone.digest) == (Status.PENDING, None, None, {})
+    reader = Reader(db, path)
+    assert reader.next_generations([1, 2]) == {1: 1, 2: 1}
+    assert [line.status for line in reader.lines([1, 2, 4])] == ["pending", "pending", "duplicate"]
+    assert reader.owners(["p1@example.com"]) == {}
+    db.close()
+
+
+@pytest.mark.parametrize(("row", "customer"), [(1, "cus_other"), (3, "cus_1"), (2, "cus_1")])
+def test_only_a_created_row_with_that_customer_can_be_undone(tmp_path: Path, row: int, customer: str) -> None:
+    path = small_ledger(tmp_path / "l.db")
+    db = open_for_writing(path)
+    pairings = Pairings(db, path, lambda: 5.0)
+    with pytest.raises(LedgerRefuses, match="nothing of this was written"):
+        pairings.settle_undo([(1, "cus_1"), (row, customer)], [])
+    assert pairings.of_rows([1])[1].status is Status.CREATED
+    db.close()
+
+
+def test_a_row_that_was_left_stays_created_and_says_why(tmp_path: Path) -> None:
+    path = small_ledger(tmp_path / "l.db")
+    db = open_for_writing(path)
+    pairings = Pairings(db, path, lambda: 5.0)
+    pairings.begin_undo([1])
+    pairings.settle_undo([], [(1, "undo left it: its marker is gone")])
+    line = next(Reader(db, path).lines([1]))
+    assert (line.status, line.customer_id, line.error_message) == (
+        "created",
+        "cus_1",
+        "undo left it: its marker is gone",
+    )
+    assert pairings.unfinished() == 0
+    db.close()
+
+
 # End to end: what the account really holds is the judge.
 
 
@@ -244,17 +293,41 @@ def test_a_deleted_customer_that_search_still_shows_is_no_match_for_the_next_run
     assert not {line.customer_id for line in world.lines()}.intersection(first.values())
 
 
-def test_nothing_is_deleted_unasked_with_a_live_key_or_in_another_account(tmp_path: Path) -> None:
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    program = calling(capsys, monkeypatch)
+    monkeypatch.setenv("STRIPE_API_KEY", KEY)
+    return program
+
+
+def test_nothing_is_deleted_unasked_with_a_live_key_or_in_another_account(
+    call: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with simulated(*FAST) as server, simulated(*FAST) as another:
         ledger = imported(server, people(tmp_path / "p.csv", 2))
-        unasked = undo(ledger)
-        assert unasked.returncode == 2
-        assert f"row 1 -> {customer_of(ledger, 1)}" in unasked.stderr
-        live = undo(ledger, "--yes", env=environment(STRIPE_API_KEY="sk_live_0123456789abcdef"))
-        assert (live.returncode, "live key" in live.stderr) == (2, True)
-        elsewhere = undo(ledger, "--yes", "--api-base", another.url)
-        assert elsewhere.returncode == 4
-        assert "another account or mode" in elsewhere.stderr
+        unasked = call("undo", ledger)
+        assert unasked.code == 2
+        assert f"row 1 -> {customer_of(ledger, 1)}" in unasked.err
+        assert "pass --yes" in unasked.err
+        elsewhere = call("undo", ledger, "--yes", "--api-base", another.url)
+        assert elsewhere.code == 4
+        assert "another account or mode" in elsewhere.err
+        monkeypatch.setenv("STRIPE_API_KEY", "sk_live_0123456789abcdef")
+        live = call("undo", ledger, "--yes")
+        assert (live.code, "live key" in live.err) == (2, True)
         assert len(server.customers()) == 2
         assert not [a for a in (*server.arrivals(), *another.arrivals()) if a["endpoint"] == "delete"]
         assert set(statuses(ledger).values()) == {"created"}
+
+
+def test_a_person_is_shown_whom_it_is_about_and_may_decline(
+    call: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    answers: list[bool] = []
+    monkeypatch.setattr("bulk_import.cli.connecting.can_ask", lambda: True)
+    monkeypatch.setattr("click.confirm", lambda text, **_: answers.append(text.startswith("Delete these 1 ")))
+    said = call("undo", ledger)
+    assert (said.code, answers) == (2, [True])
+    assert "row 1 -> cus_1" in said.err
+    assert "acct_1 (Example), test mode" in said.err

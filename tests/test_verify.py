@@ -12,7 +12,8 @@ from bulk_import.ledger import Pairing, Span
 from bulk_import.model import Customer, Status
 from bulk_import.verify import AFTERWARDS, KEPT, OVERLAP, Finding, Kind, Known, Proof, judge, judge_stranger, slices
 from tests.by_hand import customer_of, imported, lines, make, people, touch
-from tests.rig import simulated, tool
+from tests.cli_calls import Program, calling
+from tests.rig import KEY, simulated
 
 FAST = ("--rate-limit", "none", "--endpoint-rate-limit", "none")
 TOKEN = "0123456789abcdef"
@@ -114,17 +115,24 @@ def test_findings_are_all_counted_and_the_first_are_kept() -> None:
 # End to end: the account is tampered with, and each kind is found.
 
 
-def test_whatever_was_tampered_with_is_found_and_the_rest_is_proven(tmp_path: Path) -> None:
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    program = calling(capsys, monkeypatch)
+    monkeypatch.setenv("STRIPE_API_KEY", KEY)
+    return program
+
+
+def test_whatever_was_tampered_with_is_found_and_the_rest_is_proven(call: Program, tmp_path: Path) -> None:
     with simulated(*FAST, "--existing", "3") as server:
         source = people(tmp_path / "p.csv", 9)
         there = "Existing.000001@EXAMPLE.com,There,Bern,gold\nexisting.000002@example.com,There,Bern,gold\n"
         source.write_text(source.read_text() + there + "P1@example.com,Twice,Bern,gold\n")
         ledger = imported(server, source, "--hash-emails")
         before = server.customers()
-        whole = tool("verify", ledger, "--rate", "none", "--json")
-        assert (whole.returncode, whole.stderr) == (0, "")
-        assert (json.loads(whole.stdout)["customers"], json.loads(whole.stdout)["proven"]) == (11, 11)
-        assert json.loads(whole.stdout)["requests_by_endpoint"] == {"account": 1, "list": 1, "retrieve": 2}
+        whole = call("verify", ledger, "--rate", "none", "--json")
+        assert (whole.code, whole.err) == (0, "")
+        assert (json.loads(whole.out)["customers"], json.loads(whole.out)["proven"]) == (11, 11)
+        assert json.loads(whole.out)["requests_by_endpoint"] == {"account": 1, "list": 1, "retrieve": 2}
         assert server.customers() == before
 
         ids = {line.row: line.customer_id or "" for line in lines(ledger)}
@@ -138,8 +146,8 @@ def test_whatever_was_tampered_with_is_found_and_the_rest_is_proven(tmp_path: Pa
         touch(server, ids[10], email="moved@example.com")
         lose(ledger, 8)
 
-        done = tool("verify", ledger, "--rate", "none", "--json")
-        found = {(f["kind"], f["row"], f["customer_id"]) for f in json.loads(done.stdout)["findings"]}
+        done = call("verify", ledger, "--rate", "none", "--json")
+        found = {(f["kind"], f["row"], f["customer_id"]) for f in json.loads(done.out)["findings"]}
         assert found == {
             ("deleted", 2, ids[2]),
             ("other_email", 3, ids[3]),
@@ -151,7 +159,7 @@ def test_whatever_was_tampered_with_is_found_and_the_rest_is_proven(tmp_path: Pa
             ("missing", 8, "cus_lost"),
             ("twin", 8, ids[8]),
         }
-        assert (done.returncode, json.loads(done.stdout)["proven"]) == (1, 5)
+        assert (done.code, json.loads(done.out)["proven"]) == (1, 5)
 
 
 def lose(ledger: Path, row: int) -> None:
@@ -161,15 +169,17 @@ def lose(ledger: Path, row: int) -> None:
     db.close()
 
 
-def test_more_rows_than_a_page_cost_a_hundredth_in_requests_and_a_person_reads_a_table(tmp_path: Path) -> None:
+def test_more_rows_than_a_page_cost_a_hundredth_in_requests_and_a_person_reads_a_table(
+    call: Program, tmp_path: Path
+) -> None:
     with simulated(*FAST) as server:
-        ledger = imported(server, people(tmp_path / "p.csv", 250))
+        ledger = imported(server, people(tmp_path / "p.csv", 150))
         touch(server, customer_of(ledger, 123), "DELETE")
         server.ask("/_simulator/reset-log", {})
-        done = tool("verify", ledger, "--rate", "none")
-        said = [line.split() for line in done.stderr.splitlines()]
-        assert (done.returncode, done.stdout) == (1, "")
-        assert ["proven", "249"] in said
+        done = call("verify", ledger, "--rate", "none")
+        said = [line.split() for line in done.err.splitlines()]
+        assert (done.code, done.out) == (1, "")
+        assert ["proven", "149"] in said
         assert ["deleted", "1"] in said
         assert ["deleted", "123", customer_of(ledger, 123), "the", "customer", "was", "deleted"] in said
         assert len(server.arrivals()) < 10

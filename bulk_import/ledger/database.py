@@ -112,6 +112,8 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
         db = connect(str(path))
         try:
             _check_kind(db, path)
+            # The one rollback journal of a new file must be gone for good: brought back by a power cut it would empty it.
+            db.execute("PRAGMA synchronous = EXTRA")
             db.execute("PRAGMA journal_mode = WAL").fetchone()
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON").fetchone()

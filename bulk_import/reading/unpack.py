@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk_import.errors import SourceError
+from bulk_import.reading.source import CHUNK
 
 STEP = 1 << 18
 """Most bytes that are unpacked at a time."""
@@ -47,8 +48,12 @@ def unpacked(chunks: Iterable[bytes], compression: str | None, path: Path, max_b
             bound.count(len(chunk), len(chunk))
             yield chunk
         return
-    step = _gzip_step if compression == "gzip" else _zstd_step(path)
-    yield from _members(chunks, step, compression, path, bound)
+    if compression == "zstd":
+        step, chunks = _zstd_step(path), _sliced(chunks, ZSTD_STEP)
+    else:
+        step = _gzip_step
+    for plain in _members(chunks, step, compression, path, bound):
+        yield from _sliced([plain], CHUNK)
 
 
 class Bound:
@@ -73,6 +78,12 @@ class Bound:
                 f"{self._path} unpacks to more than {RATIO} times its size, as a bomb does; "
                 "pass --max-bytes with the most you expect if it is genuine."
             )
+
+
+def _sliced(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), size):
+            yield chunk[at : at + size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +146,10 @@ def _zstd_step(path: Path) -> Unpack:
     def step(state: Any, rest: bytes) -> tuple[Any, _Step]:
         unpacker = state or library.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
         try:
-            plain = unpacker.decompress(rest[:ZSTD_STEP])
+            plain = unpacker.decompress(rest)
         except library.ZstdError as error:
             raise ValueError(str(error)) from error
-        return unpacker, _Step(plain, unpacker.unused_data + rest[ZSTD_STEP:], unpacker.eof)
+        return unpacker, _Step(plain, unpacker.unused_data, unpacker.eof)
 
     return step
 
