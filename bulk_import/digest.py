@@ -35,13 +35,14 @@ _DEFAULTS: Mapping[str, Any] = {"balance": 0, "next_invoice_sequence": 1, "tax_e
 _ONLY_IF_SENT = ("business_name", "individual_name", "invoice_prefix", "test_clock")
 """Stripe may fill these by itself."""
 
+_COMPARED = (*_EMPTY, *_DEFAULTS, *_ONLY_IF_SENT)
 _NAMES = frozenset({"business_name", "individual_name"})
 
 
 def digest_of(params: Params, salt: bytes) -> str:
     """Every field of a create that a retrieve shows again, as JSON; *salt* is the ledger's own secret."""
     fields = _fields(params)
-    found = {name: _digest(name, fields[name], salt) for name in _compared() if fields[name]}
+    found = {name: _digest(name, fields[name], salt) for name in _COMPARED if fields[name]}
     if _form(params.get("source")):
         found["default_source"] = ANY
     if _default_method(params).startswith(TEST_CARD):
@@ -54,7 +55,7 @@ def digest_of(params: Params, salt: bytes) -> str:
 def changed_fields(shown: Mapping[str, Any], digest: Digest, salt: bytes) -> tuple[str, ...]:
     """The fields of a customer, as a retrieve shows it, that are not as they were sent; the marker is not among them."""
     fields = _fields({**_DEFAULTS, **shown})
-    return tuple(name for name in _compared() if _is_changed(name, fields[name], digest, salt))
+    return tuple(name for name in _COMPARED if _is_changed(name, fields[name], digest, salt))
 
 
 def was_marked(digest: Digest) -> bool:
@@ -73,10 +74,6 @@ def _is_changed(name: str, form: Form, digest: Digest, salt: bytes) -> bool:
     return form != _form(_DEFAULTS.get(name))
 
 
-def _compared() -> tuple[str, ...]:
-    return (*_EMPTY, *_DEFAULTS, *_ONLY_IF_SENT)
-
-
 def _fields(customer: Mapping[str, Any]) -> dict[str, Form]:
     """The compared fields, the same for what is sent and for what is shown: nulls and empty texts are nothing."""
     settings = {k: v for k, v in _mapping(customer.get("invoice_settings")).items() if k != "default_payment_method"}
@@ -84,10 +81,12 @@ def _fields(customer: Mapping[str, Any]) -> dict[str, Form]:
     apart = {
         "invoice_settings": settings, "metadata": metadata, "default_payment_method": _default_method(customer) or None
     }  # fmt: skip
-    return {name: _form(apart[name] if name in apart else customer.get(name)) for name in _compared()}
+    return {name: _form(apart[name] if name in apart else customer.get(name)) for name in _COMPARED}
 
 
 def _form(value: Any) -> Form:
+    if value is None or isinstance(value, str):  # most fields of most customers
+        return {"": value} if value else {}
     return {name: str(leaf) for name, leaf in flatten({"": value}).items() if leaf != ""}
 
 
@@ -101,5 +100,5 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _digest(name: str, form: Form, salt: bytes) -> str:
-    text = json.dumps([name, sorted(form.items())])
+    text = json.dumps([name, sorted(form.items())])  # ASCII, and the same from any version of Python
     return hashlib.blake2b(text.encode(), digest_size=4, key=salt).hexdigest()

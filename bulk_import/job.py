@@ -203,5 +203,8 @@ class _RunJob(Session):
             self.observer.notice(notice.code, notice.message)
         for mapped in found.mapping.notices:
             self.observer.notice("mapping", mapped)
+        if not self.options.marker:
+            message = "without a marker, a row in doubt is found by e-mail and time alone, and undo will touch nothing"
+            self.observer.notice("no-marker", message)
         if self.connecting.dry_run:
             self.observer.notice("dry-run", f"dry run: every payment method is replaced by {DRY_RUN_METHOD}")

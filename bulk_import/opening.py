@@ -206,7 +206,10 @@ def spooled_source(stream: TextIO | None, target: Path, max_bytes: int | None) -
 
 
 def check_piped(stream: TextIO | None, spooled: Path, purpose: Purpose) -> None:
-    """What is piped into a continued ledger must be what was piped before; nothing at all is fine, too."""
+    """What is piped into a continued ledger must be what was piped before; nothing at all is fine, too.
+
+    It is kept once more where the spool is gone, as it is once every row was settled.
+    """
     if stream is None or stream.isatty():
         return
     again = spooled.with_name(spooled.name + ".again")
@@ -217,6 +220,8 @@ def check_piped(stream: TextIO | None, spooled: Path, purpose: Purpose) -> None:
                 "the ledger belongs to another source: standard input holds something else than it did; "
                 "pipe the same again, or start a new ledger with --ledger"
             )
+        if not spooled.exists():
+            again.rename(spooled)
     except SourceError:
         return  # nothing was piped: the spool is read
     finally:

@@ -58,7 +58,7 @@ class _RetryJob(Session):
         account = await self.reach_same_account(purpose)
         dedupe = purpose.options.get("dedupe", "auto")
         self.announce(purpose, len(rows) + at_rest, 0, account, dedupe, self.confirm)
-        records = self._records(await self._with_freed(engine, rows, corrections, how))
+        records = self._records(rows, await self._freed(engine, corrections, how))
         self.watch.reopened_failures([line.status for line in self.reader.lines(sorted(rows))])
         batches = in_batches(records, how, self.options.batch_size)
         terms = self.terms(purpose, jumped=jumped)
@@ -92,26 +92,30 @@ class _RetryJob(Session):
             return dict(corrections)
         return dict.fromkeys(number for number, _ in self.reader.source_ids(wanted, self.options.codes))
 
-    async def _with_freed(
-        self, engine: Engine, rows: Mapping[int, Mapping[str, Any] | None], corrections: Corrections, how: Preparation
-    ) -> dict[int, Mapping[str, Any] | None]:
-        """Rows whose e-mail was corrected let their duplicates go: those are sent as rows of their own."""
+    async def _freed(self, engine: Engine, corrections: Corrections, how: Preparation) -> dict[int, Record]:
+        """Rows whose e-mail was corrected let their duplicates go: those are sent as rows of their own.
+
+        Their fields are taken along, since the ledger forgets those of a row that begins anew.
+        """
         moved = [n for n, fields in corrections.items() if self._has_moved(n, fields, how)]
         freed = [number for owner in moved for number in self.reader.duplicates_of(owner)]
-        kept = {record.number: record.fields for record in self.reader.records(freed)}
-        if freed:
-            await engine.claim([], [Settled(number, Released(0)) for number in freed])
-        return {**rows, **kept}
+        kept = {record.number: record for record in self.reader.records(freed)}
+        if kept:
+            await engine.claim([], [Settled(number, Released(0)) for number in kept])
+        return kept
 
     def _has_moved(self, number: int, fields: Mapping[str, Any], how: Preparation) -> bool:
         row = prepare(Record(number, 0, fields), how)
         key = row.email_key if isinstance(row, Row) else None
         return self.writer.owned_key(key) != self.reader.owned_key_of(number)
 
-    def _records(self, rows: Mapping[int, Mapping[str, Any] | None]) -> Iterator[Record]:
+    def _records(self, rows: Mapping[int, Mapping[str, Any] | None], freed: Mapping[int, Record]) -> Iterator[Record]:
         """The records in row order, a batch of the ledger's at a time."""
-        numbers = sorted(rows)
+        numbers = sorted({*rows, *freed})
         for start in range(0, len(numbers), 500):
-            for record in self.reader.records(numbers[start : start + 500]):
-                fields = rows[record.number]
-                yield record if fields is None else replace(record, fields=fields)
+            chunk = numbers[start : start + 500]
+            found = {record.number: record for record in self.reader.records(chunk)} | freed
+            for number in chunk:
+                fields = rows.get(number)
+                if number in found:
+                    yield found[number] if fields is None else replace(found[number], fields=fields)

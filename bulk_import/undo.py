@@ -75,11 +75,15 @@ def _activity(shown: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 class Undoer:
-    """Judges and deletes one customer at a time through *ask*, which paces and retries."""
+    """Judges and deletes one customer at a time through *ask*, which paces and retries.
+
+    `begun` holds the rows whose customers it may have deleted, whether or not an answer came.
+    """
 
     def __init__(self, ask: Ask, known: Known) -> None:
         self._ask = ask
         self._known = known
+        self.begun: set[int] = set()
 
     async def undo(self, pairing: Pairing) -> Gone | Left:
         """Delete the row's customer if it is untouched.
@@ -110,6 +114,7 @@ class Undoer:
         return judge(pairing, customer, self._known)
 
     async def _delete(self, pairing: Pairing) -> Gone | Left:
+        self.begun.add(pairing.row)
         request = Request(Endpoint.DELETE, "DELETE", f"/v1/customers/{pairing.customer_id}")
         reply = await self._ask(request)
         if reply.status == 200 and reply.body.get("deleted") is True and reply.body.get("id") == pairing.customer_id:

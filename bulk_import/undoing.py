@@ -10,8 +10,8 @@ from pathlib import Path
 
 import anyio
 
-from bulk_import.engine import Ended, Engine
-from bulk_import.errors import UsageError
+from bulk_import.engine import Ended, Engine, Stopped
+from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
 from bulk_import.ledger import Pairing, Purpose, Tally
 from bulk_import.model import Status
@@ -142,24 +142,32 @@ class _UndoJob(Session):
         return await self.offload(self.pairings.after, row, self.options.batch_size, (Status.CREATED,))
 
     async def _take_back(self, engine: Engine, undoer: Undoer, batch: Sequence[Pairing]) -> None:
-        """Undo one batch; however it ends, what Stripe has answered is written."""
+        """Undo one batch; however it ends, flights land and what Stripe has answered is written."""
         await self.offload(self.pairings.begin_undo, [pairing.row for pairing in batch])
         verdicts: list[tuple[Pairing, Gone | Left]] = []
 
         async def one(pairing: Pairing) -> Sequence[Piece]:
-            verdicts.append((pairing, await undoer.undo(pairing)))
+            # An error that left here would cancel the others' deletes on their way.
+            try:
+                verdicts.append((pairing, await undoer.undo(pairing)))
+            except BulkImportError as error:
+                engine.halt(error)
+            except Stopped:
+                pass
             return ()
 
         try:
             await engine.together([partial(one, pairing) for pairing in batch], self.gate.max_in_flight)
         finally:
             with anyio.CancelScope(shield=True):
-                await self._write(verdicts)
+                # What an earlier undo may have deleted stays on record until a retrieve has told.
+                unsent = [p.row for p in batch if p.undo_at is None and p.row not in undoer.begun]
+                await self._write(verdicts, unsent)
 
-    async def _write(self, verdicts: Sequence[tuple[Pairing, Gone | Left]]) -> None:
+    async def _write(self, verdicts: Sequence[tuple[Pairing, Gone | Left]], unsent: Sequence[int]) -> None:
         undone = [(p.row, p.customer_id or "") for p, verdict in verdicts if isinstance(verdict, Gone)]
         left = [(p.row, f"undo left it: {verdict.why}") for p, verdict in verdicts if isinstance(verdict, Left)]
-        await self.offload(self.pairings.settle_undo, undone, left)
+        await self.offload(self.pairings.settle_undo, undone, left, unsent)
         for pairing, verdict in verdicts:
             self.undone.note(pairing, verdict)
 

@@ -128,11 +128,10 @@ def test_a_forbidden_arrow_is_refused_and_nothing_of_its_commit_is_written(
     writer, reader = book
     bring_to(writer, source)
     before = list(reader.lines([N])), reader.records([N]), reader.next_generations([N])
+    again = [claim(N, 1, OTHER)] if target is S.CLAIMED else []
+    settled = [] if target is S.CLAIMED else [Settled(N, outcome(target))]
     with pytest.raises(LedgerRefuses):
-        if target is S.CLAIMED:
-            writer.write([claim(12), claim(N, 1, OTHER)], [])
-        else:
-            writer.write([claim(12)], [Settled(N, outcome(target))])
+        writer.write([claim(12), *again], settled)
     assert (list(reader.lines([N])), reader.records([N]), reader.next_generations([N])) == before
     assert list(reader.lines([12])) == []
 

@@ -62,9 +62,15 @@ def _troubled(arrival: Arrival) -> Trouble | None:
     return None
 
 
-@pytest.mark.parametrize("hashed", [False, True], ids=["plain", "hashed"])
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("what", ["commit", "send"])
+@pytest.mark.parametrize(
+    ("what", "moment", "hashed"),
+    [
+        ("commit", "before", False),
+        ("commit", "after", True),
+        ("send", "before", True),
+        ("send", "after", False),
+    ],
+)
 def test_a_kill_while_doubts_are_settled_makes_no_twin_and_loses_nobody(
     tmp_path: Path, what: Literal["commit", "send"], moment: Moment, hashed: bool
 ) -> None:

@@ -79,14 +79,22 @@ def test_impossible_answers_between_good_ones_stop_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("how", "dedupe"),
+    ("begins", "how", "dedupe"),
     [
-        ("gone", "off"), ("gone", "snapshot"), ("gone", "search"), ("gone", "lookup"),
-        ("reset", "off"), ("hang", "snapshot"), ("502html", "off"), ("503", "snapshot"),
+        (1000.0, "gone", "off"),
+        (1000.0, "502html", "off"),
+        (1000.0, "hang", "snapshot"),
+        (1001.5, "gone", "off"),
+        (1001.5, "gone", "snapshot"),
+        (1001.5, "gone", "search"),
+        (1001.5, "gone", "lookup"),
+        (1001.5, "reset", "off"),
+        (1001.5, "hang", "off"),
+        (1001.5, "503", "snapshot"),
+        (1001.5, "503", "search"),
     ],
-)  # fmt: skip
-@pytest.mark.parametrize("begins", [1000.0, 1001.5], ids=["from the start", "in the middle"])
-def test_five_minutes_without_stripe_are_waited_out(tmp_path: Path, how: str, dedupe: str, begins: float) -> None:
+)
+def test_five_minutes_without_stripe_are_waited_out(tmp_path: Path, begins: float, how: str, dedupe: str) -> None:
     world = World(tmp_path, people(60), VirtualStripe(existing=150))
     if how == "gone":
         world.stripe.gone = (begins, begins + 300.0)
@@ -109,10 +117,9 @@ def test_an_outage_is_said_and_its_end_too(tmp_path: Path) -> None:
     assert [code for code, _ in run.notices if code in ("paused", "resumed")] == ["paused", "resumed"]
 
 
-@pytest.mark.parametrize("dedupe", ["off", "snapshot"])
-@pytest.mark.parametrize("begins", [1000.0, 1001.5], ids=["from the start", "in the middle"])
+@pytest.mark.parametrize(("begins", "dedupe"), [(1000.0, "off"), (1001.5, "off"), (1001.5, "snapshot")])
 def test_an_outage_longer_than_it_may_wait_ends_the_run_and_leaves_everything_to_the_next(
-    tmp_path: Path, dedupe: str, begins: float
+    tmp_path: Path, begins: float, dedupe: str
 ) -> None:
     world = World(tmp_path, people(60))
     world.stripe.gone = (begins, begins + 5000.0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -189,6 +190,17 @@ def test_only_a_created_row_with_that_customer_can_be_undone(tmp_path: Path, row
     db.close()
 
 
+def test_a_row_whose_delete_was_never_sent_is_no_unfinished_business(tmp_path: Path) -> None:
+    path = small_ledger(tmp_path / "l.db")
+    db = open_for_writing(path)
+    pairings = Pairings(db, path, lambda: 5.0)
+    pairings.begin_undo([1])
+    pairings.settle_undo([], [], [1])
+    assert pairings.unfinished() == 0
+    assert pairings.of_rows([1])[1].status is Status.CREATED
+    db.close()
+
+
 def test_a_row_that_was_left_stays_created_and_says_why(tmp_path: Path) -> None:
     path = small_ledger(tmp_path / "l.db")
     db = open_for_writing(path)
@@ -250,17 +262,18 @@ def test_untouched_customers_go_touched_ones_stay_and_a_new_run_makes_them_again
         assert not keys.intersection(anew)
 
 
-def test_a_kill_in_the_middle_and_a_lost_answer_leave_nothing_behind_in_the_end(tmp_path: Path) -> None:
-    with simulated(*FAST) as server:
-        ledger = imported(server, people(tmp_path / "p.csv", 24))
-        words = command("undo", ledger, "--yes", "--rate", "20", "--batch-size", "8")
-        process = subprocess.Popen(words, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for_deletes(server, 3)
-        process.kill()
-        process.wait()
-        there = {c["id"] for c in server.customers()}
-        assert 0 < len(there) < 24
-        assert there <= {line.customer_id for line in lines(ledger) if line.status == "created"}
+def test_a_signal_a_kill_and_a_lost_answer_leave_nothing_behind_in_the_end(tmp_path: Path) -> None:
+    with simulated(*FAST, "--latency", "100ms") as server:
+        ledger = imported(server, people(tmp_path / "p.csv", 30))
+        assert broken_off(server, ledger, signal.SIGINT) == 130
+        there = {customer["id"] for customer in server.customers()}
+        assert created(ledger) == there, "a delete on its way when the signal came was not written"
+        assert statuses(ledger)[30] == "created"
+
+        assert broken_off(server, ledger, signal.SIGKILL) == -9
+        there = {customer["id"] for customer in server.customers()}
+        assert 0 < len(there) < 30
+        assert there <= created(ledger)
 
         server.set_faults([{"name": "act-then-drop", "endpoint": "delete", "from": 1, "to": 2}])
         again = undo(ledger, "--yes")
@@ -270,11 +283,21 @@ def test_a_kill_in_the_middle_and_a_lost_answer_leave_nothing_behind_in_the_end(
         assert set(statuses(ledger).values()) == {"pending"}
 
 
-def wait_for_deletes(server: Simulated, count: int) -> None:
+def broken_off(server: Simulated, ledger: Path, number: signal.Signals) -> int:
+    """Begin an undo, send it a signal once it has deleted three customers, and give its exit code."""
+    server.ask("/_simulator/reset-log", {})
+    words = command("undo", ledger, "--yes", "--rate", "20", "--batch-size", "8")
+    process = subprocess.Popen(words, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 20
-    while sum(a["endpoint"] == "delete" and a["status"] == 200 for a in server.arrivals()) < count:
+    while sum(arrival["endpoint"] == "delete" for arrival in server.arrivals()) < 3:
         assert time.monotonic() < until, "the undo never came to delete anything"
         time.sleep(0.02)
+    process.send_signal(number)
+    return process.wait(timeout=20)
+
+
+def created(ledger: Path) -> set[str | None]:
+    return {line.customer_id for line in lines(ledger) if line.status == "created"}
 
 
 def test_a_deleted_customer_that_search_still_shows_is_no_match_for_the_next_run(tmp_path: Path) -> None:

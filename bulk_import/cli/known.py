@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulk_import.cli.carrying import SIGNAL
 from bulk_import.cli.progress import PlainLines, Silent
 from bulk_import.errors import LedgerRefuses, UsageError
 
@@ -53,7 +54,9 @@ def reporting_to(call: Invocation, *, json: bool) -> Silent:
 
 def tell_ending(call: Invocation, summary: Summary, *, json: bool) -> None:
     """Say why the command ended early, if it did, and to a person what to type next."""
-    if summary.reason is not None:
+    if summary.reason is not None and summary.exit_code >= SIGNAL:
+        call.messages.say(summary.reason)
+    elif summary.reason is not None:
         call.messages.complain(summary.reason)
     if summary.next is not None and not json:
         call.tell(f"next: {summary.next}")

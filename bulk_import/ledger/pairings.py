@@ -103,14 +103,18 @@ class Pairings:
         with translated(self._path), transaction(self._db):
             self._db.executemany("UPDATE entry SET undo_at = ? WHERE number = ?", [(self._now(), n) for n in rows])
 
-    def settle_undo(self, undone: Sequence[tuple[int, str]], left: Sequence[tuple[int, str]]) -> None:
+    def settle_undo(
+        self, undone: Sequence[tuple[int, str]], left: Sequence[tuple[int, str]], unsent: Iterable[int] = ()
+    ) -> None:
         """Put rows whose customer was seen deleted back to the start, and say of the others why they were left.
 
-        *undone* are pairs of row and customer, *left* of row and sentence. A row put back gets its next generation
-        and gives up its e-mail, so its duplicates go back to the start with it.
+        *undone* are pairs of row and customer, *left* of row and sentence, *unsent* rows whose customer was surely not
+        deleted. A row put back gets its next generation and gives up its e-mail, so its duplicates go back to the
+        start with it.
         """
         with translated(self._path), transaction(self._db):
             self._put_back(undone)
+            self._db.executemany("UPDATE entry SET undo_at = NULL WHERE number = ?", [(n,) for n in unsent])
             self._db.executemany(
                 "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
             )

@@ -16,6 +16,7 @@ _POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5}
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
 _UNLIKE_TITLES = (";", "\t", "|", *_RARE)
 _SAMPLE_ROWS = 120
+_SAMPLE_LINES = 400
 _SEP = re.compile(r'"?sep=(.{1,3}?)"?')
 
 
@@ -72,6 +73,7 @@ def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS
 
 def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | None) -> tuple[Candidate, ...]:
     """The candidates from best to worst; what is given is not questioned. Never empty."""
+    lines = lines[:_SAMPLE_LINES]
     text = "\n".join(line.rstrip("\r\n") for line in lines[:_SAMPLE_ROWS])
     found = [
         _scored(lines, Dialect(mark, sign, escape), weight)
@@ -80,7 +82,7 @@ def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | Non
         for escape in _escapes(text, sign)
     ]
     fit = [candidate for candidate in found if candidate.width > 1 or delimiter is not None]
-    ranked = sorted([*fit, _single_column(lines, text, quote)], key=lambda candidate: -candidate.score)
+    ranked = sorted([*fit, _single_column(lines, text, delimiter, quote)], key=lambda candidate: -candidate.score)
     best = ranked[0]
     if delimiter is None and best.width > 1:
         best = _widened(lines, best)
@@ -176,15 +178,20 @@ def _cell_worth(cell: str, dialect: Dialect) -> float:
     return _WORTH.get(kind_of(text), 0.5 if not others else 0.25)
 
 
-def _single_column(lines: Sequence[str], text: str, quote: str | None) -> Candidate:
+def _single_column(lines: Sequence[str], text: str, delimiter: str | None, quote: str | None) -> Candidate:
     """The whole line as one cell: what is left when no delimiter makes sense."""
-    tried = [(",", sign) for sign in reversed(_quotes(text, ",", quote))] + [("\t", None)]
-    for delimiter, sign in tried:
-        dialect = Dialect(delimiter, sign)
+    signs = _quotes(text, ",", quote)
+    tried = [(delimiter or ",", sign) for sign in (*signs[1:], signs[0])]
+    if delimiter is None:
+        tried.append(("\t", None if quote is None else signs[0]))
+    for mark, sign in tried:
+        dialect = Dialect(mark, sign)
         rows = sample_rows(lines, dialect)
         if all(len(row.cells) == 1 and not row.broken for row in rows):
             break
-    return Candidate(dialect, rows, 1, 0.25 * _worth(rows, dialect))
+    # A delimiter in the first line says that there is more than one column, however badly the rows come out.
+    doubt = 0.02 if any(mark in cell for mark in USUAL for cell in rows[0].cells) else 1.0
+    return Candidate(dialect, rows, 1, 0.25 * doubt * _worth(rows, dialect))
 
 
 def _widened(lines: Sequence[str], best: Candidate) -> Candidate:

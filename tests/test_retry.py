@@ -1,0 +1,90 @@
+"""`retry` out of the ledger alone, with and without corrections; the oracle is the simulated account."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.rig import check_promises, exported, simulated, tool
+from tests.test_end_to_end import UNLIMITED
+
+DECLINED = (
+    "id,email,payment_method,phone,note\n"
+    "u1,ann@example.com,pm_card_chargeDeclined,+4930123456,=1+1\n"
+    "u2,ANN@example.com,pm_card_visa,+4930123457,'quoted\n"
+    "u3,bob@example.com,pm_card_visa,,\n"
+)
+
+
+def failed_export(ledger: Path, target: Path) -> list[str]:
+    """The failed export, as a person would open it."""
+    assert tool("export", ledger, "--what", "failed", "--output", target).returncode == 0
+    return target.read_text().splitlines()
+
+
+def test_an_owner_whose_address_is_corrected_lets_its_duplicates_go(tmp_path: Path) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    ledger = tmp_path / "users.csv.ledger.db"
+    source.write_text(DECLINED)
+    with simulated(*UNLIMITED) as server:
+        run = ("run", source, "--api-base", server.url, "--rate", "none", "--key", "id")
+        assert tool(*run).returncode == 1
+        head, owner, _duplicate = failed_export(ledger, fixed)
+        mended = owner.replace("ann@", "anna@").replace("pm_card_chargeDeclined", "pm_card_visa")
+        fixed.write_text(f"{head}\n{mended}\n")
+        done = tool("retry", ledger, "--api-base", server.url, "--with", fixed)
+        assert done.returncode == 0, done.stderr
+        assert check_promises(server, ledger, 3) == Counter(created=3)
+        people = {c["metadata"]["source_id"]: c for c in server.customers()}
+        assert {i: p["email"] for i, p in people.items()} == {
+            "u1": "anna@example.com",
+            "u2": "ANN@example.com",
+            "u3": "bob@example.com",
+        }
+        assert (people["u1"]["phone"], people["u1"]["metadata"]["note"]) == ("+4930123456", "=1+1")
+        assert people["u2"]["metadata"]["note"] == "'quoted"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda line: line.replace(",1,failed", ",3,failed"), "row 3"),
+        (lambda line: line.replace("u1,", "u7,", 1), "u7"),
+        (lambda line: line.replace(",1,failed", ",one,failed"), "row number"),
+        (lambda line: line[: line.rindex(",1,failed") - 16] + "0123456789abcdef,1,failed,x,,", "another ledger"),
+    ],
+    ids=["a row that has its customer", "another person's key", "no row number", "another ledger's export"],
+)
+def test_corrections_that_do_not_belong_are_refused_whole(tmp_path: Path, change: object, said: str) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    source.write_text(DECLINED)
+    ledger = tmp_path / "users.csv.ledger.db"
+    with simulated(*UNLIMITED) as server:
+        tool("run", source, "--api-base", server.url, "--rate", "none", "--key", "id")
+        head, owner, *_ = failed_export(ledger, fixed)
+        assert callable(change)
+        fixed.write_text(f"{head}\n{change(owner)}\n")
+        before = exported(ledger)
+        done = tool("retry", ledger, "--api-base", server.url, "--with", fixed)
+        assert done.returncode == 2, done.stderr
+        assert said in done.stderr
+        assert exported(ledger) == before
+
+
+def test_only_rows_with_a_code_are_tried_again(tmp_path: Path) -> None:
+    source = tmp_path / "users.csv"
+    source.write_text(
+        "email,payment_method\na@example.com,pm_card_chargeDeclined\nb@example.com,pm_missing1\nc@example.com,\n"
+    )
+    ledger = tmp_path / "users.csv.ledger.db"
+    with simulated(*UNLIMITED) as server:
+        tool("run", source, "--api-base", server.url, "--rate", "none")
+        before = len(server.creates())
+        tool("retry", ledger, "--api-base", server.url, "--code", "resource_missing")
+        assert len(server.creates()) == before + 1
+        attempts = {line["row"]: (line["status"], line["error_code"]) for line in exported(ledger)}
+        assert attempts == {1: ("failed", "card_declined"), 2: ("failed", "resource_missing"), 3: ("created", None)}
+        keys = [arrival["idempotency_key"] for arrival in server.creates()]
+        assert len(set(keys)) == len(keys), "a row that failed for good goes out under a new key"
