@@ -114,7 +114,7 @@ class _RetryJob(Session):
         numbers = sorted({*rows, *freed})
         for start in range(0, len(numbers), 500):
             chunk = numbers[start : start + 500]
-            found = {record.number: record for record in self.reader.records(chunk)} | freed
+            found = {**{record.number: record for record in self.reader.records(chunk)}, **freed}
             for number in chunk:
                 fields = rows.get(number)
                 if number in found:

@@ -43,8 +43,8 @@ def test_an_owner_whose_address_is_corrected_lets_its_duplicates_go(tmp_path: Pa
             "u2": "ANN@example.com",
             "u3": "bob@example.com",
         }
-        assert (people["u1"]["phone"], people["u1"]["metadata"]["note"]) == ("+4930123456", "=1+1")
-        assert people["u2"]["metadata"]["note"] == "'quoted"
+        assert (people["u1"]["phone"], people["u1"]["description"]) == ("+4930123456", "=1+1")
+        assert people["u2"]["description"] == "'quoted"
 
 
 @pytest.mark.parametrize(
