@@ -11,8 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bulk_import.form import flatten
 from bulk_import.model import MARKER, Params
+from bulk_import.stripe_api.form import flatten
 
 Form = Mapping[str, str]
 Digest = Mapping[str, str]

@@ -42,8 +42,8 @@ from bulk_import.model import (
     Updated,
     idempotency_key,
 )
-from bulk_import.outage import Sign, sign_of
-from bulk_import.pace import Gate
+from bulk_import.pace.gate import Gate
+from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.settle import (
     Again,
     Done,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bulk_import.job import run_job
+from bulk_import.job.importing import run_job
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Line
-from bulk_import.mapping import MappingOptions
+from bulk_import.mapping.settled import MappingOptions
 from bulk_import.options import STRIPE, Connecting, Dedupe, OnExisting, Pacing, Preparing, Progress, RunOptions, Start
 from bulk_import.report.summary import Summary
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from bulk_import.keys import SecretKey
 from bulk_import.ledger import Line
-from bulk_import.mapping import MappingOptions
+from bulk_import.mapping.settled import MappingOptions
 from bulk_import.model import Endpoint
 from bulk_import.reading import Overrides
 

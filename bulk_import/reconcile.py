@@ -122,7 +122,9 @@ class Judge:
             return Found(claim, Existing(bare[0].id, note))
         if strangers:
             ids = ", ".join(customer.id for customer in strangers[:3])
-            advice = f"put {MARKER} = {claim.marker} into the metadata if it is this row's customer, or delete it if not"
+            advice = (
+                f"put {MARKER} = {claim.marker} into the metadata if it is this row's customer, or delete it if not"
+            )
             return Open(claim, f"{ids} has its e-mail and came in the same time, but not our marker", advice=advice)
         return self._absence(claim, now, generations)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bulk_import.errors import SourceError, UsageError
 from bulk_import.ledger.seen import Seen
-from bulk_import.mapping import Mapping, settle_mapping
+from bulk_import.mapping.settled import Mapping, settle_mapping
 from bulk_import.model import Invalid, Prepared, Problem, Record, Row
 from bulk_import.options import Preparing
-from bulk_import.prepare import Preparation, prepare
+from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read
 
 EMAIL, METHOD = "e:", "m:"

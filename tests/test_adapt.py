@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import import flight
-from bulk_import.adapt import (
+from bulk_import.model import Reply
+from bulk_import.pace import flight
+from bulk_import.pace.adapt import (
     BACK_TO,
     BRAKE,
     FEW,
@@ -25,7 +26,6 @@ from bulk_import.adapt import (
     limit_hit,
     rate_shown,
 )
-from bulk_import.model import Reply
 
 RATE_LIMIT = {"error": {"code": "rate_limit"}}
 LOCK_TIMEOUT = {"error": {"code": "lock_timeout"}}

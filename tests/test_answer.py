@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.answer import Answer, read_answer, read_date, read_retry_after
 from bulk_import.model import Reply
+from bulk_import.stripe_api.answer import Answer, read_answer, read_date, read_retry_after
 from tests.misbehaving_server import DATE, DATE_SECONDS
 
 

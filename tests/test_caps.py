@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.caps import binding, endpoint_caps
+from bulk_import.job.caps import binding, endpoint_caps
 from bulk_import.model import Endpoint
 from bulk_import.options import Pacing
 

@@ -30,13 +30,15 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def job(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
-    return FakeJob(lambda options, observer, confirm: summary()).install(monkeypatch, "bulk_import.job", "run_job")
+    return FakeJob(lambda options, observer, confirm: summary()).install(
+        monkeypatch, "bulk_import.job.importing", "run_job"
+    )
 
 
 @pytest.fixture
 def retry(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
     fake = FakeJob(lambda options, observer, confirm: summary())
-    return fake.install(monkeypatch, "bulk_import.retrying", "retry_job")
+    return fake.install(monkeypatch, "bulk_import.job.retrying", "retry_job")
 
 
 def events(text: str) -> list[dict[str, Any]]:

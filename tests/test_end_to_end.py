@@ -61,7 +61,7 @@ def test_killed_at_random_moments_under_faults_it_still_ends_right(tmp_path: Pat
         run = ("run", source, "--api-base", server.url, *FAST, "--timeout", "3s")
         for wanted in (20, 60, 120):
             killed = subprocess.Popen(command(*run), env=environment(), stderr=subprocess.DEVNULL)
-            wait_for(lambda wanted=wanted: len(server.customers()) >= wanted)  # type: ignore[misc]  # bound on purpose
+            wait_for(lambda wanted=wanted: len(server.customers()) >= wanted)
             killed.send_signal(signal.SIGKILL)
             assert killed.wait() == -signal.SIGKILL
         done = tool(*run)
@@ -213,7 +213,7 @@ def test_the_first_signal_drains_and_the_same_command_goes_on(tmp_path: Path) ->
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             before = len(server.customers())
             running = subprocess.Popen(command(*run), env=environment(), stderr=subprocess.PIPE, text=True)
-            wait_for(lambda before=before: len(server.customers()) > before + 10)  # type: ignore[misc]  # bound on purpose
+            wait_for(lambda before=before: len(server.customers()) > before + 10)
             running.send_signal(number)
             _, said = running.communicate(timeout=30)
             assert running.returncode == code, said

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.form import flatten, why_unsendable
 from bulk_import.model import Endpoint, Request
+from bulk_import.stripe_api.form import flatten, why_unsendable
 
 names = st.text("abcxyz_", min_size=1, max_size=5)
 leaves = st.text(max_size=8) | st.integers() | st.booleans()

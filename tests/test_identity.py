@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bulk_import.errors import StripeRefuses
-from bulk_import.identity import Account, host_of, identify
+from bulk_import.job.identity import Account, host_of, identify
 from bulk_import.keys import parse_key
 from bulk_import.model import Endpoint, Reply, Request
 

@@ -22,17 +22,14 @@ cli
 __init__
 face
 job
-retrying undoing verifying
-session
-feeding script survey
-caps dedupe opening prepare watching
-assembling options undo verify
-engine identity mapping recipes reconcile
-completeness corrections existing mapping_options report
-choosing customer ledger pace
-aliases digest flight keeping stripe_api tax_ids
-adapt answer budget cards countries flattening form keys line neversent outage reading settle simulating targets
-age emails errors formulas model parameters selection simulator wording
+undo verify
+dedupe engine reconcile survey
+existing options report
+ledger
+digest prepare
+mapping stripe_api
+budget customer keys pace reading settle
+age errors formulas model simulator wording
 """
 DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
@@ -40,21 +37,21 @@ DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name i
 # own, and whoever has an entry point of the library starts the loop with `anyio.run` (an undo also shields its last
 # write, so that what was deleted is on record).
 OWNERS = {
-    "stripe": {"stripe_api.py"},
-    "aiohttp": {"stripe_api.py", "simulator/server.py"},
-    "aiolimiter": {"pace.py"},
-    "anyio": {"engine.py", "job.py", "retrying.py", "undoing.py", "verifying.py"},
+    "stripe": {"stripe_api/sending.py"},
+    "aiohttp": {"stripe_api/sending.py", "simulator/server.py"},
+    "aiolimiter": {"pace/gate.py"},
+    "anyio": {"engine.py", "job/importing.py", "job/retrying.py", "job/undoing.py", "job/verifying.py"},
     "click": {"cli"},
     "tqdm": {"cli"},
-    "email_validator": {"emails.py"},
-    "idna": {"emails.py"},
+    "email_validator": {"customer/emails.py"},
+    "idna": {"customer/emails.py"},
     "sqlite3": {"ledger"},
 }
 STARTS_A_LOOP = {
-    "job.py": {"run"},
-    "retrying.py": {"run"},
-    "undoing.py": {"run", "CancelScope"},
-    "verifying.py": {"run"},
+    "job/importing.py": {"run"},
+    "job/retrying.py": {"run"},
+    "job/undoing.py": {"run", "CancelScope"},
+    "job/verifying.py": {"run"},
 }
 
 
@@ -154,7 +151,7 @@ def test_only_the_command_line_prints_exits_or_reads_the_environment() -> None:
     # stripe-python prints parameters where STRIPE_LOG is set, so the variable is hidden while it is imported; the
     # simulator is a program of its own.
     excused = {
-        "stripe_api.py": {"os.environ"},
+        "stripe_api/sending.py": {"os.environ"},
         "__main__.py": {"sys.exit"},
         "simulator/__main__.py": {"sys.exit", "print"},
     }

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_import.aliases import OWN_COLUMNS
+from bulk_import.customer.parameters import PARAMETERS, parse_path, spelled
 from bulk_import.errors import UsageError
-from bulk_import.mapping import (
+from bulk_import.mapping.aliases import OWN_COLUMNS
+from bulk_import.mapping.settled import (
     Ignored,
     Mapping,
     MappingOptions,
@@ -24,7 +25,6 @@ from bulk_import.mapping import (
     load_profile,
     settle_mapping,
 )
-from bulk_import.parameters import PARAMETERS, parse_path, spelled
 
 ADDRESS = {part: Param(("address", part)) for part in ("line1", "line2", "city", "state", "postal_code", "country")}
 SHIPPING = {part: Param(("shipping", "address", part)) for part in ADDRESS}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bulk_import.errors import LedgerRefuses, UsageError
+from bulk_import.job.opening import Boot, check_key, check_purpose, check_reading, clock_jumped
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Command
-from bulk_import.opening import Boot, check_key, check_purpose, check_reading, clock_jumped
 from bulk_import.options import STRIPE, Connecting
 from bulk_import.reading import Overrides, Reading
 from tests.ledger_samples import purpose

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_import.model import Reply
-from bulk_import.outage import (
+from bulk_import.pace.outage import (
     LOST_AT_FIRST,
     LOST_IN_A_ROW,
     SICK_IN_A_ROW,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bulk_import.errors import OutOfReach
 from bulk_import.model import Endpoint, Reply
-from bulk_import.pace import Gate
+from bulk_import.pace.gate import Gate
 from tests.virtual_time import no_lag, run_virtual, virtual_loop
 
 CREATE, LIST, SEARCH = Endpoint.CREATE, Endpoint.LIST, Endpoint.SEARCH

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulk_import.aliases import OWN_COLUMNS
+from bulk_import.customer.parameters import PARAMETERS
 from bulk_import.formulas import defuse, restore
-from bulk_import.mapping import MappingOptions, settle_mapping
+from bulk_import.mapping.aliases import OWN_COLUMNS
+from bulk_import.mapping.settled import MappingOptions, settle_mapping
 from bulk_import.model import Invalid, Problem, Record, Row
-from bulk_import.parameters import PARAMETERS
-from bulk_import.prepare import Preparation, prepare
+from bulk_import.prepare.rows import Preparation, prepare
 from tests.customer_schema import breaches
 
 CARD = "4242 4242 4242 4242"

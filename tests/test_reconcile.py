@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bulk_import.emails import email_key
+from bulk_import.customer.emails import email_key
 from bulk_import.model import MARKER, Claim, Created, Customer, Doubt, Existing, marker_of
 from bulk_import.reconcile import (
     MOST_GENERATIONS,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.selection import Selection
+from bulk_import.job.selection import Selection
 
 counts = st.integers(0, 300)
 asked = st.none() | st.integers(1, 320)

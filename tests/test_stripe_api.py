@@ -26,7 +26,7 @@ import stripe
 
 from bulk_import.keys import SecretKey, parse_key
 from bulk_import.model import Endpoint, Reply, Request
-from bulk_import.stripe_api import MAX_BODY, STRIPE_VERSION, StripeApi, describe_fault, trusted_certificates
+from bulk_import.stripe_api.sending import MAX_BODY, STRIPE_VERSION, StripeApi, describe_fault, trusted_certificates
 from tests.misbehaving_server import (
     BEHAVIOURS,
     CUSTOMER,
@@ -482,7 +482,7 @@ async def test_loggers_stay_quiet_at_debug(caplog: pytest.LogCaptureFixture) -> 
 
 def test_neither_stripe_log_nor_the_import_prints_anything(tmp_path: object) -> None:
     program = (
-        "import asyncio, bulk_import.stripe_api as s; from bulk_import.keys import parse_key\n"
+        "import asyncio, bulk_import.stripe_api.sending as s; from bulk_import.keys import parse_key\n"
         "from bulk_import.model import Request, Endpoint\n"
         "async def main():\n"
         f"    api = s.StripeApi(parse_key('{SECRET}'), base='http://127.0.0.1:9', connections=1)\n"

@@ -15,25 +15,25 @@ from typing import Any, Literal, TypeVar, TypeVarTuple
 import anyio
 
 from bulk_import.budget import Budget
-from bulk_import.caps import endpoint_caps
-from bulk_import.emails import email_key
+from bulk_import.customer.emails import email_key
 from bulk_import.engine import Ended, Engine, Parts, inline
 from bulk_import.existing import Means, Offload, choose
-from bulk_import.feeding import from_source, in_batches
-from bulk_import.identity import identify
+from bulk_import.job.caps import endpoint_caps
+from bulk_import.job.feeding import from_source, in_batches
+from bulk_import.job.identity import identify
+from bulk_import.job.opening import Boot, clock_jumped
+from bulk_import.job.script import Batches, Script, Terms
+from bulk_import.job.selection import Selection
+from bulk_import.job.watching import Watch
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Connection, Line, Purpose, Reader, Writer, open_for_reading, open_for_writing
 from bulk_import.model import Claim, Reply, Request, Settled, Status
-from bulk_import.opening import Boot, clock_jumped
 from bulk_import.options import Dedupe, OnExisting, Pacing, Preparing
-from bulk_import.pace import Gate
+from bulk_import.pace.gate import Gate
 from bulk_import.reading import Fingerprint, Reading
 from bulk_import.report.summary import exit_code
-from bulk_import.script import Batches, Script, Terms
-from bulk_import.selection import Selection
 from bulk_import.settle import Limits
 from bulk_import.survey import Survey, preparation, survey
-from bulk_import.watching import Watch
 from tests.rig import worst_second
 from tests.virtual_stripe import EPOCH, Arrival, VirtualStripe
 from tests.virtual_time import run_virtual

@@ -13,9 +13,6 @@ from urllib.parse import quote_plus
 
 import anyio
 
-from bulk_import.answer import Answer as WireAnswer
-from bulk_import.answer import read_answer
-from bulk_import.form import flatten
 from bulk_import.model import Reply, Request
 from bulk_import.simulator import Account, Answer, Call, Fault, Faults, Limits, Ticket
 from bulk_import.simulator.exchange import Refused, rate_limited
@@ -23,6 +20,9 @@ from bulk_import.simulator.faults import Canned, canned
 from bulk_import.simulator.forms import decode
 from bulk_import.simulator.limits import UNLIMITED
 from bulk_import.simulator.routes import endpoint_of
+from bulk_import.stripe_api.answer import Answer as WireAnswer
+from bulk_import.stripe_api.answer import read_answer
+from bulk_import.stripe_api.form import flatten
 
 EPOCH = 1_790_000_000.0
 """Seconds since the epoch on Stripe's clock when the virtual loops' own clock shows zero."""

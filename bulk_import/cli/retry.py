@@ -65,7 +65,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
     def work() -> Any:
         options = retry_options(ctx, given)
-        from bulk_import.retrying import retry_job
+        from bulk_import.job.retrying import retry_job
 
         return retry_job(options, watcher, confirming(call, given["yes"], watcher.pause))
 

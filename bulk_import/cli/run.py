@@ -78,7 +78,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
     def work() -> Any:
         options = run_options(ctx, given)
-        from bulk_import.job import run_job
+        from bulk_import.job.importing import run_job
 
         return run_job(options, watcher, confirming(call, given["yes"], watcher.pause))
 

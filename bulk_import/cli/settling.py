@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from bulk_import.cli.connecting import is_loopback
 from bulk_import.errors import UsageError
-from bulk_import.mapping import MappingOptions, load_profile
+from bulk_import.mapping.settled import MappingOptions, load_profile
 from bulk_import.model import Endpoint
 from bulk_import.options import Connecting, Pacing, Preparing
 from bulk_import.reading import Overrides

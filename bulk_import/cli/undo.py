@@ -13,8 +13,8 @@ from bulk_import.cli.terminal import safe
 from bulk_import.report.table import aligned, duration, grid
 
 if TYPE_CHECKING:
+    from bulk_import.job.undoing import Agree, Listing, Undone, UndoOptions
     from bulk_import.report.summary import Summary
-    from bulk_import.undoing import Agree, Listing, Undone, UndoOptions
 
 SHOWN = 20
 """Customers left that the table names; `--json` names more and `export --what all` every one."""
@@ -36,7 +36,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     """Delete the customers that LEDGER created and nobody has touched since; lists them first, and asks."""
     from bulk_import.cli.carrying import quieten
     from bulk_import.cli.known import reporting_to, tell_ending
-    from bulk_import.undoing import undo_job
+    from bulk_import.job.undoing import undo_job
 
     call = invocation(ctx)
     observer = reporting_to(call, json=given["json"])
@@ -53,7 +53,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 def _options(ctx: click.Context, given: dict[str, Any]) -> UndoOptions:
     from bulk_import.cli.known import connecting_of, purpose_of
     from bulk_import.cli.settling import settle_pacing
-    from bulk_import.undoing import UndoOptions
+    from bulk_import.job.undoing import UndoOptions
 
     connecting = connecting_of(given, purpose_of(given["ledger"]))
     return UndoOptions(

@@ -12,9 +12,9 @@ from bulk_import.cli.options import PATH, connecting_options, examples, output_o
 from bulk_import.report.table import aligned, duration, grid
 
 if TYPE_CHECKING:
+    from bulk_import.job.verifying import VerifyOptions
     from bulk_import.report.summary import Summary
     from bulk_import.verify import Proof
-    from bulk_import.verifying import VerifyOptions
 
 SHOWN = 20
 """Findings that the table names; `--json` names many more."""
@@ -36,7 +36,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     """Re-read Stripe and prove every pairing of LEDGER; exits with 1 when anything is off. Changes nothing."""
     from bulk_import.cli.carrying import quieten
     from bulk_import.cli.known import reporting_to, tell_ending
-    from bulk_import.verifying import verify_job
+    from bulk_import.job.verifying import verify_job
 
     call = invocation(ctx)
     observer = reporting_to(call, json=given["json"])
@@ -53,7 +53,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 def _options(ctx: click.Context, given: dict[str, Any]) -> VerifyOptions:
     from bulk_import.cli.known import connecting_of, purpose_of
     from bulk_import.cli.settling import settle_pacing
-    from bulk_import.verifying import VerifyOptions
+    from bulk_import.job.verifying import VerifyOptions
 
     # Nothing is written, so there is nothing to ask.
     connecting = connecting_of({**given, "yes": True}, purpose_of(given["ledger"]))

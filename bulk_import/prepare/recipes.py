@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bulk_import.aliases import OWN_COLUMNS
-from bulk_import.choosing import Assignment, Plan
-from bulk_import.customer import NO_LIMIT, Cleaner, clean_metadata, cleaner_of
-from bulk_import.emails import EmailCheck
-from bulk_import.flattening import list_text, metadata_text, plain_text, truth_text
-from bulk_import.mapping_options import Constant
-from bulk_import.neversent import never_sent
-from bulk_import.parameters import Path, parameter_at, spelled
-from bulk_import.targets import Ignored, Metadata, NamePart, Param, Refused, SourceKey, VatNumber, described
+from bulk_import.customer.cleaning import NO_LIMIT, Cleaner, clean_metadata, cleaner_of
+from bulk_import.customer.emails import EmailCheck
+from bulk_import.customer.parameters import Path, parameter_at, spelled
+from bulk_import.mapping.aliases import OWN_COLUMNS
+from bulk_import.mapping.choosing import Assignment, Plan
+from bulk_import.mapping.neversent import never_sent
+from bulk_import.mapping.options import Constant
+from bulk_import.mapping.targets import Ignored, Metadata, NamePart, Param, Refused, SourceKey, VatNumber, described
+from bulk_import.prepare.flattening import list_text, metadata_text, plain_text, truth_text
 
 ToText = Callable[[Any], str | None]
 

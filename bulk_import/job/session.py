@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk_import.budget import Budget
-from bulk_import.caps import binding, endpoint_caps
-from bulk_import.emails import email_key
+from bulk_import.customer.emails import email_key
 from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.existing import Means, choose
-from bulk_import.identity import Account
+from bulk_import.job.caps import binding, endpoint_caps
+from bulk_import.job.identity import Account
+from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
+from bulk_import.job.script import Batches, Script, Terms
+from bulk_import.job.simulating import KEY, simulator
+from bulk_import.job.watching import Watch
 from bulk_import.keys import SecretKey, parse_key
 from bulk_import.ledger import Lock, Pairings, Purpose, Reader, Tally, Writer, open_for_writing
 from bulk_import.model import Reply, Request, Settled, Status
-from bulk_import.opening import Boot, check_key, check_purpose, same_account
 from bulk_import.options import STRIPE, Confirm, Connecting, Observer, Pacing, Start
-from bulk_import.pace import Gate
+from bulk_import.pace.gate import Gate
 from bulk_import.report.summary import Summary, exit_code
-from bulk_import.script import Batches, Script, Terms
 from bulk_import.settle import Limits
-from bulk_import.simulating import KEY, simulator
-from bulk_import.watching import Watch
 
 if TYPE_CHECKING:
-    from bulk_import.stripe_api import StripeApi
+    from bulk_import.stripe_api.sending import StripeApi
 
 
 DRY_RUN_METHOD = "pm_card_visa"
@@ -145,7 +145,7 @@ class Session:
     def reach_stripe(self, simulated: Path | None) -> None:
         """Make the way to Stripe, or start the simulator on its state file *simulated*."""
         # Imported here because it costs a third of a second, and a finished ledger needs none of it.
-        from bulk_import.stripe_api import STRIPE_VERSION, StripeApi
+        from bulk_import.stripe_api.sending import STRIPE_VERSION, StripeApi
 
         if simulated is not None:
             self.api_base = self.stack.enter_context(simulator(simulated))

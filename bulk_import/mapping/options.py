@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from bulk_import.choosing import Slot, Wishes, fitting_key, slot_of
-from bulk_import.customer import Fault, Noted, cleaner_of
+from bulk_import.customer.cleaning import Fault, Noted, cleaner_of
+from bulk_import.customer.parameters import MAX_METADATA_KEY, MAX_METADATA_VALUE, parameter_at, parse_path
 from bulk_import.errors import UsageError
+from bulk_import.mapping.choosing import Slot, Wishes, fitting_key, slot_of
+from bulk_import.mapping.neversent import is_card_number
+from bulk_import.mapping.targets import (
+    Metadata,
+    Param,
+    SourceKey,
+    Target,
+    described,
+    field_words,
+    metadata_key,
+    parse_field,
+)
 from bulk_import.model import MARKER
-from bulk_import.neversent import is_card_number
-from bulk_import.parameters import MAX_METADATA_KEY, MAX_METADATA_VALUE, parameter_at, parse_path
-from bulk_import.targets import Metadata, Param, SourceKey, Target, described, field_words, metadata_key, parse_field
 from bulk_import.wording import listed, nearest, terminal_safe
 
 Unmapped = Literal["metadata", "ignore", "refuse"]

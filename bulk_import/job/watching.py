@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from bulk_import.ledger import Tally
 from bulk_import.model import Released, Settled, Status
 from bulk_import.options import Progress
-from bulk_import.pace import Gate
+from bulk_import.pace.gate import Gate
 
 WINDOW = 10.0
 """Seconds over which the present pace is measured."""

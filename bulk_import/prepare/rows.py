@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulk_import.assembling import Draft, assemble
-from bulk_import.cards import holds_card, mask_cards, shown
-from bulk_import.completeness import whole_faults
-from bulk_import.customer import Fault, Noted, too_long, unquoted_digits
-from bulk_import.emails import EmailCheck, email_key
-from bulk_import.flattening import flatten, is_flat, json_kind, metadata_text
+from bulk_import.customer.cards import holds_card, mask_cards, shown
+from bulk_import.customer.cleaning import Fault, Noted, too_long, unquoted_digits
+from bulk_import.customer.completeness import whole_faults
+from bulk_import.customer.emails import EmailCheck, email_key
+from bulk_import.customer.parameters import MAX_METADATA_VALUE
 from bulk_import.formulas import restore
-from bulk_import.keeping import kept_fields, masked
-from bulk_import.mapping import Mapping as ColumnMapping
+from bulk_import.mapping.settled import Mapping as ColumnMapping
 from bulk_import.model import SOURCE_ID, Invalid, Problem, Record, Row
-from bulk_import.parameters import MAX_METADATA_VALUE
-from bulk_import.recipes import METADATA, Recipe, Step, compile_recipe
+from bulk_import.prepare.assembling import Draft, assemble
+from bulk_import.prepare.flattening import flatten, is_flat, json_kind, metadata_text
+from bulk_import.prepare.keeping import kept_fields, masked
+from bulk_import.prepare.recipes import METADATA, Recipe, Step, compile_recipe
 from bulk_import.wording import terminal_safe
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")

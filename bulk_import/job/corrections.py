@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bulk_import.aliases import OWN_COLUMNS
 from bulk_import.errors import UsageError
 from bulk_import.formulas import restore
 from bulk_import.ledger import Purpose
+from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.reading import Reading, read_records
 
 DELIMITED = ("csv", "tsv")

@@ -13,12 +13,9 @@ import anyio
 from bulk_import import __version__
 from bulk_import.engine import Engine
 from bulk_import.errors import SourceError
-from bulk_import.feeding import from_source
-from bulk_import.identity import Account, identify
-from bulk_import.keys import parse_key
-from bulk_import.ledger import Purpose, new_salt, new_token
-from bulk_import.model import Status
-from bulk_import.opening import (
+from bulk_import.job.feeding import from_source
+from bulk_import.job.identity import Account, identify
+from bulk_import.job.opening import (
     as_text,
     check_file,
     check_key,
@@ -34,16 +31,16 @@ from bulk_import.opening import (
     spooled_source,
     this_boot,
 )
+from bulk_import.job.selection import Selection
+from bulk_import.job.session import DRY_RUN_METHOD, Session
+from bulk_import.job.simulating import KEY, state_file
+from bulk_import.keys import parse_key
+from bulk_import.ledger import Purpose, new_salt, new_token
+from bulk_import.model import Status
 from bulk_import.options import Confirm, Observer, RunOptions
 from bulk_import.reading import Fingerprint, Reading
 from bulk_import.report.summary import Summary
-from bulk_import.retrying import retry_job
-from bulk_import.selection import Selection
-from bulk_import.session import DRY_RUN_METHOD, Session
-from bulk_import.simulating import KEY, state_file
 from bulk_import.survey import Survey, preparation, survey
-
-__all__ = ["retry_job", "run_job"]
 
 
 def run_job(options: RunOptions, observer: Observer, confirm: Confirm) -> Summary:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import anyio
 
-from bulk_import.emails import email_key
+from bulk_import.customer.emails import email_key
 from bulk_import.engine import Ended, Engine
 from bulk_import.existing.choice import estimate
 from bulk_import.existing.pages import PAGE
 from bulk_import.existing.snapshot import FIRST_CUSTOMER
+from bulk_import.job.opening import this_boot
+from bulk_import.job.session import Session, quoted
 from bulk_import.ledger import PAIRED, Purpose, Span, Tally
 from bulk_import.model import Status
-from bulk_import.opening import this_boot
 from bulk_import.options import Connecting, Observer, Pacing
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
-from bulk_import.session import Session, quoted
 from bulk_import.verify import AFTERWARDS, CURSORS, Known, Proof, Prover, slices
 
 WORTH_ESTIMATING = PAGE

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from bulk_import.age import has_jumped
 from bulk_import.errors import LedgerRefuses, SourceError, UsageError
 from bulk_import.existing import Ask
-from bulk_import.identity import UNNAMED, Account, host_of, identify
+from bulk_import.job.identity import UNNAMED, Account, host_of, identify
 from bulk_import.keys import SecretKey
 from bulk_import.ledger import Command, Purpose, Reader
 from bulk_import.model import Endpoint, Request

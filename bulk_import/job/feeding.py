@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from bulk_import.job.selection import Selection
 from bulk_import.model import Prepared, Record
-from bulk_import.prepare import Preparation, prepare
+from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Fingerprint, Reading, Source, read
-from bulk_import.selection import Selection
 
 
 def from_source(

@@ -17,10 +17,10 @@ from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
 
-from bulk_import import adapt, flight, outage
 from bulk_import.errors import OutOfReach
-from bulk_import.line import Line
 from bulk_import.model import Endpoint, Reply
+from bulk_import.pace import adapt, flight, outage
+from bulk_import.pace.line import Line
 
 BURST = 0.0075
 REFILL = 0.985

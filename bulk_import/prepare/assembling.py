@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
-from bulk_import.customer import Fault
-from bulk_import.recipes import NAME, SHIPPING_NAME, VAT, Fixed
-from bulk_import.tax_ids import vat_type
+from bulk_import.customer.cleaning import Fault
+from bulk_import.customer.tax_ids import vat_type
+from bulk_import.prepare.recipes import NAME, SHIPPING_NAME, VAT, Fixed
 
 Draft = dict[str, dict[Any, Any]]
 """Cleaned values by group: the group `address` holds `city`, the group "" the customer's own fields.

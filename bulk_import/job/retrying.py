@@ -8,17 +8,17 @@ from typing import Any
 
 import anyio
 
-from bulk_import.corrections import Corrections, read_corrections
 from bulk_import.engine import Engine
-from bulk_import.feeding import in_batches
+from bulk_import.job.corrections import Corrections, read_corrections
+from bulk_import.job.feeding import in_batches
+from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
+from bulk_import.job.session import DRY_RUN_METHOD, Session
 from bulk_import.ledger import Purpose
 from bulk_import.model import Record, Released, Row, Settled, Status
-from bulk_import.opening import clock_jumped, preparing_from, this_boot
 from bulk_import.options import Confirm, Observer, RetryOptions
-from bulk_import.prepare import Preparation, prepare
+from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Reading
 from bulk_import.report.summary import Summary
-from bulk_import.session import DRY_RUN_METHOD, Session
 from bulk_import.survey import preparation
 
 

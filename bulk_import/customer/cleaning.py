@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bulk_import.countries import country_named, country_names, is_country
-from bulk_import.emails import EmailCheck, email_fault
-from bulk_import.parameters import MAX_METADATA_VALUE, PARAMETERS, Parameter
-from bulk_import.tax_ids import TAX_ID_TYPES
+from bulk_import.customer.countries import country_named, country_names, is_country
+from bulk_import.customer.emails import EmailCheck, email_fault
+from bulk_import.customer.parameters import MAX_METADATA_VALUE, PARAMETERS, Parameter
+from bulk_import.customer.tax_ids import TAX_ID_TYPES
 from bulk_import.wording import nearest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bulk_import.countries import EU_COUNTRIES
+from bulk_import.customer.countries import EU_COUNTRIES
 from bulk_import.wording import names
 
 TAX_ID_TYPES = names(

@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bulk_import.answer import Answer, Broken, read_answer
-from bulk_import.form import flatten, why_unsendable
 from bulk_import.keys import SecretKey
 from bulk_import.model import Reply, Request
+from bulk_import.stripe_api.answer import Answer, Broken, read_answer
+from bulk_import.stripe_api.form import flatten, why_unsendable
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from bulk_import.customer.parameters import Path, field_names, parse_path, spelled
 from bulk_import.model import SOURCE_ID
-from bulk_import.parameters import Path, field_names, parse_path, spelled
 from bulk_import.wording import fold
 
 Position = Literal["first", "middle", "last"]

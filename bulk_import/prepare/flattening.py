@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bulk_import.parameters import LISTS_OF_OBJECTS
+from bulk_import.customer.parameters import LISTS_OF_OBJECTS
 
 # Stripe needs three levels and the reader allows 32; deeper values reach no field.
 _DEEPEST = 32

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bulk_import.cards import holds_card, mask_cards
-from bulk_import.neversent import never_sent
+from bulk_import.customer.cards import holds_card, mask_cards
+from bulk_import.mapping.neversent import never_sent
 
 TOO_DEEP = "…"
 """What stands for values that are nested deeper than any source has a use for."""

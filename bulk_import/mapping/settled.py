@@ -11,11 +11,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bulk_import.aliases import OWN_COLUMNS
-from bulk_import.choosing import Assignment, Plan, Wishes, choose, find_column, slot_of
 from bulk_import.errors import UsageError
-from bulk_import.mapping_options import Constant, MappingOptions, Unmapped, load_profile, wished
-from bulk_import.targets import (
+from bulk_import.mapping.aliases import OWN_COLUMNS
+from bulk_import.mapping.choosing import Assignment, Plan, Wishes, choose, find_column, slot_of
+from bulk_import.mapping.options import Constant, MappingOptions, Unmapped, load_profile, wished
+from bulk_import.mapping.targets import (
     Ignored,
     Metadata,
     NamePart,

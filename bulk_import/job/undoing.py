@@ -13,12 +13,12 @@ import anyio
 from bulk_import.engine import Ended, Engine, Stopped
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
+from bulk_import.job.opening import this_boot
+from bulk_import.job.session import Session, quoted
 from bulk_import.ledger import Pairing, Purpose, Tally
 from bulk_import.model import Status
-from bulk_import.opening import this_boot
 from bulk_import.options import Connecting, Observer, Pacing
 from bulk_import.report.summary import DOUBT, OK, SOME_FAILED, Summary
-from bulk_import.session import Session, quoted
 from bulk_import.undo import Gone, Known, Left, Undoer
 
 FEW = 5

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from bulk_import.customer.parameters import Path, parse_path, spelled
+from bulk_import.mapping.neversent import never_sent
+from bulk_import.mapping.targets import (
+    Ignored,
+    Metadata,
+    NamePart,
+    Param,
+    Position,
+    Refused,
+    Target,
+    VatNumber,
+    metadata_key,
+)
 from bulk_import.model import MARKER
-from bulk_import.neversent import never_sent
-from bulk_import.parameters import Path, parse_path, spelled
-from bulk_import.targets import Ignored, Metadata, NamePart, Param, Position, Refused, Target, VatNumber, metadata_key
 from bulk_import.wording import fold, names
 
 OWN_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_error")

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from bulk_import.aliases import Guess, guess, is_stripe_export
+from bulk_import.customer.parameters import MAX_METADATA_KEY
+from bulk_import.mapping.aliases import Guess, guess, is_stripe_export
+from bulk_import.mapping.neversent import never_sent
+from bulk_import.mapping.targets import (
+    Ignored,
+    Metadata,
+    NamePart,
+    Param,
+    Refused,
+    SourceKey,
+    Target,
+    VatNumber,
+    described,
+)
 from bulk_import.model import MARKER, SOURCE_ID
-from bulk_import.neversent import never_sent
-from bulk_import.parameters import MAX_METADATA_KEY
-from bulk_import.targets import Ignored, Metadata, NamePart, Param, Refused, SourceKey, Target, VatNumber, described
 from bulk_import.wording import fold
 
 _ASKED = -1

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bulk_import.age import is_young
+from bulk_import.customer.emails import email_key
 from bulk_import.dedupe import meet, sort_out
-from bulk_import.emails import email_key
 from bulk_import.engine import Engine
 from bulk_import.existing import Directory, Matches, Offload, customer_from
+from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import (
     MARKER,
@@ -29,7 +30,6 @@ from bulk_import.model import (
 )
 from bulk_import.options import OnExisting
 from bulk_import.reconcile import Absent, Found, Open, Sweep, needs_sweep, row_of, still_in_doubt
-from bulk_import.watching import Watch
 
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from bulk_import import adapt
+from bulk_import.pace import adapt
 
 FEWEST = 4
 MOST = 256

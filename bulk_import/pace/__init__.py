@@ -1,0 +1,5 @@
+"""The gate: every request takes a turn here; the only package that uses aiolimiter."""
+
+from bulk_import.pace.gate import Gate
+
+__all__ = ["Gate"]
