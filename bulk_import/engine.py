@@ -184,15 +184,18 @@ class Engine:
 
     # What a script may do.
 
-    async def claim(self, claims: Sequence[Claim], settled: Sequence[Settled] = ()) -> None:
-        """Put *claims* and *settled* on disk in one commit, then hand the claims to the workers."""
+    async def claim(self, claims: Sequence[Claim], settled: Sequence[Settled] = (), *, release: bool = True) -> None:
+        """Put *claims* and *settled* on disk in one commit, then hand the claims to the workers.
+
+        A claim that a stop keeps from ever being sent begins anew, unless not *release*: then it stays as it is.
+        """
         self.check()
         done = anyio.Event()
         await self._entries.send(_Entry(claims, settled, done=done))
         await done.wait()
         if self._unwritable:
             raise Stopped
-        await self.dispatch(claims, fresh=True)
+        await self.dispatch(claims, fresh=release)
 
     async def dispatch(self, claims: Sequence[Claim], *, fresh: bool) -> None:
         """Hand claims that are on disk to the workers; *fresh* ones were surely never sent."""

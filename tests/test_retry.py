@@ -47,6 +47,23 @@ def test_an_owner_whose_address_is_corrected_lets_its_duplicates_go(tmp_path: Pa
         assert people["u2"]["description"] == "'quoted"
 
 
+def test_a_row_may_take_the_address_of_one_that_is_corrected_later(tmp_path: Path) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    ledger = tmp_path / "users.csv.ledger.db"
+    source.write_text("email,payment_method\na@example.com,pm_missing1\nb@example.com,pm_missing2\n")
+    with simulated(*UNLIMITED) as server:
+        assert tool("run", source, "--api-base", server.url, "--rate", "none").returncode == 1
+        head, *lines = failed_export(ledger, fixed)
+        swapped = [line.replace("pm_missing1", "").replace("pm_missing2", "") for line in lines]
+        swapped = [swapped[0].replace("a@", "b@"), swapped[1].replace("b@", "c@")]
+        fixed.write_text("\n".join([head, *swapped]) + "\n")
+        options = ("--api-base", server.url, "--with", fixed, "--batch-size", "1")
+        done = tool("retry", ledger, *options)
+        assert done.returncode == 0, done.stderr
+        assert check_promises(server, ledger, 2) == Counter(created=2)
+        assert [line["email"] for line in exported(ledger)] == ["b@example.com", "c@example.com"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -100,6 +100,8 @@ class _RetryJob(Session):
         moved = [n for n, fields in corrections.items() if self._has_moved(n, fields, how)]
         freed = [number for owner in moved for number in self.reader.duplicates_of(owner)]
         kept = {record.number: record for record in self.reader.records(freed)}
+        # First of all of them, so that a row may take the e-mail of one that comes later.
+        await self.offload(self.writer.disown, moved)
         if kept:
             await engine.claim([], [Settled(number, Released(0)) for number in kept])
         return kept

@@ -41,7 +41,8 @@ class Terms:
 
     `fingerprint` tells this API key from another one, `process_started` is when the ledger's lock was taken
     (wall clock, seconds), `deadline` is one attempt's longest time in seconds, and `clock_jumped` says that the
-    wall clock was moved since an earlier command of the same boot.
+    wall clock was moved since an earlier command of the same boot. `release` is whether a claim that was never sent may
+    begin anew from the source; a retry's may not, since its fields may be corrected ones.
     """
 
     token: str
@@ -51,6 +52,7 @@ class Terms:
     process_started: float
     deadline: float
     clock_jumped: bool
+    release: bool = True
 
 
 class Script:
@@ -144,7 +146,8 @@ class Script:
             else:
                 settled.append(Settled(row.number, outcome, row))
         generations = await self._offload(self._reader.next_generations, [row.number for row in unmet])
-        await self._engine.claim([self._claim(row, generations.get(row.number, 0)) for row in unmet], settled)
+        claims = [self._claim(row, generations.get(row.number, 0)) for row in unmet]
+        await self._engine.claim(claims, settled, release=self._terms.release)
 
     async def _still_there(self, matches: Matches) -> Matches:
         """Drop customers of this ledger that an undo has deleted: search shows them for a while yet."""
@@ -224,7 +227,7 @@ class Script:
                 case _:
                     assert_never(verdict)
         self._watch.reopened(len(settled) + len(anew))
-        await self._engine.claim(anew, settled)
+        await self._engine.claim(anew, settled, release=self._terms.release)
         await self._engine.idle()
         return open_
 

@@ -231,6 +231,7 @@ class Session:
             process_started=self.process_started,
             deadline=self.pacing.timeout,
             clock_jumped=jumped,
+            release=self.verb == "run",
         )
 
     def announce(

@@ -8,8 +8,9 @@ import os
 import socket
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +43,9 @@ class Connection(Protocol):
         """Let go of the file."""
 
 
+LOCK_TRIES = 5
+"""Looks at the lock, 20 ms apart, before somebody else is believed to hold it."""
+
 Connect = Callable[[str], Connection]
 
 
@@ -70,7 +74,7 @@ class Lock:
     def _take(self, ledger: Path) -> int:
         handle = _open_private(self._path)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
         except OSError as error:
             holder = os.pread(handle, 300, 0).decode(errors="replace").strip() or "another process"
             os.close(handle)
@@ -224,6 +228,15 @@ def _open_private(path: Path) -> int:
         os.close(handle)
         raise LedgerRefuses(f"{path} is not a regular file; choose another path with --ledger")
     return handle
+
+
+def _lock(handle: int) -> None:
+    """Take the lock; `status` may hold it for a moment to see whether anybody does, so one refusal proves nothing."""
+    for _ in range(LOCK_TRIES):
+        with suppress(BlockingIOError):
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_same_file(handle: int, path: Path) -> bool:

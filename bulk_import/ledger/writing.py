@@ -123,6 +123,11 @@ class Writer:
                     chunk,
                 )
 
+    def disown(self, numbers: Sequence[int]) -> None:
+        """Rows whose e-mail was corrected own their old one no longer."""
+        with translated(self._path), transaction(self._db):
+            self._db.executemany("UPDATE entry SET owned_key = NULL WHERE number = ?", [(n,) for n in numbers])
+
     def begin_snapshot(self) -> None:
         """Forget the account's customers as last read; a new reading begins now."""
         with translated(self._path), transaction(self._db):
