@@ -40,7 +40,7 @@ OWNERS = {
     "stripe": {"stripe_api/sending.py"},
     "aiohttp": {"stripe_api/sending.py", "simulator/server.py"},
     "aiolimiter": {"pace/gate.py"},
-    "anyio": {"engine.py", "job/importing.py", "job/retrying.py", "job/undoing.py", "job/verifying.py"},
+    "anyio": {"engine", "job/importing.py", "job/retrying.py", "job/undoing.py", "job/verifying.py"},
     "click": {"cli"},
     "tqdm": {"cli"},
     "email_validator": {"customer/emails.py"},

@@ -82,7 +82,7 @@ class Script:
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
         """Settle every row: what is at rest first (unless not *doubtful*), then *batches*, then what is still in doubt."""
         if await self._offload(self._reader.has_success):
-            self._engine.succeeded_before()
+            self._engine.scales.succeeded_before()
         if doubtful:
             await self._resume()
         first = await self._engine.blocking(next, batches, None)

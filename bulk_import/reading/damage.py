@@ -14,6 +14,9 @@ from bulk_import.reading.table import Table
 LOOKAHEAD = 100
 """Most lines that an unclosed cell may take along to the end of the file."""
 
+PATIENCE = 20
+"""Most lines that a cell may run over once a stray quote was seen in its record."""
+
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -62,7 +65,9 @@ def _split(line: Line, start: int, table: Table) -> Split:
     """Split in the file's own escape style; a record that does not fit is tried in the other one."""
 
     def begins(index: int) -> bool:
-        return reads_well(line, index, table)
+        if index - start > PATIENCE or reads_well(line, index, table):
+            return True
+        return any(table.kinds) and _looks_like_row(line(index) or "", table)
 
     split = split_record(line, start, table.dialect, begins)
     if split.opened is None and len(trimmed(split.cells, table.width)) == table.width and not split.stray:

@@ -10,46 +10,39 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar, TypeVarTuple, assert_never
+from typing import assert_never
 
 import anyio
 from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from bulk_import.age import is_young
-from bulk_import.budget import Budget
+from bulk_import.engine.parts import Ended, Parts, Stopped, T, Ts, first_of
+from bulk_import.engine.scribe import Scribe
+from bulk_import.engine.weighing import Scales
 from bulk_import.errors import (
     BulkImportError,
-    LedgerRefuses,
-    LedgerUnwritable,
     OutOfReach,
     StripeRefuses,
-    TooManyErrors,
 )
-from bulk_import.existing import Offload, Piece
+from bulk_import.existing import Piece
 from bulk_import.model import (
     Claim,
-    Created,
     Endpoint,
-    Failed,
     InDoubt,
     Refusal,
     Released,
     Reply,
     Request,
     Settled,
-    Updated,
     idempotency_key,
 )
-from bulk_import.pace.gate import Gate
 from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.settle import (
     Again,
     Done,
     Expected,
     Halt,
-    Limits,
     Tries,
     backoff,
     halting,
@@ -59,68 +52,10 @@ from bulk_import.settle import (
     was_not_executed,
 )
 
-GROUP = 200
-"""Most outcomes in one commit."""
-
 REPORT_EVERY = 0.25
 """Seconds between two looks at the progress."""
 
-IMPOSSIBLE = 3
-"""So many 200s in a row that are no success mean that this is not Stripe talking."""
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-
-class Stopped(Exception):
-    """The run is stopping; the script unwinds. Never leaves this module."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything a run is made of.
-
-    `write` is one commit of claims and outcomes. `now` is the wall clock and `tick` a monotonic one, both in
-    seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
-    few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
-    stops through `offload_reading`.
-    """
-
-    write: Callable[[Sequence[Claim], Sequence[Settled]], None]
-    send: Callable[[Request], Awaitable[Reply]]
-    gate: Gate
-    offload: Offload
-    offload_reading: Offload
-    now: Callable[[], float]
-    tick: Callable[[], float]
-    chance: Callable[[], float]
-    written: Callable[[Sequence[Settled]], None]
-    progress: Callable[[], None]
-    limits: Limits
-    livemode: bool
-    budget: Budget
-
-
-@dataclass(slots=True)
-class Ended:
-    """How a run ended: by a signal, an error, or by itself; `unwritten` pairs are known but not on disk."""
-
-    signal: int | None = None
-    error: BulkImportError | None = None
-    unwritten: list[tuple[int, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One thing for the scribe to write; `landed` claims are in flight no longer, `done` is set once it is on disk."""
-
-    claims: Sequence[Claim] = ()
-    settled: Sequence[Settled] = ()
-    landed: int = 0
-    done: anyio.Event | None = None
-
 
 Work = tuple[Claim, bool]
 
@@ -134,19 +69,13 @@ class Engine:
         self.ended = Ended()
         self.stripe_time: float | None = None
         self.requests: dict[Endpoint, int] = {}
-        self._budget = parts.budget
-        self._mistaken: list[Claim] = []
-        self._impossible = 0
+        self.scales = Scales(parts.budget)
+        self._scribe = Scribe(parts, self.halt)
         self._well = 0
-        self._unwritable = False
         self._stop = anyio.Event()
-        self._open = 0
-        self._quiet = anyio.Event()
-        self._quiet.set()
         self._flights: anyio.CancelScope | None = None
         self._waiting: set[anyio.CancelScope] = set()
         self._work: MemoryObjectSendStream[Work]
-        self._entries: MemoryObjectSendStream[_Entry]
 
     @property
     def stopping(self) -> bool:
@@ -158,12 +87,13 @@ class Engine:
         async with anyio.create_task_group() as watch:
             await watch.start(self._listen, tuple(signals))
             watch.start_soon(self._report)
-            self._entries, entries = anyio.create_memory_object_stream[_Entry](GROUP)
+            entries, drain = self._scribe.open()
             async with anyio.create_task_group() as desk:
-                desk.start_soon(self._scribe, entries)
-                async with self._entries:
+                desk.start_soon(drain)
+                async with entries:
                     await self._man(script)
             watch.cancel_scope.cancel()
+        self.ended.unwritten = self._scribe.unwritten
         return self.ended
 
     async def _man(self, script: Callable[[Engine], Awaitable[None]]) -> None:
@@ -190,28 +120,21 @@ class Engine:
         A claim that a stop keeps from ever being sent begins anew, unless not *release*: then it stays as it is.
         """
         self.check()
-        done = anyio.Event()
-        await self._entries.send(_Entry(claims, settled, done=done))
-        await done.wait()
-        if self._unwritable:
+        if not await self._scribe.write(claims, settled):
             raise Stopped
         await self.dispatch(claims, fresh=release)
 
     async def dispatch(self, claims: Sequence[Claim], *, fresh: bool) -> None:
         """Hand claims that are on disk to the workers; *fresh* ones were surely never sent."""
         for claim in claims:
-            self._opened()
+            self._scribe.took_off()
             await self._work.send((claim, fresh))
         self.check()
 
     async def idle(self) -> None:
         """Wait until everything handed out has landed and is on disk."""
-        await self._quiet.wait()
+        await self._scribe.quiet()
         self.check()
-
-    def succeeded_before(self) -> None:
-        """An earlier command made customers in this ledger, so refusals that look alike are no mapping mistake."""
-        self._budget = replace(self._budget, succeeded=True)
 
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
         """Read something of Stripe's, paced and retried; a 200 with an object, or a refusal, is the answer.
@@ -272,7 +195,7 @@ class Engine:
                 for piece in work:
                     group.start_soon(carry, piece)
         except BaseExceptionGroup as errors:
-            raise _first_of(errors) from None
+            raise first_of(errors) from None
 
     async def nap(self, seconds: float) -> None:
         """Sleep, but no longer than the run goes on."""
@@ -302,8 +225,7 @@ class Engine:
         with work:
             async for claim, fresh in work:
                 settled = await self._carry_out(claim, fresh=fresh)
-                with anyio.CancelScope(shield=True):  # what came back is written even when a second signal cancels
-                    await self._entries.send(_Entry(settled=settled, landed=1))
+                await self._scribe.landed(settled)
 
     async def _carry_out(self, claim: Claim, *, fresh: bool) -> list[Settled]:
         """Try one claim until it is settled; an empty answer leaves it claimed."""
@@ -330,14 +252,16 @@ class Engine:
             )  # fmt: skip
             match verdict:
                 case Done(outcome):
-                    self._count_impossible(reply.status == 200 and isinstance(outcome, InDoubt))
-                    settled = Settled(claim.row, outcome, None, attempts, ended_at)
-                    return self._weigh(claim, settled)
+                    self._judge_all(impossible=reply.status == 200 and isinstance(outcome, InDoubt))
+                    settled, end = self.scales.weigh(claim, Settled(claim.row, outcome, None, attempts, ended_at))
+                    if end is not None:
+                        self.halt(end)
+                    return settled
                 case Halt(message):
                     self.halt(StripeRefuses(message))
                     return []
                 case Again(delay, tries, impossible):
-                    self._count_impossible(impossible)
+                    self._judge_all(impossible=impossible)
                     await self.nap(delay)
                 case _:
                     assert_never(verdict)
@@ -374,89 +298,10 @@ class Engine:
             return Request(Endpoint.CREATE, "POST", "/v1/customers", claim.params, key)
         return Request(Endpoint.UPDATE, "POST", f"/v1/customers/{claim.target}", claim.params, key)
 
-    def _count_impossible(self, impossible: bool) -> None:
-        self._impossible = self._impossible + 1 if impossible else self._impossible
-        if self._impossible >= IMPOSSIBLE:
-            self.halt(
-                StripeRefuses(
-                    f"{IMPOSSIBLE} answers in a row said 200 but held no customer of ours, so this is not Stripe talking; "
-                    "check --api-base and any proxy, then run the same command again"
-                )
-            )
-
-    def _weigh(self, claim: Claim, settled: Settled) -> list[Settled]:
-        """Count an answer against the error budget; a mapping mistake sends the rows it hit back to the start."""
-        outcome = settled.outcome
-        if isinstance(outcome, Created | Updated | Failed):
-            self._impossible = 0  # only Stripe itself answers so
-        if isinstance(outcome, Released):
-            return [settled]
-        self._budget = self._budget.after(outcome)
-        if not isinstance(outcome, Failed):
-            return [settled]
-        if not self._budget.succeeded:
-            self._mistaken.append(claim)
-        if self._budget.is_mistake:
-            return self._take_back(outcome.refusal)
-        if self._budget.is_spent:
-            self.halt(
-                TooManyErrors(
-                    f"stopped after {self._budget.refused} of {self._budget.answered} answers were refusals, more than "
-                    "--max-errors allows; look at them with export --what failed, then run the same command again"
-                )
-            )
-        return [settled]
-
-    def _take_back(self, why: Refusal) -> list[Settled]:
-        named = " ".join(part for part in (why.code, f"({why.param})" if why.param else None) if part) or "no code"
-        self.halt(
-            TooManyErrors(
-                f"the first {len(self._mistaken)} rows were all refused alike, {named}: {why.message}; "
-                "this is a mapping mistake, no row was marked as failed; mend the mapping and run the same command again"
-            )
-        )
-        taken, self._mistaken = self._mistaken, []
-        return [Settled(claim.row, Released(claim.generation + 1)) for claim in taken]
-
-    # The scribe.
-
-    async def _scribe(self, entries: MemoryObjectReceiveStream[_Entry]) -> None:
-        with entries:
-            async for first in entries:
-                batch = [first]
-                while len(batch) < GROUP and entries.statistics().current_buffer_used:
-                    batch.append(entries.receive_nowait())
-                await self._commit(batch)
-
-    async def _commit(self, batch: Sequence[_Entry]) -> None:
-        claims = [claim for entry in batch for claim in entry.claims]
-        settled = [one for entry in batch for one in entry.settled]
-        if not self._unwritable and (claims or settled):
-            try:
-                await self.parts.offload(self.parts.write, claims, settled)
-            except (LedgerUnwritable, LedgerRefuses) as error:
-                self._unwritable = True
-                self.halt(error)
-        if self._unwritable:
-            self.ended.unwritten += [
-                (s.number, s.outcome.customer_id) for s in settled if isinstance(s.outcome, Created)
-            ]
-        elif settled:
-            self.parts.written(settled)
-        for entry in batch:
-            if entry.done:
-                entry.done.set()
-        self._landed(sum(entry.landed for entry in batch))
-
-    def _opened(self) -> None:
-        if self._open == 0:
-            self._quiet = anyio.Event()
-        self._open += 1
-
-    def _landed(self, count: int) -> None:
-        self._open -= count
-        if self._open == 0:
-            self._quiet.set()
+    def _judge_all(self, *, impossible: bool) -> None:
+        why = self.scales.saw_impossible() if impossible else None
+        if why is not None:
+            self.halt(why)
 
     # Signals and the clock.
 
@@ -478,29 +323,3 @@ class Engine:
                     self._flights.cancel()
                 self.ended.signal = self.ended.signal or int(number)
                 self._wind_down()
-
-
-def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that counts among those of several tasks: one that ends the run, before the rest."""
-    leaves: list[BaseException] = []
-    for error in errors.exceptions:
-        leaves.append(_first_of(error) if isinstance(error, BaseExceptionGroup) else error)
-    return next((leaf for leaf in leaves if isinstance(leaf, BulkImportError)), leaves[0])
-
-
-def in_one_thread(*, abandon: bool = False) -> Offload:
-    """Blocking work leaves the loop one piece at a time; the production `Offload` of one resource.
-
-    With *abandon*, a cancelled wait leaves the work to end by itself.
-    """
-    limiter = anyio.CapacityLimiter(1)
-
-    async def offload(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
-        return await anyio.to_thread.run_sync(work, *args, limiter=limiter, abandon_on_cancel=abandon)
-
-    return offload
-
-
-async def inline(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
-    """Blocking work stays on the loop; the `Offload` of virtual time."""
-    return work(*args)

@@ -1,0 +1,83 @@
+"""What a run is made of, how it ends, and how blocking work leaves the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+
+from bulk_import.budget import Budget
+from bulk_import.errors import BulkImportError
+from bulk_import.existing import Offload
+from bulk_import.model import Claim, Reply, Request, Settled
+from bulk_import.pace import Gate
+from bulk_import.settle import Limits
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Stopped(Exception):
+    """The run is stopping; the script unwinds. Never leaves this module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a run is made of.
+
+    `write` is one commit of claims and outcomes. `now` is the wall clock and `tick` a monotonic one, both in
+    seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
+    few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
+    stops through `offload_reading`.
+    """
+
+    write: Callable[[Sequence[Claim], Sequence[Settled]], None]
+    send: Callable[[Request], Awaitable[Reply]]
+    gate: Gate
+    offload: Offload
+    offload_reading: Offload
+    now: Callable[[], float]
+    tick: Callable[[], float]
+    chance: Callable[[], float]
+    written: Callable[[Sequence[Settled]], None]
+    progress: Callable[[], None]
+    limits: Limits
+    livemode: bool
+    budget: Budget
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a run ended: by a signal, an error, or by itself; `unwritten` pairs are known but not on disk."""
+
+    signal: int | None = None
+    error: BulkImportError | None = None
+    unwritten: list[tuple[int, str]] = field(default_factory=list)
+
+
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that counts among those of several tasks: one that ends the run, before the rest."""
+    leaves: list[BaseException] = []
+    for error in errors.exceptions:
+        leaves.append(first_of(error) if isinstance(error, BaseExceptionGroup) else error)
+    return next((leaf for leaf in leaves if isinstance(leaf, BulkImportError)), leaves[0])
+
+
+def in_one_thread(*, abandon: bool = False) -> Offload:
+    """Blocking work leaves the loop one piece at a time; the production `Offload` of one resource.
+
+    With *abandon*, a cancelled wait leaves the work to end by itself.
+    """
+    limiter = anyio.CapacityLimiter(1)
+
+    async def offload(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        return await anyio.to_thread.run_sync(work, *args, limiter=limiter, abandon_on_cancel=abandon)
+
+    return offload
+
+
+async def inline(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+    """Blocking work stays on the loop; the `Offload` of virtual time."""
+    return work(*args)

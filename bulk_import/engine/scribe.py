@@ -1,0 +1,105 @@
+"""The scribe: writes claims and outcomes in group commits, and knows when nothing is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from bulk_import.engine.parts import Parts
+from bulk_import.errors import BulkImportError, LedgerRefuses, LedgerUnwritable
+from bulk_import.model import Claim, Created, Settled
+
+GROUP = 200
+"""Most outcomes in one commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing for the scribe to write; `landed` claims are in flight no longer, `done` is set once it is on disk."""
+
+    claims: Sequence[Claim] = ()
+    settled: Sequence[Settled] = ()
+    landed: int = 0
+    done: anyio.Event | None = None
+
+
+class Scribe:
+    """The one task that writes; `halt` is told when the ledger refuses, and from then on nothing more is written.
+
+    `unwritten` collects the pairs of row and customer that are known but not on disk.
+    """
+
+    def __init__(self, parts: Parts, halt: Callable[[BulkImportError], None]) -> None:
+        self._parts = parts
+        self._halt = halt
+        self.refused = False
+        self.unwritten: list[tuple[int, str]] = []
+        self._open = 0
+        self._quiet = anyio.Event()
+        self._quiet.set()
+        self._entries: MemoryObjectSendStream[Entry]
+
+    def open(self) -> tuple[MemoryObjectSendStream[Entry], Callable[[], Coroutine[Any, Any, None]]]:
+        """Open the channel; answers the end to close when all is said, and the task that drains it until then."""
+        self._entries, entries = anyio.create_memory_object_stream[Entry](GROUP)
+
+        async def drain() -> None:
+            with entries:
+                async for first in entries:
+                    await self._commit(_what_waits(first, entries))
+
+        return self._entries, drain
+
+    async def write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> bool:
+        """Have it written and wait until it is on disk; False when the ledger refused."""
+        done = anyio.Event()
+        await self._entries.send(Entry(claims, settled, done=done))
+        await done.wait()
+        return not self.refused
+
+    def took_off(self) -> None:
+        """One more claim is in flight."""
+        if self._open == 0:
+            self._quiet = anyio.Event()
+        self._open += 1
+
+    async def landed(self, settled: Sequence[Settled]) -> None:
+        """One claim has landed with *settled*; what came back is written even when a second signal cancels."""
+        with anyio.CancelScope(shield=True):
+            await self._entries.send(Entry(settled=settled, landed=1))
+
+    async def quiet(self) -> None:
+        """Wait until nothing is in flight and everything that landed is on disk."""
+        await self._quiet.wait()
+
+    async def _commit(self, batch: Sequence[Entry]) -> None:
+        claims = [claim for entry in batch for claim in entry.claims]
+        settled = [one for entry in batch for one in entry.settled]
+        if not self.refused and (claims or settled):
+            try:
+                await self._parts.offload(self._parts.write, claims, settled)
+            except (LedgerUnwritable, LedgerRefuses) as error:
+                self.refused = True
+                self._halt(error)
+        if self.refused:
+            self.unwritten += [(s.number, s.outcome.customer_id) for s in settled if isinstance(s.outcome, Created)]
+        elif settled:
+            self._parts.written(settled)
+        for entry in batch:
+            if entry.done:
+                entry.done.set()
+        self._open -= sum(entry.landed for entry in batch)
+        if self._open == 0:
+            self._quiet.set()
+
+
+def _what_waits(first: Entry, entries: MemoryObjectReceiveStream[Entry]) -> list[Entry]:
+    """Whatever waits is one commit: the busier the run, the more rows share the cost of a sync."""
+    batch = [first]
+    while len(batch) < GROUP and entries.statistics().current_buffer_used:
+        batch.append(entries.receive_nowait())
+    return batch

@@ -1,0 +1,69 @@
+"""Weighs each answer for the run as a whole: the error budget, mapping mistakes, and 200s that are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from bulk_import.budget import Budget
+from bulk_import.errors import BulkImportError, StripeRefuses, TooManyErrors
+from bulk_import.model import Claim, Created, Failed, Refusal, Released, Settled, Updated
+
+IMPOSSIBLE = 3
+"""So many 200s in a row that are no success mean that this is not Stripe talking."""
+
+
+Weighed = tuple[list[Settled], BulkImportError | None]
+"""What is to be written, and why the run must stop, if it must."""
+
+
+@dataclass(slots=True)
+class Scales:
+    """The answers of one run so far."""
+
+    budget: Budget
+    impossible: int = 0
+    mistaken: list[Claim] = field(default_factory=list)
+
+    def succeeded_before(self) -> None:
+        """An earlier command made customers in this ledger, so refusals that look alike are no mapping mistake."""
+        self.budget = replace(self.budget, succeeded=True)
+
+    def saw_impossible(self) -> BulkImportError | None:
+        """One more 200 that is no success; too many in a row are not Stripe talking."""
+        self.impossible += 1
+        if self.impossible < IMPOSSIBLE:
+            return None
+        return StripeRefuses(
+            f"{IMPOSSIBLE} answers in a row said 200 but held no customer of ours, so this is not Stripe talking; "
+            "check --api-base and any proxy, then run the same command again"
+        )
+
+    def weigh(self, claim: Claim, settled: Settled) -> Weighed:
+        """Count one answer; a mapping mistake sends the rows it hit back to the start."""
+        outcome = settled.outcome
+        if isinstance(outcome, Created | Updated | Failed):
+            self.impossible = 0  # only Stripe itself answers so
+        if isinstance(outcome, Released):
+            return [settled], None
+        self.budget = self.budget.after(outcome)
+        if not isinstance(outcome, Failed):
+            return [settled], None
+        if not self.budget.succeeded:
+            self.mistaken.append(claim)
+        if self.budget.is_mistake:
+            return self._take_back(outcome.refusal)
+        return [settled], self._overdrawn() if self.budget.is_spent else None
+
+    def _overdrawn(self) -> TooManyErrors:
+        return TooManyErrors(
+            f"stopped after {self.budget.refused} of {self.budget.answered} answers were refusals, more than "
+            "--max-errors allows; look at them with export --what failed, then run the same command again"
+        )
+
+    def _take_back(self, why: Refusal) -> Weighed:
+        named = " ".join(part for part in (why.code, f"({why.param})" if why.param else None) if part) or "no code"
+        taken, self.mistaken = self.mistaken, []
+        return [Settled(claim.row, Released(claim.generation + 1)) for claim in taken], TooManyErrors(
+            f"the first {len(taken)} rows were all refused alike, {named}: {why.message}; "
+            "this is a mapping mistake, no row was marked as failed; mend the mapping and run the same command again"
+        )
