@@ -20,7 +20,7 @@ for every batch and few for every five minutes.
 """
 
 
-SOON = 1.0
+SOON = 2.5
 """Seconds for which a reading is new enough: above a batch a second, one reading serves several batches."""
 
 

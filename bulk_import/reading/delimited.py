@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from bulk_import.errors import SourceError
@@ -16,6 +17,9 @@ from bulk_import.reading.table import SecondTable, Table, looks_like_units, tabl
 
 TOLERATED = 5
 """Undecodable rows that never stop a reading, however few rows there are."""
+
+
+_WALK = 1000  # lines that a new csv reader may walk over before it is cheaper to drop them
 
 
 class DelimitedRows:
@@ -85,12 +89,13 @@ class DelimitedRows:
         self._lines = split_lines(text)
         columns, at = self._reading.columns, 0
         while at < len(self._lines):
-            at = self._forget(at)
+            at = first = self._forget(at) if at > _WALK else at
             delimiter, quote = self._reading.delimiter, self._reading.quote
-            reader = csv.reader(iter(self._lines), delimiter=delimiter, quotechar=quote, strict=True)
+            lines = islice(self._lines, at, None)
+            reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
             try:
                 for cells in reader:
-                    if reader.line_num == at + 1 and self._is_good(cells, at):
+                    if first + reader.line_num == at + 1 and self._is_good(cells, at):
                         self._number += 1
                         yield Record(self._number, self._line + at, dict(zip(columns, cells, strict=True)))
                         at += 1
@@ -98,7 +103,7 @@ class DelimitedRows:
                     record, at = self._judged(at)
                     if record is not None:
                         yield record
-                    if at != reader.line_num:
+                    if at != first + reader.line_num:
                         break
             except csv.Error:
                 record, at = self._judged(at)

@@ -63,7 +63,7 @@ def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS
         if not lines[at].strip(" \r\n"):
             at += 1
             continue
-        split = split_record(line, at, dialect)
+        split = split_record(line, at, dialect, stop=lambda _: True)
         opened = split.opened is not None or (split.stray and split.lines > 1)
         blank = at > 0 and not lines[at - 1].strip(" \r\n")
         rows.append(SampleRow(at, tuple(split.cells), opened or split.stray, blank))
