@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bulk_import.cli.ending import run_program
-
 
 def main() -> int:
     """Carry out the command line of this process and return its exit code."""
+    try:
+        from bulk_import.cli.ending import run_program
+    except KeyboardInterrupt:
+        return 130  # interrupted while it was still being loaded
     return run_program(sys.argv[1:])
 
 

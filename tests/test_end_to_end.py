@@ -56,9 +56,10 @@ def test_every_row_gets_its_customer_at_the_cap_and_a_second_run_sends_nothing(t
 
 def test_killed_at_random_moments_under_faults_it_still_ends_right(tmp_path: Path) -> None:
     source = write_users(tmp_path / "users.csv", 240, duplicates=24, invalid=6)
-    faults = "reset=0.02,act-then-drop=0.02,500=0.02,truncate=0.02,409=0.02,429=0.02"
+    # No 500s here: what they leave in doubt takes half a minute to prove (see the soak and the runs in virtual time).
+    faults = "reset=0.02,act-then-drop=0.02,truncate=0.02,409=0.02,429=0.02"
     with simulated(*UNLIMITED, "--latency", "60ms", "--faults", faults, "--seed", "3") as server:
-        run = ("run", source, "--api-base", server.url, *FAST, "--timeout", "3s")
+        run = ("run", source, "--api-base", server.url, *FAST)
         for wanted in (20, 60, 120):
             killed = subprocess.Popen(command(*run), env=environment(), stderr=subprocess.DEVNULL)
             wait_for(lambda wanted=wanted: len(server.customers()) >= wanted)
@@ -185,13 +186,13 @@ def test_plain_retry_brings_rows_home_once_the_fault_is_mended(tmp_path: Path) -
     source = write_users(tmp_path / "users.csv", 12)
     ledger = tmp_path / "users.csv.ledger.db"
     with simulated(*UNLIMITED) as server:
-        server.set_faults([{"name": "502html", "endpoint": "create", "from": 4, "to": 1000}])
-        run = ("run", source, "--api-base", server.url, "--rate", "none", "--timeout", "1s", "--max-attempts", "2")
-        assert tool(*run, "--give-up-after", "5s").returncode in (3, 6)
+        server.set_faults([{"name": "reset", "endpoint": "create", "from": 4, "to": 8}])
+        run = ("run", source, "--api-base", server.url, "--rate", "none", "--max-attempts", "1")
+        assert tool(*run).returncode == 6
+        assert Counter(line["status"] for line in exported(ledger)) == Counter(created=7, in_doubt=5)
         server.set_faults([])
-        done = tool("retry", ledger, "--api-base", server.url, "--rate", "none", "--timeout", "1s")
-        assert done.returncode in (0, 6), done.stderr
-        assert tool(*run).returncode == 0
+        done = tool("retry", ledger, "--api-base", server.url, "--rate", "none")
+        assert done.returncode == 0, done.stderr
         assert check_promises(server, ledger, 12) == Counter(created=12)
 
 
@@ -247,9 +248,23 @@ def test_standard_input_is_kept_until_every_row_is_settled(tmp_path: Path) -> No
             check=False,
         )
         assert other.returncode == 5, other.stderr
-        assert tool(*run).returncode == 0
+        spooled.unlink()
+        spooled.write_bytes(b"")  # an earlier version left an empty one behind
+        piped = subprocess.run(
+            command(*run), env=environment(), input=text, capture_output=True, text=True, check=False
+        )
+        assert piped.returncode == 0, piped.stderr
         assert check_promises(server, ledger, 30) == Counter(created=30)
         assert not spooled.exists()
+        again = subprocess.run(
+            command(*run), env=environment(), input=text, capture_output=True, text=True, check=False
+        )
+        assert again.returncode == 0, again.stderr
+        assert tool(*run).returncode == 0
+        assert not list(tmp_path.glob("piped.db.source*")), "the spool holds personal data"
+        empty = ("run", "-", "--ledger", tmp_path / "new.db", "--api-base", server.url)
+        assert tool(*empty).returncode == 2
+        assert not list(tmp_path.glob("new.db*"))
 
 
 def test_status_and_json_say_where_it_stands(tmp_path: Path) -> None:

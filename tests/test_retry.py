@@ -64,6 +64,22 @@ def test_a_row_may_take_the_address_of_one_that_is_corrected_later(tmp_path: Pat
         assert [line["email"] for line in exported(ledger)] == ["b@example.com", "c@example.com"]
 
 
+def test_the_whole_failed_export_can_be_given_back_with_only_the_owner_mended(tmp_path: Path) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    ledger = tmp_path / "users.csv.ledger.db"
+    source.write_text(DECLINED.replace("note", "=odd column"))
+    with simulated(*UNLIMITED) as server:
+        tool("run", source, "--api-base", server.url, "--rate", "none", "--key", "id")
+        lines = failed_export(ledger, fixed)
+        assert len(lines) == 3
+        fixed.write_text("\n".join(lines).replace("pm_card_chargeDeclined", "pm_card_visa") + "\n")
+        done = tool("retry", ledger, "--api-base", server.url, "--with", fixed)
+        assert done.returncode == 0, done.stderr
+        assert check_promises(server, ledger, 3) == Counter(created=2, duplicate=1)
+        people = {c["metadata"]["source_id"]: c["metadata"] for c in server.customers()}
+        assert people["u1"]["=odd column"] == "=1+1"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -310,7 +310,7 @@ def test_retry_after_is_honoured(reply: Reply) -> None:
 @given(st.integers(1, 60), st.floats(0, 1, exclude_max=True))
 def test_backoff_doubles_within_its_bounds_and_spreads_over_the_upper_half(count: int, chance: float) -> None:
     whole = min(FIRST_DELAY * 2.0 ** (count - 1), LONGEST_DELAY)
-    assert whole / 2 <= backoff(count, chance) < whole
+    assert whole / 2 <= backoff(count, chance) <= whole
     assert backoff(count + 1, chance) >= backoff(count, chance)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,8 +106,14 @@ def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], f
         ended_at=_moment(last.ended_at if last else None),
         exit_code=last.exit_code if last else None,
         reason=why_it_stopped(last, holder),
-        next=next_command(path, purpose, counts, tally.orphans) if holder is None else None,
+        next=next_command(path, purpose, counts, tally.orphans, _line_of(commands)) if holder is None else None,
     )
+
+
+def _line_of(commands: Sequence[Command]) -> str | None:
+    """The import as it was typed last, with its rate and its limits."""
+    lines = [command.facts.get("line") for command in commands if command.verb == "run"]
+    return lines[-1] or None if lines else None
 
 
 def why_it_stopped(last: Command | None, holder: str | None) -> str | None:
@@ -119,12 +125,14 @@ def why_it_stopped(last: Command | None, holder: str | None) -> str | None:
     return last.reason
 
 
-def next_command(path: Path, purpose: Purpose | None, counts: Mapping[str, int], orphans: int) -> str | None:
+def next_command(
+    path: Path, purpose: Purpose | None, counts: Mapping[str, int], orphans: int, line: str | None = None
+) -> str | None:
     """What to type next: go on, look for doubtful rows, mend what failed, or fetch the result."""
     if purpose is None:
         return None
     if counts["pending"]:
-        return continuing(path, purpose)
+        return line or continuing(path, purpose)
     if counts["in_doubt"]:
         return typed("retry", path)
     broken = counts["failed"] or counts["invalid"] or orphans

@@ -161,6 +161,7 @@ class Engine:
                 continue
             if is_refusal(reply):
                 return reply
+            self._judge_all(impossible=reply.status == 200)
             tried, used = tried + 1, used + (self._well > well)
             if used >= self.parts.limits.attempts:
                 raise OutOfReach(
@@ -316,10 +317,16 @@ class Engine:
         if not heeded:
             task_status.started()
             return
-        with anyio.open_signal_receiver(*heeded) as received:
-            task_status.started()
-            async for number in received:
-                if self.ended.signal is not None and self._flights is not None:
-                    self._flights.cancel()
-                self.ended.signal = self.ended.signal or int(number)
-                self._wind_down()
+        try:
+            with anyio.open_signal_receiver(*heeded) as received:
+                task_status.started()
+                async for number in received:
+                    if self.ended.signal is not None and self._flights is not None:
+                        self._flights.cancel()
+                    self.ended.signal = self.ended.signal or int(number)
+                    self._wind_down()
+        finally:
+            if self.ended.signal is not None:
+                # What was asked for is done. One more impatient Ctrl-C must not cut off the closing of the ledger.
+                for number in heeded:
+                    signal.signal(number, signal.SIG_IGN)

@@ -21,7 +21,7 @@ Corrections = Mapping[int, Mapping[str, Any]]
 
 
 def read_corrections(path: Path, purpose: Purpose, retryable: Mapping[int, str | None], key: str | None) -> Corrections:
-    """Read *path*; *retryable* maps the failed and invalid rows to their own ids, *key* names the `--key` column.
+    """Read *path*; *retryable* maps the rows that the failed export holds to their own ids, *key* names the `--key` column.
 
     Raises `UsageError` for the whole file when any line of it does not belong to this ledger: nothing is guessed
     about which row a line means.
@@ -29,16 +29,17 @@ def read_corrections(path: Path, purpose: Purpose, retryable: Mapping[int, str |
     found: dict[int, Mapping[str, Any]] = {}
     records = read_records(path)
     cell_of = _cell_reader(records.reading.format, Reading.from_json(purpose.reading).format)
+    name_of = restore if records.reading.format in DELIMITED else str
     for record in records:
         where = f"{path}, line {record.line}"
         if record.problem is not None:
             raise UsageError(f"{where} cannot be read ({record.problem}); mend it and try again")
-        fields = {column: cell_of(cell) for column, cell in record.fields.items()}
+        fields = {name_of(column): cell_of(cell) for column, cell in record.fields.items()}
         number = _row_number(fields.get("_row"), where)
         if fields.get("_ledger", purpose.token) != purpose.token:
             raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
         if number not in retryable:
-            raise UsageError(f"{where} names row {number}, which neither failed nor was invalid; take the line out")
+            raise UsageError(f"{where} names row {number}, which is neither failed nor invalid; take the line out")
         if number in found:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
         _check_key(fields, key, retryable[number], where)

@@ -146,7 +146,7 @@ class _RunJob(Session):
             await engine.blocking(partial(check_source, purpose, path))
             return path, stored
         target = spool_path(self.path)
-        await engine.blocking(partial(check_piped, sys.stdin, target, purpose))
+        await engine.blocking(partial(check_piped, sys.stdin, target, purpose, needed=not self._is_finished()))
         if target.exists():
             return target, stored
         if not self._is_finished():

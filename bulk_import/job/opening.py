@@ -202,26 +202,32 @@ def spooled_source(stream: TextIO | None, target: Path, max_bytes: int | None) -
         raise SourceError("standard input is closed; give a path, or pipe the file in")
     if stream.isatty():
         raise SourceError("standard input is a terminal; give a path, or pipe the file in")
-    return spool(stream.buffer, target, max_bytes)
+    spool(stream.buffer, target, max_bytes)
+    if not target.stat().st_size:
+        target.unlink()
+        raise SourceError("standard input is empty; pipe a file with at least one row")
+    return target
 
 
-def check_piped(stream: TextIO | None, spooled: Path, purpose: Purpose) -> None:
+def check_piped(stream: TextIO | None, spooled: Path, purpose: Purpose, *, needed: bool) -> None:
     """What is piped into a continued ledger must be what was piped before; nothing at all is fine, too.
 
-    It is kept once more where the spool is gone, as it is once every row was settled.
+    It is kept once more where it is still *needed* and the spool is gone or no longer what it was.
     """
     if stream is None or stream.isatty():
         return
     again = spooled.with_name(spooled.name + ".again")
     try:
         spool(stream.buffer, again, None)
-        if again.stat().st_size and sha256_of(again) != purpose.sha256:
+        if not again.stat().st_size:
+            return
+        if sha256_of(again) != purpose.sha256:
             raise LedgerRefuses(
                 "the ledger belongs to another source: standard input holds something else than it did; "
                 "pipe the same again, or start a new ledger with --ledger"
             )
-        if not spooled.exists():
-            again.rename(spooled)
+        if needed and not (spooled.exists() and spooled.stat().st_size == purpose.size):
+            again.replace(spooled)
     except SourceError:
         return  # nothing was piped: the spool is read
     finally:

@@ -44,7 +44,7 @@ class _RetryJob(Session):
         """Open the ledger, meet Stripe, and send the chosen rows again."""
         purpose = self.take_known_ledger(self.options.ledger)
         how = self._preparation(purpose)
-        corrections = self._corrections(purpose)
+        corrections = self._corrections(purpose, how)
         boot = this_boot()
         jumped = clock_jumped(self.reader.commands(), boot)
         self.begin_command(boot)
@@ -78,12 +78,16 @@ class _RetryJob(Session):
         method = DRY_RUN_METHOD if purpose.dry_run else None
         return preparation(reading, preparing_from(stored), method, marker=bool(stored.get("marker", True)))
 
-    def _corrections(self, purpose: Purpose) -> Corrections:
+    def _corrections(self, purpose: Purpose, how: Preparation) -> Corrections:
+        """What the file corrects; a duplicate that still has its failed owner's e-mail goes on following it."""
         if self.options.fixed is None:
             return {}
         retryable = dict(self.reader.source_ids((Status.FAILED, Status.INVALID), ()))
+        orphans = {number: owner for number, _, owner in self.reader.orphans()}
+        retryable |= {number: own_id for number, own_id, _ in self.reader.orphans()}
         key = purpose.options.get("mapping", {}).get("key")
-        return read_corrections(self.options.fixed, purpose, retryable, key)
+        found = read_corrections(self.options.fixed, purpose, retryable, key)
+        return {n: f for n, f in found.items() if n not in orphans or self._has_moved(orphans[n], f, how)}
 
     def _rows(self, corrections: Corrections) -> dict[int, Mapping[str, Any] | None]:
         """The rows to send again; None where their own fields are still right."""
@@ -93,12 +97,13 @@ class _RetryJob(Session):
         return dict.fromkeys(number for number, _ in self.reader.source_ids(wanted, self.options.codes))
 
     async def _freed(self, engine: Engine, corrections: Corrections, how: Preparation) -> dict[int, Record]:
-        """Rows whose e-mail was corrected let their duplicates go: those are sent as rows of their own.
+        """Rows whose e-mail was corrected let their duplicates go, or go themselves: those are sent as rows of their own.
 
         Their fields are taken along, since the ledger forgets those of a row that begins anew.
         """
         moved = [n for n, fields in corrections.items() if self._has_moved(n, fields, how)]
-        freed = [number for owner in moved for number in self.reader.duplicates_of(owner)]
+        own_way = {number for number, _, _ in self.reader.orphans()} & corrections.keys()
+        freed = sorted({number for owner in moved for number in self.reader.duplicates_of(owner)} | own_way)
         kept = {record.number: record for record in self.reader.records(freed)}
         # First of all of them, so that a row may take the e-mail of one that comes later.
         await self.offload(self.writer.disown, moved)
@@ -106,10 +111,11 @@ class _RetryJob(Session):
             await engine.claim([], [Settled(number, Released(0)) for number in kept])
         return kept
 
-    def _has_moved(self, number: int, fields: Mapping[str, Any], how: Preparation) -> bool:
-        row = prepare(Record(number, 0, fields), how)
+    def _has_moved(self, owner: int, fields: Mapping[str, Any], how: Preparation) -> bool:
+        """Whether these fields have another e-mail than the one that *owner* owns."""
+        row = prepare(Record(owner, 0, fields), how)
         key = row.email_key if isinstance(row, Row) else None
-        return self.writer.owned_key(key) != self.reader.owned_key_of(number)
+        return self.writer.owned_key(key) != self.reader.owned_key_of(owner)
 
     def _records(self, rows: Mapping[int, Mapping[str, Any] | None], freed: Mapping[int, Record]) -> Iterator[Record]:
         """The records in row order, a batch of the ledger's at a time."""

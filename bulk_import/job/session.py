@@ -38,6 +38,10 @@ DRY_RUN_METHOD = "pm_card_visa"
 """What every payment method becomes in a rehearsal: a real one belongs to another mode."""
 
 
+LONGEST_ATTEMPT = 30.0
+"""Seconds for which a server may go on acting on a request, however early we stopped listening to it."""
+
+
 class Session:
     """What every job on a ledger shares: the lock, the ledger, the gate, the way to Stripe, and the closing."""
 
@@ -113,7 +117,7 @@ class Session:
 
     def begin_command(self, boot: Boot) -> None:
         """Log in the ledger that this command works on it."""
-        self.command = self.writer.begin_command(self.verb, boot.id, boot.offset)
+        self.command = self.writer.begin_command(self.verb, boot.id, boot.offset, self.line)
         if self.sends and (unfinished := self.pairings.unfinished()):
             self.observer.notice(
                 "undo",
@@ -186,7 +190,7 @@ class Session:
                 chance=random.random,
                 written=self._written,
                 progress=self.tell_progress,
-                limits=Limits(pacing.max_attempts, pacing.timeout),
+                limits=Limits(pacing.max_attempts, longest_attempt(pacing)),
                 livemode=livemode,
                 budget=Budget(pacing.max_errors, pacing.max_error_share),
             )
@@ -229,7 +233,7 @@ class Session:
             marker=bool(stored.get("marker", True)),
             on_existing=stored.get("on_existing", "skip"),
             process_started=self.process_started,
-            deadline=self.pacing.timeout,
+            deadline=longest_attempt(self.pacing),
             clock_jumped=jumped,
             release=self.verb == "run",
         )
@@ -304,13 +308,26 @@ class Session:
         summary = replace(summary, next=self.following(summary))
         if self.command is not None:
             with suppress(Exception):  # a full disk was reported already; the log line stays open
-                facts = {"requests": requests, "rate_limited": self.gate.rate_limited, "seconds": summary.seconds}
+                facts = {
+                    "line": self.line,
+                    "requests": requests,
+                    "rate_limited": self.gate.rate_limited,
+                    "seconds": summary.seconds,
+                }
                 self.writer.end_command(self.command, code, reason, facts)
         return summary
 
     def _close_ledger(self) -> None:
         with suppress(Exception):  # everything that counts was committed; the next start truncates the log
             self.writer.close()
+
+
+def longest_attempt(pacing: Pacing) -> float:
+    """How long after an attempt began it may still act, in seconds; what proves absence must be later than that.
+
+    `--timeout` says how long we listen. A short one must not make the proof any weaker.
+    """
+    return max(pacing.timeout, LONGEST_ATTEMPT)
 
 
 def next_command(summary: Summary, line: str) -> str | None:

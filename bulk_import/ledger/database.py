@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from bulk_import.errors import LedgerRefuses, LedgerUnwritable
 from bulk_import.ledger.schema import APPLICATION_ID, TABLES, VERSION
@@ -139,16 +140,30 @@ def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
         kind = "a symbolic link" if path.is_symlink() else "not there"
         raise LedgerRefuses(f"the ledger {path} is {kind}; give the path of a ledger that a run has written")
     with translated(path):
-        db = connect(str(path))
+        db = connect(str(path)) if _can_be_shared(path) else _connect_unchanging(path)
         try:
             _check_kind(db, path)
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise LedgerRefuses(f"{path} is not a ledger of this tool; give the path of the ledger itself")
+            if not path.with_name(path.name + "-wal").exists():
+                _check_whole(db, path)
             db.execute("PRAGMA query_only = ON")
         except BaseException:
             db.close()
             raise
     return db
+
+
+def _can_be_shared(path: Path) -> bool:
+    """Whether SQLite can keep its own files beside the ledger, as it does to read beside a writer."""
+    return os.access(path.parent, os.W_OK) and not os.statvfs(path.parent).f_flag & os.ST_RDONLY
+
+
+def _connect_unchanging(path: Path) -> Connection:
+    """A ledger on a disk that nobody can write: an archive or a backup."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
+    )
 
 
 @contextmanager

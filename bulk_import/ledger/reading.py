@@ -201,6 +201,14 @@ class Reader:
         query = "SELECT number FROM entry WHERE owner = ? AND status = 'duplicate' ORDER BY number"
         return [row[0] for row in self._all(query, (owner,))]
 
+    def orphans(self) -> list[tuple[int, str | None, int]]:
+        """The duplicates whose owner failed: number, own id in the source system, and the owner."""
+        query = (
+            "SELECT e.number, e.source_id, e.owner FROM entry e JOIN entry o ON o.number = e.owner "
+            "WHERE e.status = 'duplicate' AND o.status = 'failed' ORDER BY e.number"
+        )
+        return [(number, own, owner) for number, own, owner in self._all(query)]
+
     def owned_key_of(self, number: int) -> str | None:
         """What stands for the e-mail that a row owns, None if it owns none."""
         found = self._all("SELECT owned_key FROM entry WHERE number = ?", (number,))

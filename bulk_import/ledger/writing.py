@@ -87,12 +87,12 @@ class Writer:
         """Take over the purpose that the ledger already holds."""
         self._purpose = purpose
 
-    def begin_command(self, verb: str, boot: str | None, boot_offset: float | None) -> int:
-        """Log that a command works on this ledger; the row stays open until it is ended."""
+    def begin_command(self, verb: str, boot: str | None, boot_offset: float | None, line: str = "") -> int:
+        """Log that a command, typed as *line*, works on this ledger; the row stays open until it is ended."""
         with translated(self._path), transaction(self._db):
             self._db.execute(
-                "INSERT INTO command (verb, started_at, pid, host, boot, boot_offset) VALUES (?, ?, ?, ?, ?, ?)",
-                (verb, self._now(), os.getpid(), socket.gethostname(), boot, boot_offset),
+                "INSERT INTO command (verb, started_at, pid, host, boot, boot_offset, facts) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (verb, self._now(), os.getpid(), socket.gethostname(), boot, boot_offset, json.dumps({"line": line})),
             )
             return int(self._db.execute("SELECT last_insert_rowid()").fetchone()[0])
 

@@ -17,6 +17,8 @@ LOST_IN_A_ROW = 5
 LOST_AT_FIRST = 2
 """Before Stripe has ever answered, a second failure is enough: the address or the network is wrong."""
 SICK_IN_A_ROW = 20
+SICK_AT_FIRST = 3
+"""Before Stripe has ever answered well, so many server errors or pages of HTML are enough: a proxy is in the way."""
 FIRST_PROBE = 1.0
 SLOWEST_PROBE = 60.0
 SAME_SERIES = 60.0
@@ -125,6 +127,6 @@ def _paused_if_due(reach: Reach, now: float, draw: float) -> Reach:
     patience = LOST_IN_A_ROW if reach.answered else LOST_AT_FIRST
     if reach.lost >= patience:
         return replace(reach, pause=Pause(Sign.LOST, now + probe_delay(0, draw)))
-    if reach.sick >= SICK_IN_A_ROW:
+    if reach.sick >= (SICK_IN_A_ROW if reach.answered else SICK_AT_FIRST):
         return replace(reach, pause=Pause(Sign.SICK, now + probe_delay(0, draw)))
     return reach

@@ -35,6 +35,8 @@ def judge(line: Line, start: int, table: Table) -> Verdict:
     if (line(start) or "").startswith(OVERLONG):
         return Verdict([], 1, f"the line is longer than {LIMIT} characters; split or remove it")
     verdict = _structure(line, start, table)
+    if verdict.problem is not None and verdict.lines > 1:
+        verdict = replace(verdict, problem=f"{verdict.problem} (it takes {verdict.lines} lines)")
     text = "".join(line(start + index) or "" for index in range(verdict.lines))
     found = _UNREADABLE.search(text.replace(table.dialect.delimiter, ""))
     return _unreadable(verdict, found.group(), table) if found else verdict
@@ -65,9 +67,7 @@ def _split(line: Line, start: int, table: Table) -> Split:
     """Split in the file's own escape style; a record that does not fit is tried in the other one."""
 
     def begins(index: int) -> bool:
-        if index - start > PATIENCE or reads_well(line, index, table):
-            return True
-        return any(table.kinds) and _looks_like_row(line(index) or "", table)
+        return index - start > PATIENCE or begins_row(line, index, table)
 
     split = split_record(line, start, table.dialect, begins)
     if split.opened is None and len(trimmed(split.cells, table.width)) == table.width and not split.stray:
@@ -91,15 +91,32 @@ def reads_well(line: Line, index: int, table: Table) -> bool:
     return fits(alone.cells, table.kinds) if any(table.kinds) else True
 
 
+def begins_row(line: Line, index: int, table: Table) -> bool:
+    """Whether a line is a row, or a damaged one: about as wide as the table.
+
+    Only asked about lines behind a quote that already went wrong; the inside of a sound cell is not judged by it.
+    """
+    if reads_well(line, index, table):
+        return True
+    width = len(_naive(line(index) or "", table))
+    return max(2, table.width * 2 // 3) <= width <= table.width + 1 + table.width // 3
+
+
+def _naive(text: str, table: Table) -> list[str]:
+    """The cells of a line when quotes mean nothing."""
+    return text.rstrip("\r\n").split(table.dialect.delimiter)
+
+
 def _swallows(line: Line, start: int, split: Split, cells: Sequence[str], table: Table) -> bool:
     """Whether the lines a record takes after its first are rows of their own, behind a quote left open.
 
-    A record of the right width is only doubted when the lines inside it have the kinds of the columns, or
+    A record of (nearly) the right width is only doubted when the lines inside it have the kinds of the columns, or
     (where no column tells anything) when several of them and all of them have the table's width.
     """
     following = range(start + 1, start + split.lines)
-    if len(cells) != table.width or split.stray:
-        return any(reads_well(line, index, table) for index in following)
+    nearly = table.width > 2 and abs(len(cells) - table.width) == 1 and not split.stray
+    if not nearly and (len(cells) != table.width or split.stray):
+        return any(begins_row(line, index, table) for index in following)
     if any(table.kinds):
         return any(_looks_like_row(line(index) or "", table) for index in following)
     inner = [line(index) or "" for index in following[:-1]]
@@ -108,9 +125,19 @@ def _swallows(line: Line, start: int, split: Split, cells: Sequence[str], table:
 
 
 def _looks_like_row(text: str, table: Table) -> bool:
-    cells = text.rstrip("\r\n").split(table.dialect.delimiter)
-    quote = table.dialect.quote or ""
-    return len(cells) == table.width and fits([cell.strip().strip(quote) for cell in cells], table.kinds)
+    """Whether a line has the kinds of the columns; of one with too many cells only the first half is asked.
+
+    The address must be there where the table has one, else every cell that tells something: a sound cell
+    over several lines must not be doubted for a stray number.
+    """
+    cells = [cell.strip().strip(table.dialect.quote or "") for cell in _naive(text, table)]
+    if len(cells) < table.width:
+        return False
+    asked = table.kinds if len(cells) == table.width else table.kinds[: (table.width + 1) // 2]
+    needed = [cell for cell, kind in zip(cells, asked, strict=False) if kind == "email"] or [
+        cell for cell, kind in zip(cells, asked, strict=False) if kind
+    ]
+    return all(needed) and fits(cells[: len(asked)], asked)
 
 
 def _open(line: Line, start: int, split: Split, table: Table) -> Verdict:
@@ -118,7 +145,7 @@ def _open(line: Line, start: int, split: Split, table: Table) -> Verdict:
     opened = (split.opened or 0) + 1
     last = start + split.lines
     to_the_end = not split.stray and line(last) is None and split.lines - opened <= LOOKAHEAD
-    if to_the_end and not any(reads_well(line, index, table) for index in range(start + opened, last)):
+    if to_the_end and not any(begins_row(line, index, table) for index in range(start + opened, last)):
         opened = split.lines
     return _unclosed(line, start, opened, table)
 

@@ -131,9 +131,7 @@ def _format(lines: list[str], path: Path) -> str:
         rest = text[1:].lstrip()
         if rest.startswith(('"', "}")) or not rest:
             return "jsonl" if first.rstrip().endswith("}") or names & {".jsonl", ".ndjson"} else "json"
-    if names & {".jsonl", ".ndjson"}:
-        return "jsonl"
-    return "tsv" if names & {".tsv", ".tab"} else "csv"
+    return "jsonl" if names & {".jsonl", ".ndjson"} else "csv"
 
 
 def _json_reading(base: Reading, lines: list[str], path: Path) -> tuple[Reading, list[Notice]]:

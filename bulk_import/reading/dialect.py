@@ -44,6 +44,11 @@ class Candidate:
     width: int
     score: float
 
+    @property
+    def good(self) -> int:
+        """How many rows have the table's width and sound quotes."""
+        return sum(1 for row in self.rows if len(row.cells) == self.width and not row.broken)
+
 
 def named_by_sep_line(line: str) -> str | None:
     """The delimiter that a spreadsheet's `sep=;` line names."""
@@ -83,10 +88,19 @@ def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | Non
     ]
     fit = [candidate for candidate in found if candidate.width > 1 or delimiter is not None]
     ranked = sorted([*fit, _single_column(lines, text, delimiter, quote)], key=lambda candidate: -candidate.score)
-    best = ranked[0]
+    best = _plainest(ranked)
+    ranked.remove(best)
     if delimiter is None and best.width > 1:
         best = _widened(lines, best)
-    return (best, *ranked[1:])
+    return (best, *ranked)
+
+
+def _plainest(ranked: Sequence[Candidate]) -> Candidate:
+    """The best candidate; backslashes escape only where more rows come out right that way."""
+    best = ranked[0]
+    doubled = replace(best.dialect, escape="doubled")
+    same = next((other for other in ranked if other.dialect == doubled and other.width == best.width), best)
+    return same if same.good >= best.good else best
 
 
 def _delimiters(text: str, given: str | None) -> list[tuple[str, float]]:
@@ -172,8 +186,6 @@ def _cell_worth(cell: str, dialect: Dialect) -> float:
     text = cell.strip()
     if text[:1] in ('"', "'") and (text[:1] == '"' or text[-1:] == "'"):
         return 0.0 if len(text) > 1 else 0.3
-    if dialect.escape == "doubled" and text.endswith("\\"):
-        return 0.3
     others = sum(1 for mark in USUAL if mark != dialect.delimiter and mark in text)
     return _WORTH.get(kind_of(text), 0.5 if not others else 0.25)
 

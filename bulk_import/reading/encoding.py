@@ -93,9 +93,12 @@ def _by_nuls(head: bytes) -> str | None:
 
 
 def _if_text(sample: bytes, name: str) -> str | None:
+    """The encoding if the sample reads as text in it: no odd characters, and line ends or mostly ASCII."""
     text = codecs.getincrementaldecoder(name)("replace").decode(sample)
     odd = sum(1 for character in text if character == "\ufffd" or (character < " " and character not in "\t\r\n"))
-    return name if odd * 50 <= len(text) else None
+    plain = sum(1 for character in text if character.isascii())
+    likely = "\n" in text or "\r" in text or plain * 2 > len(text)
+    return name if likely and odd * 50 <= len(text) else None
 
 
 def _utf_8(head: bytes, path: Path, whole: bool) -> Encoding:
@@ -139,7 +142,7 @@ def likely_encoding(data: bytes) -> str:
     """What `--encoding` would probably be for bytes that are not UTF-8; a suggestion, never used unasked."""
     high = re.findall(rb"[\x80-\xff]+", data[: 1 << 18])
     longest = sum(len(run) for run in high) / max(1, len(high))
-    for name in ("shift_jis", "gb18030", "euc_kr") if longest >= 4 else ():
+    for name in ("shift_jis", "gb18030", "euc_kr") if longest >= 1.5 else ():
         if _mostly_east_asian(data[: 1 << 16], name):
             return name
     if longest >= 3:

@@ -96,11 +96,13 @@ def _start(rows: Sequence[SampleRow], width: int, asked: bool | None) -> int:
 
 
 def _header_above(rows: Sequence[SampleRow], found: int) -> int:
-    """A header of another width than the rows below it is still the header, not a title."""
+    """A header of another width than the rows below it, or with a quote left open, is still the header, not a title."""
     for index in range(found - 1, -1, -1):
         row = rows[index]
-        if row.line != rows[index + 1].line - 1 or row.broken:
+        if row.line != rows[index + 1].line - 1:
             break
+        if row.broken:
+            return index
         if len(row.cells) > 1 and row.filled > 1 and not _tells(row.cells):
             return index
         if not _tells(row.cells):

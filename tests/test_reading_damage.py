@@ -1,0 +1,162 @@
+"""Damaged rows: each is reported where it stands, and takes no other row along."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from bulk_import.errors import SourceError
+from bulk_import.model import Record
+from bulk_import.reading import Reading, read_records
+from bulk_import.reading.delimited import DelimitedRows
+from bulk_import.reading.kinds import kinds_of
+from bulk_import.reading.lines import LIMIT, whole_lines
+
+COLUMNS = ("email", "name", "city")
+GOOD = [f"u{number}@example.com,Ann {number},Rome" for number in range(6)]
+
+
+def read_text(text: str, **settled: object) -> list[Record]:
+    reading = Reading("csv", columns=COLUMNS, kinds=("email", "", ""), **settled)  # type: ignore[arg-type]  # settings of several types
+    pieces = (text[at : at + 65536] for at in range(0, len(text), 65536))
+    return list(DelimitedRows(whole_lines(pieces), reading, Path("customers.csv")).records())
+
+
+def around(row: str) -> list[Record]:
+    """The records of a file with *row* as its third, every other one sound."""
+    lines = ["email,name,city", *GOOD[:2], row, *GOOD[2:]]
+    return read_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("x@example.com,Ann", "row has 2 cells where the header has 3"),
+        ("x@example.com", "row has 1 cell where the header has 3"),
+        ("x@example.com,Ann,Rome,extra", "row has 4 cells where the header has 3"),
+        ("x@example.com;Ann;Rome", "row has 1 cell where the header has 3"),
+        ('"x@example.com,Ann,Rome', "a quote opens in column 'email' and is not closed on this row"),
+        ('x@example.com,"Ann,Rome', "a quote opens in column 'name' and is not closed on this row"),
+        ('x@example.com,Ann,"Rome', "a quote opens in column 'city' and is not closed on this row"),
+        ('x@example.com,Ann,"Rome"s', "a quote opens in column 'city' and is not closed on this row"),
+        ("x@example.com,A\0nn,Rome", "a control character U+0000 in column 'name'"),
+        ("x@example.com,A\x1b[31mnn,Rome", "a control character U+001B in column 'name'"),
+        ("x@example.com,A\x85nn,Rome", "a control character U+0085 in column 'name'"),
+        ("email,name,city", "the row repeats the header"),
+        ("x@example.com,A\rnn,Rome", "a bare carriage return stands inside the row (it takes 2 lines)"),
+    ],
+)
+def test_a_damaged_row_is_reported_alone(row: str, problem: str) -> None:
+    records = around(row)
+    assert [record.problem for record in records] == [None, None, problem, None, None, None, None]
+    assert records[2].line == 4
+    sound = [record for record in records if record.problem is None]
+    assert [",".join(record.fields.values()) for record in sound] == GOOD
+
+
+def test_an_open_quote_far_from_the_next_one_swallows_nothing() -> None:
+    lines = [f"u{number}@example.com,Ann,Rome" for number in range(3000)]
+    lines[10] = 'u10@example.com,"Ann,Rome'
+    lines[2000] = 'u2000@example.com,Ann",Rome'
+    records = read_text("email,name,city\n" + "\n".join(lines) + "\n")
+    assert len(records) == 3000
+    assert [record.line for record in records if record.problem] == [12]
+
+
+def test_a_cell_over_many_lines_is_read_and_the_lines_behind_it_are_right() -> None:
+    text = 'email,name,city\na@example.com,"1 High St,\n\nFlat 2, x\nRome",Rome\nb@example.com,Bob,Oslo\n'
+    records = read_text(text)
+    assert [(record.line, record.problem) for record in records] == [(2, None), (6, None)]
+    assert records[0].fields["name"] == "1 High St,\n\nFlat 2, x\nRome"
+
+
+def test_a_file_cut_inside_a_quoted_cell_ends_in_one_damaged_row() -> None:
+    records = read_text('email,name,city\na@example.com,Ann,Rome\nb@example.com,"first line\nsecond line\nthird')
+    assert [(record.line, record.problem is None) for record in records] == [(2, True), (3, False)]
+
+
+def test_an_overlong_line_is_one_damaged_row() -> None:
+    records = around("x" * (LIMIT + 1))
+    assert [record.problem is None for record in records] == [True, True, False, True, True, True, True]
+    assert "longer than" in (records[2].problem or "")
+
+
+def test_a_second_table_is_not_read_under_the_columns_of_the_first() -> None:
+    text = "email,name,city\n" + "\n".join(GOOD) + "\n\nsku,title,price\nx-1,Hat,10\nx-2,Cap,12\n"
+    records = read_text(text)
+    assert [record.problem is None for record in records] == [True] * 6 + [False] * 3
+    assert "second table seems to begin on line 9" in (records[-1].problem or "")
+
+
+@pytest.mark.parametrize("row", ["(text),(text),(text)", "string,varchar,text", "[mail],[],[m]"])
+def test_a_row_of_units_below_the_header_is_no_customer(row: str) -> None:
+    records = read_text(f"email,name,city\n{row}\na@example.com,Ann,Rome\n")
+    assert records[0].problem is not None
+    assert records[1].problem is None
+
+
+def test_a_footer_is_reported_and_never_lost() -> None:
+    records = read_text("email,name,city\n" + "\n".join(GOOD) + "\n\nTotal: 6 customers\n")
+    assert [record.problem is None for record in records] == [True] * 6 + [False]
+
+
+def test_damaged_rows_keep_the_cells_before_the_damage() -> None:
+    assert around('x@example.com,"Ann,Rome')[2].fields == {"email": "x@example.com"}
+    assert around("x@example.com,A\0nn,Rome")[2].fields == {"email": "x@example.com", "city": "Rome"}
+
+
+def test_one_undecodable_row_in_a_clean_file_is_one_damaged_row(tmp_path: Path) -> None:
+    lines = [f"u{number}@example.com,Ann {number}".encode() for number in range(300)]
+    lines[77] = b"u77@example.com,Jos\xe9"
+    path = tmp_path / "customers.csv"
+    path.write_bytes(b"email,name\n" + b"\n".join(lines))
+    damaged = [record for record in read_records(path) if record.problem]
+    assert [(record.line, record.problem) for record in damaged] == [(79, "byte 0xE9 is not UTF-8 in column 'name'")]
+
+
+def test_many_undecodable_rows_behind_a_clean_head_stop_the_reading(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_bytes(b"email,name\n" + b"u@example.com,Ann\n" * 80_000 + b"u@example.com,Jos\xe9\n" * 9000)
+    with pytest.raises(SourceError, match="--encoding"):
+        list(read_records(path))
+
+
+NASTY = ['"', '"', '""', ",", ",", ";", "\\", "\0", "x", "", "", "é", "'", " "]
+
+
+def mangled(line: str, chance: random.Random) -> str:
+    for _ in range(chance.randint(1, 3)):
+        place = chance.randint(0, len(line))
+        line = line[:place] + chance.choice(NASTY) + line[place + chance.randint(0, 1) :]
+    return line
+
+
+def a_table(chance: random.Random) -> tuple[list[list[str]], list[str]]:
+    names = ["Ann", "Bob, Jr", 'Zoë "Z" Q', "", "12 High Rd, Apt 4"]
+    rows = [
+        [f"u{number}@example.com", chance.choice(names), chance.choice(names)] for number in range(chance.randint(2, 7))
+    ]
+    every = chance.random() < 0.5
+    return rows, [",".join(quoted(cell, every) for cell in row) for row in rows]
+
+
+def quoted(cell: str, every: bool) -> str:
+    needed = every or "," in cell or '"' in cell
+    return '"' + cell.replace('"', '""') + '"' if needed else cell
+
+
+def test_ten_thousand_mangled_rows_are_each_accounted_for_and_harm_no_other() -> None:
+    for seed in range(10_000):
+        chance = random.Random(seed)  # noqa: S311 - a reproducible mutation, not a secret
+        rows, lines = a_table(chance)
+        target = chance.randrange(len(lines))
+        lines[target] = mangled(lines[target], chance) or "x"
+        reading = Reading("csv", columns=COLUMNS, kinds=kinds_of(rows, 3))
+        text = "email,name,city\n" + "\n".join(lines) + "\n"
+        records = list(DelimitedRows(whole_lines([text]), reading, Path("customers.csv")).records())
+        assert [record.line for record in records] == list(range(2, len(lines) + 2)), (seed, text)
+        for index, record in enumerate(records):
+            if index != target:
+                assert (record.problem, list(record.fields.values())) == (None, rows[index]), (seed, text)

@@ -1,0 +1,224 @@
+"""Files as people send them, each read right without a hint."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from bulk_import.errors import SourceError
+from bulk_import.reading import Records, read_records
+
+PLAIN = "email,name\na@example.com,Ann\nb@example.com,Bob\n"
+ROWS = [("a@example.com", "Ann"), ("b@example.com", "Bob")]
+LINES = [2, 3]
+
+
+def kept(folder: Path, data: str | bytes, name: str = "customers.csv") -> Path:
+    path = folder / name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def rows_of(records: Records) -> list[tuple[str, ...]]:
+    assert [record.problem for record in records] == [None] * len(list(records))
+    return [tuple(record.fields.values()) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("hazard", "data", "lines"),
+    [
+        ("plain", PLAIN, [2, 3]),
+        ("BOM", b"\xef\xbb\xbf" + PLAIN.encode(), [2, 3]),
+        ("two BOMs", b"\xef\xbb\xbf\xef\xbb\xbf" + PLAIN.encode(), [2, 3]),
+        ("UTF-16 with BOM", PLAIN.encode("utf-16"), [2, 3]),
+        ("UTF-16 little endian without BOM", PLAIN.encode("utf-16-le"), [2, 3]),
+        ("UTF-16 big endian without BOM", PLAIN.encode("utf-16-be"), [2, 3]),
+        ("UTF-32 with BOM", PLAIN.encode("utf-32"), [2, 3]),
+        ("UTF-32 without BOM", PLAIN.encode("utf-32-be"), [2, 3]),
+        ("CRLF", PLAIN.replace("\n", "\r\n"), [2, 3]),
+        ("lone CR", PLAIN.replace("\n", "\r"), [2, 3]),
+        ("mixed line ends", "email,name\r\na@example.com,Ann\nb@example.com,Bob\r", [2, 3]),
+        ("no last line end", PLAIN.rstrip("\n"), [2, 3]),
+        ("blank lines anywhere", "\n\nemail,name\n\na@example.com,Ann\n  \nb@example.com,Bob\n\n\n", [5, 7]),
+        ("Ctrl-Z at the end", PLAIN + "\x1a", [2, 3]),
+        ("semicolon", PLAIN.replace(",", ";"), [2, 3]),
+        ("tab", PLAIN.replace(",", "\t"), [2, 3]),
+        ("pipe", PLAIN.replace(",", "|"), [2, 3]),
+        ("caret", PLAIN.replace(",", "^"), [2, 3]),
+        ("tilde", PLAIN.replace(",", "~"), [2, 3]),
+        ("unit separator", PLAIN.replace(",", "\x1f"), [2, 3]),
+        ("comma and blank", PLAIN.replace(",", ", "), [2, 3]),
+        ("blank, pipe, blank", PLAIN.replace(",", " | "), [2, 3]),
+        ("two pipes", PLAIN.replace(",", "||"), [2, 3]),
+        ("two tabs", PLAIN.replace(",", "\t\t"), [2, 3]),
+        ("the characters backslash and t", PLAIN.replace(",", "\\t"), [2, 3]),
+        ("sep line of a spreadsheet", "sep=;\n" + PLAIN.replace(",", ";"), [3, 4]),
+        ("every cell quoted", '"email","name"\n"a@example.com","Ann"\n"b@example.com","Bob"\n', [2, 3]),
+        ("single quotes", "'email','name'\n'a@example.com','Ann'\n'b@example.com','Bob'\n", [2, 3]),
+        ("quotes after blanks", '"email", "name"\n"a@example.com", "Ann"\n"b@example.com", "Bob"\n', [2, 3]),
+        ("one quote after a blank", 'email,name\na@example.com, "Ann"\nb@example.com,Bob\n', [2, 3]),
+        ("blank after a quote", 'email,name\n"a@example.com" ,Ann\nb@example.com,Bob\n', [2, 3]),
+        ("title above", "Customers 2026\n" + PLAIN, [3, 4]),
+        ("title and blank line above", "Customers\nExported on: Monday\n\n" + PLAIN, [5, 6]),
+        ("delimited title above", "Customers,\n,\n" + PLAIN, [4, 5]),
+        ("trailing delimiters", PLAIN.replace("\n", ",\n"), [2, 3]),
+        ("trailing empty cells", PLAIN.replace("Ann", "Ann,,,"), [2, 3]),
+        ("names of columns with blanks around", PLAIN.replace("email,name", " email , name "), [2, 3]),
+        ("gzip", gzip.compress(PLAIN.encode()), [2, 3]),
+        ("two gzip parts", gzip.compress(PLAIN.encode()[:20]) + gzip.compress(PLAIN.encode()[20:]), [2, 3]),
+        ("gzip with padding", gzip.compress(PLAIN.encode()) + b"\0" * 100, [2, 3]),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 40 and "@" not in value else "",
+)
+def test_a_hazard_is_read_right_without_hints(tmp_path: Path, hazard: str, data: str | bytes, lines: list[int]) -> None:
+    records = read_records(kept(tmp_path, data))
+    assert records.columns == ("email", "name"), hazard
+    assert rows_of(records) == ROWS, hazard
+    assert [record.line for record in records] == lines
+    assert [record.number for record in records] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ('"Ann, Jr"', "Ann, Jr"),
+        ('"Ann ""Z"" Lee"', 'Ann "Z" Lee'),
+        ('"Ann\nLee"', "Ann\nLee"),
+        ('"Ann\r\nLee"', "Ann\r\nLee"),
+        ('5" pipe', '5" pipe'),
+        ('"Ann "Annie" Lee"', 'Ann "Annie" Lee'),
+        ('"say \\"hi\\", Ann"', 'say "hi", Ann'),
+        ("00123", "00123"),
+        ("'00123", "'00123"),
+        (" Ann ", " Ann "),
+        ("=1+1", "=1+1"),
+        ("NULL", "NULL"),
+        ("1e5", "1e5"),
+    ],
+)
+def test_a_cell_is_text_as_it_stands(tmp_path: Path, cell: str, value: str) -> None:
+    data = f"email,name,zip\na@example.com,{cell},1\nb@example.com,Bob,2\nc@example.com,Cy,3\n"
+    records = list(read_records(kept(tmp_path, data)))
+    assert [record.problem for record in records] == [None, None, None]
+    assert records[0].fields == {"email": "a@example.com", "name": value, "zip": "1"}
+    assert records[1].line == 3 + value.count("\n")
+
+
+def test_backslash_escapes_are_recognised_when_the_file_uses_them(tmp_path: Path) -> None:
+    data = 'email,name\na@example.com,"Ann \\"A\\", Lee"\nb@example.com,"Bob \\"B\\" Ray"\n'
+    records = read_records(kept(tmp_path, data))
+    assert [record.fields["name"] for record in records] == ['Ann "A", Lee', 'Bob "B" Ray']
+    assert records.reading.escape == "backslash"
+    assert "escape" in {notice.code for notice in records.notices}
+
+
+def test_quotes_that_never_close_anywhere_are_ordinary_characters_and_it_is_said(tmp_path: Path) -> None:
+    data = "email\tnick\n" + "".join(f'u{number}@example.com\t"nick {number}\n' for number in range(5))
+    records = read_records(kept(tmp_path, data))
+    assert [record.fields["nick"] for record in records] == [f'"nick {number}' for number in range(5)]
+    assert "quote" in {notice.code for notice in records.notices}
+
+
+@pytest.mark.parametrize("code", ["delimiter", "encoding", "skipped"])
+def test_what_was_decided_is_said(tmp_path: Path, code: str) -> None:
+    records = read_records(kept(tmp_path, "Customers\n" + PLAIN.replace(",", ";")))
+    assert code in {notice.code for notice in records.notices}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("a@example.com,Ann\nb@example.com,Bob\n", "--no-header"),
+        ("28/01/2026,00:15,3\n29/01/2026,00:30,4\n", "--no-header"),
+        ("email,name,email\na@example.com,Ann,x@example.com\n", "'email'"),
+        ('email,"name\na@example.com,Ann\n', "line 1"),
+        ("email,na\0me\na@example.com,Ann\n", "column name"),
+        ("\n \n\t\n", "blank"),
+        ("<!DOCTYPE html><html><table>", "web page"),
+        ("<?xml version='1.0'?><a/>", "XML"),
+        ("name,city,x\nAnn,Rome,1\nBob,Oslo,2\n\na,b\n" + "1,2\n" * 9, "more than one table"),
+    ],
+)
+def test_what_cannot_be_settled_is_refused_with_advice(tmp_path: Path, data: str, words: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        read_records(kept(tmp_path, data))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "PNG"),
+        (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
+        (b"PK\x03\x04" + b"\x14\0" * 20, "ZIP"),
+        (b"SQLite format 3\0" + b"\x10\0" * 20, "SQLite"),
+        (b"\x7fELF\x02\x01\x01" + b"\0" * 50, "ELF"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 50, ".xls"),
+        (bytes(range(256)) * 8, "binary"),
+        (gzip.compress(gzip.compress(b"email\na@example.com\n")), "twice"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named(tmp_path: Path, head: bytes, name: str) -> None:
+    with pytest.raises(SourceError, match=name):
+        read_records(kept(tmp_path, head))
+
+
+def test_a_header_alone_is_zero_rows(tmp_path: Path) -> None:
+    records = read_records(kept(tmp_path, "email,name\n"))
+    assert records.columns == ("email", "name")
+    assert list(records) == []
+
+
+def test_without_a_header_columns_are_numbered(tmp_path: Path) -> None:
+    records = read_records(kept(tmp_path, "a@example.com,Ann\nb@example.com,Bob\n"), no_header=True)
+    assert records.columns == ("column_1", "column_2")
+    assert rows_of(records) == ROWS
+
+
+def test_a_column_without_a_name_gets_one_and_it_is_said(tmp_path: Path) -> None:
+    records = read_records(kept(tmp_path, "email,,name\na@example.com,x,Ann\n"))
+    assert records.columns == ("email", "column_2", "name")
+    assert "unnamed" in {notice.code for notice in records.notices}
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "columns"),
+    [
+        ({"delimiter": "."}, "email.name\nx.Ann\n", ("email", "name")),
+        ({"quote": "%"}, "email,name\nx,%A, B%\n", ("email", "name")),
+        ({"quote": "none"}, 'email,name\nx,"A\n', ("email", "name")),
+        ({"skip_lines": 2}, "a,b\nc,d\nemail,name\nx,Ann\n", ("email", "name")),
+        ({"encoding": "latin-1"}, "email,naïve\nx,Ann\n".encode("latin-1"), ("email", "naïve")),
+        ({"format": "tsv"}, "email\tname,x\nx\tAnn\n", ("email", "name,x")),
+    ],
+)
+def test_an_option_replaces_what_would_be_detected(
+    tmp_path: Path, options: dict[str, object], data: str | bytes, columns: tuple[str, ...]
+) -> None:
+    records = read_records(kept(tmp_path, data), **options)  # type: ignore[arg-type]  # options of several types in one table
+    assert records.columns == columns
+    assert len(rows_of(records)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"format": "yaml"}, "--format"),
+        ({"delimiter": ""}, "--delimiter"),
+        ({"quote": "ab"}, "--quote"),
+        ({"skip_lines": -1}, "--skip-lines"),
+        ({"skip_lines": 9}, "--skip-lines"),
+        ({"encoding": "nonsense"}, "--encoding"),
+        ({"encoding": "base64"}, "--encoding"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(tmp_path: Path, options: dict[str, object], words: str) -> None:
+    with pytest.raises(SourceError, match=words):
+        read_records(kept(tmp_path, PLAIN), **options)  # type: ignore[arg-type]  # options of several types in one table
+
+
+def test_records_can_be_iterated_more_than_once(tmp_path: Path) -> None:
+    records = read_records(kept(tmp_path, PLAIN))
+    assert list(records) == list(records)

@@ -1,0 +1,152 @@
+"""Whatever is written in any dialect is read back cell by cell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulk_import.errors import SourceError
+from bulk_import.model import Record
+from bulk_import.reading import Reading, Source, read, read_records
+from bulk_import.reading.delimited import DelimitedRows
+from bulk_import.reading.lines import whole_lines
+
+TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from(list("\"',;|\t \\\n\r")), max_size=12)
+DELIMITERS = [",", ";", "\t", "|", "^", "::", ", ", "||"]
+
+
+def written(rows: list[list[str]], delimiter: str, end: str) -> str:
+    quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in rows]
+    return "".join(delimiter.join(row) + end for row in quoted)
+
+
+def in_pieces(text: str, size: int) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+@given(
+    width=st.integers(1, 4),
+    data=st.data(),
+    delimiter=st.sampled_from(DELIMITERS),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    piece=st.integers(1, 50),
+)
+@settings(max_examples=250, deadline=None)
+def test_any_text_in_any_dialect_comes_back(
+    width: int, data: st.DataObject, delimiter: str, end: str, piece: int
+) -> None:
+    rows = data.draw(st.lists(st.lists(TEXT, min_size=width, max_size=width), max_size=6))
+    columns = [f"c{number}" for number in range(width)]
+    ending = {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}[end]
+    reading = Reading("csv", delimiter=delimiter, columns=tuple(columns), line_ending=ending)
+    text = written([columns, *rows], delimiter, end)
+    records = list(DelimitedRows(whole_lines(in_pieces(text, piece)), reading, Path("x.csv")).records())
+    sound = [record for record in records if record.problem is None]
+    assert [list(record.fields.values()) for record in sound] == [row for row in rows if row != columns]
+    lines, line = [], 2
+    for row in rows:
+        lines.append(line)
+        line += 1 + physical_ends("".join(written([row], delimiter, "")))
+    assert [record.line for record in records] == lines
+
+
+def physical_ends(text: str) -> int:
+    return len(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")) - 1
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.text("abcXYZ 09é漢'\"\\,;|\t-_.@/:#=+()\n", max_size=12), min_size=3, max_size=3),
+        min_size=1,
+        max_size=8,
+    ),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_file_of_customers_comes_back_without_hints(rows: list[list[str]], delimiter: str, quoting: int) -> None:
+    rows = [[f"u{number}@example.com", *row] for number, row in enumerate(rows)]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator="\n")  # type: ignore[arg-type]  # the constants are plain integers
+    writer.writerow(["email", "name", "city", "note"])
+    writer.writerows(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "customers.csv")
+        path.write_bytes(out.getvalue().encode())
+        records = list(read_records(path))
+    assert [(record.problem, list(record.fields.values())) for record in records] == [(None, row) for row in rows]
+
+
+@given(data=st.binary(max_size=300))
+@settings(max_examples=300, deadline=None)
+def test_no_bytes_whatever_end_in_a_traceback(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "customers.csv")
+        path.write_bytes(data)
+        try:
+            records = list(read_records(path))
+        except SourceError as refused:
+            assert str(refused).endswith(".")  # noqa: PT017 - either outcome is right, a traceback is not
+        else:
+            assert [record.number for record in records] == list(range(1, len(records) + 1))
+
+
+@given(text=st.text(st.sampled_from(list("ab@.x1,;\t|\"'\\ \n\r\0{}[]:é")), max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_no_line_of_a_nasty_text_is_lost(text: str) -> None:
+    """Every line that holds something is in a record's reach: the first of one, or inside the one above it."""
+    reading = Reading("csv", columns=("a", "b"), header=False)
+    records = list(DelimitedRows(whole_lines([text] if text else []), reading, Path("x.csv")).records())
+    lines = [record.line for record in records]
+    assert lines == sorted(set(lines))
+    filled = [number for number, line in enumerate(physical(text), 1) if line.strip(" \t")]
+    assert lines[:1] == filled[:1]
+    for number in filled:
+        assert number in lines or spans(records, number)
+
+
+def physical(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def spans(records: list[Record], number: int) -> bool:
+    """Whether the record above a line is one that runs over lines."""
+    above = [record for record in records if record.line < number]
+    return bool(above) and (
+        "lines" in (above[-1].problem or "") or any("\n" in cell or "\r" in cell for cell in above[-1].fields.values())
+    )
+
+
+def test_a_second_reading_by_a_stored_reading_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text('Title\n\nemail;name\na@example.com;Ann\nb@example.com;"Bob\nc@example.com;Cy\n')
+    first = read_records(path)
+    again = Reading.from_json(first.reading.to_json())
+    assert again == first.reading
+    with Source.open(path) as source:
+        assert list(read(source, again)) == list(first)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "cp1252"])
+def test_any_chunk_border_gives_the_same_records(
+    tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "email,name\r\n" + "".join(f'u{n}@example.com,"Añn\r\n{n}, é"\r\n' for n in range(20))
+    path = tmp_path / "customers.csv"
+    path.write_bytes(text.encode(encoding))
+    reading = read_records(path, encoding=encoding).reading
+    with Source.open(path) as source:
+        expected = list(read(source, reading))
+    for size in (1, 2, 3, 7, 64):
+        monkeypatch.setattr("bulk_import.reading.source.CHUNK", size)
+        with Source.open(path) as source:
+            assert list(read(source, reading)) == expected
+    assert len(expected) == 20
+    assert os.path.getsize(path) > 64
