@@ -208,13 +208,13 @@ def test_a_live_key_without_live_sends_nothing(tmp_path: Path) -> None:
 
 
 def test_the_first_signal_drains_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    source = write_users(tmp_path / "users.csv", 200)
+    source = write_users(tmp_path / "users.csv", 120)
     with simulated(*UNLIMITED, "--latency", "100ms") as server:
         run = ("run", source, "--api-base", server.url, "--rate", "50", "--endpoint-rate", "create=50")
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             before = len(server.customers())
             running = subprocess.Popen(command(*run), env=environment(), stderr=subprocess.PIPE, text=True)
-            wait_for(lambda before=before: len(server.customers()) > before + 10)
+            wait_for(lambda before=before: len(server.customers()) > before + 5)
             running.send_signal(number)
             _, said = running.communicate(timeout=30)
             assert running.returncode == code, said
@@ -223,7 +223,7 @@ def test_the_first_signal_drains_and_the_same_command_goes_on(tmp_path: Path) ->
             assert {line["status"] for line in lines} <= {"created", "pending"}
             assert sum(line["status"] == "created" for line in lines) == len(server.customers())
         assert tool(*run).returncode == 0
-        assert check_promises(server, tmp_path / "users.csv.ledger.db", 200) == Counter(created=200)
+        assert check_promises(server, tmp_path / "users.csv.ledger.db", 120) == Counter(created=120)
 
 
 def test_standard_input_is_kept_until_every_row_is_settled(tmp_path: Path) -> None:
