@@ -67,7 +67,11 @@ def rows_of(records: Records) -> list[tuple[str, ...]]:
         ("trailing empty cells", PLAIN.replace("Ann", "Ann,,,"), [2, 3]),
         ("names of columns with blanks around", PLAIN.replace("email,name", " email , name "), [2, 3]),
         ("gzip", gzip.compress(PLAIN.encode(), mtime=0), [2, 3]),
-        ("two gzip parts", gzip.compress(PLAIN.encode()[:20], mtime=0) + gzip.compress(PLAIN.encode()[20:], mtime=0), [2, 3]),
+        (
+            "two gzip parts",
+            gzip.compress(PLAIN.encode()[:20], mtime=0) + gzip.compress(PLAIN.encode()[20:], mtime=0),
+            [2, 3],
+        ),
         ("gzip with padding", gzip.compress(PLAIN.encode(), mtime=0) + b"\0" * 100, [2, 3]),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 40 and "@" not in value else "",
