@@ -5,7 +5,7 @@ import json
 import os
 import pty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -43,9 +43,17 @@ def terminal(encoding: str = "utf-8") -> Iterator[tuple[Messages, list[str]]]:
     drawn: list[str] = []
     with os.fdopen(theirs, "w", encoding=encoding) as stream:
         yield Messages(stream, {}), drawn
-        stream.flush()
-        drawn.append(os.read(ours, 1 << 16).decode(encoding))
+    drawn.append(_all_of(ours).decode(encoding))
     os.close(ours)
+
+
+def _all_of(terminal: int) -> bytes:
+    """Everything that was written to a terminal whose other end is closed: one read may bring only a part."""
+    seen = bytearray()
+    with suppress(OSError):  # EIO is how a terminal says that there is no more
+        while piece := os.read(terminal, 1 << 16):
+            seen += piece
+    return bytes(seen)
 
 
 def test_plain_lines_come_every_thirty_seconds_of_progress() -> None:
