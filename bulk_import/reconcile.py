@@ -42,6 +42,9 @@ MOST_GENERATIONS = 3
 AT_ONCE = 16
 """Look-ups by e-mail side by side."""
 
+NO_EMAIL = ""
+"""Stands for the e-mail of customers without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -108,8 +111,8 @@ class Judge:
             row = row_of(customer.marker, token)
             if row is not None:
                 self._by_row.setdefault(row, []).append(customer)
-            elif customer.id not in evidence.owned and customer.email:
-                self._strangers.setdefault(key(customer.email), []).append(customer)
+            elif customer.id not in evidence.owned:
+                self._strangers.setdefault(key(customer.email) if customer.email else NO_EMAIL, []).append(customer)
 
     def verdict(self, claim: Claim, now: float, generations: int) -> Verdict:
         """Judge one claim at *now*, with *generations* new ones given to its row in this run already."""
@@ -117,21 +120,32 @@ class Judge:
         if ours:
             return Found(claim, Created(ours[0].id), tuple(customer.id for customer in ours))
         strangers = self._strangers_of(claim)
-        if claim.marker is None and (bare := [customer for customer in strangers if customer.marker is None]):
+        bare = [customer for customer in strangers if customer.marker is None]
+        if claim.marker is None and claim.email_key is not None and bare:
             note = "claimed without a marker: found by e-mail and time alone, so undo will not touch it"
             return Found(claim, Existing(bare[0].id, note))
         if strangers:
-            ids = ", ".join(customer.id for customer in strangers[:3])
-            advice = (
-                f"put {MARKER} = {claim.marker} into the metadata if it is this row's customer, or delete it if not"
-            )
-            return Open(claim, f"{ids} has its e-mail and came in the same time, but not our marker", advice=advice)
+            return self._look_at_them(claim, strangers)
         return self._absence(claim, now, generations)
+
+    def _look_at_them(self, claim: Claim, strangers: Sequence[Customer]) -> Open:
+        """Somebody came in the claim's time who may be its customer: only a person can tell."""
+        ids = ", ".join(customer.id for customer in strangers[:3])
+        marker = claim.marker or marker_of(self._token, claim.row, claim.generation)
+        same = "its e-mail" if claim.email_key is not None else "no e-mail, as it has none,"
+        return Open(
+            claim,
+            f"{ids} has {same} and came in the same time, but does not carry our marker",
+            advice=f"put {MARKER} = {marker} into the metadata of the one that is this row's customer",
+        )
 
     def _strangers_of(self, claim: Claim) -> list[Customer]:
         """Nobody's customers with the claim's e-mail who came in its time: who was there before is not its doing."""
+        if claim.email_key is None and claim.marker is not None:
+            return []  # its marker tells it from all the others without an e-mail
         since = 0 if claim.stripe_time is None else int(claim.stripe_time) - OVERLAP
-        return [customer for customer in self._strangers.get(claim.email_key or "", ()) if customer.created >= since]
+        there = self._strangers.get(NO_EMAIL if claim.email_key is None else claim.email_key, ())
+        return [customer for customer in there if customer.created >= since]
 
     def _absence(self, claim: Claim, now: float, generations: int) -> Verdict:
         protected = is_young(claim.claimed_at, now) and not self._evidence.clock_jumped
@@ -209,27 +223,33 @@ class Sweep:
         *,
         clock_jumped: bool,
     ) -> list[Verdict]:
-        """Judge every one of *claims*; those of updates by re-reading their target."""
+        """Judge every one of *claims*; those of updates by re-reading their target.
+
+        Who is absent by e-mail is looked for in time, too, and the other way round: an e-mail may have been changed
+        since, and a clock may be wrong.
+        """
         began = self._now()
         creates = [claim for claim in claims if claim.target is None]
-        customers = await self._gather(creates) if creates else []
-        owned = await self._owned([customer.id for customer in customers])
-        judge = Judge(token, Evidence(customers, began, process_started, deadline, owned, clock_jumped), self._key)
-        verdicts = [judge.verdict(c, self._now(), generations.get(c.row, 0)) for c in creates]
+        by_email = _is_cheaper_by_email(creates)
+        found: dict[str, Customer] = {}
+
+        async def judged(some: Sequence[Claim]) -> list[Verdict]:
+            owned = await self._owned(list(found))
+            evidence = Evidence(list(found.values()), began, process_started, deadline, owned, clock_jumped)
+            judge = Judge(token, evidence, self._key)
+            return [judge.verdict(claim, self._now(), generations.get(claim.row, 0)) for claim in some]
+
+        await self._gather(_lists(creates, by_email=by_email), found)
+        verdicts = await judged(creates)
+        absent = [claim for claim, verdict in zip(creates, verdicts, strict=True) if isinstance(verdict, Absent)]
+        if absent:
+            await self._gather(_lists(absent, by_email=not by_email, clocks=False), found)
+            again = {claim.row: verdict for claim, verdict in zip(absent, await judged(absent), strict=True)}
+            verdicts = [again.get(claim.row, verdict) for claim, verdict in zip(creates, verdicts, strict=True)]
         return verdicts + [await self._reread(c) for c in claims if c.target is not None]
 
-    async def _gather(self, claims: Sequence[Claim]) -> list[Customer]:
-        found: dict[str, Customer] = {}
-        clocks = {clock for c in claims if (clock := c.params.get("test_clock"))}
-        emails = {c.email for c in claims if c.email}
-        plain = [c for c in claims if not c.params.get("test_clock")]
-        if plain and len(emails) <= BY_EMAIL and all(c.email for c in claims):
-            lists: list[Params] = [{"email": email} for email in sorted(emails)]
-        else:
-            lists = [_window(plain)] if plain else []
-        lists += [{"test_clock": clock} for clock in sorted(clocks)]
+    async def _gather(self, lists: Sequence[Params], found: dict[str, Customer]) -> None:
         await self._together([partial(self._list, params, found) for params in lists], AT_ONCE)
-        return list(found.values())
 
     async def _list(self, params: Params, found: dict[str, Customer]) -> Sequence[Piece]:
         async for page in pages(self._ask, params):
@@ -256,6 +276,21 @@ def still_in_doubt(verdict: Open) -> InDoubt:
     """What the ledger says of a row that the sweep could not settle."""
     why = Refusal(type="in_doubt", message=f"{verdict.why}; {verdict.advice}")
     return InDoubt(why, verdict.claim.doubt or Doubt.OPEN)
+
+
+def _is_cheaper_by_email(claims: Sequence[Claim]) -> bool:
+    return all(c.email for c in claims) and len({c.email for c in claims}) <= BY_EMAIL
+
+
+def _lists(claims: Sequence[Claim], *, by_email: bool, clocks: bool = True) -> list[Params]:
+    """The lists that show every customer of these claims; one on a test clock appears only in that clock's own."""
+    plain = [c for c in claims if not c.params.get("test_clock")]
+    if by_email:
+        lists: list[Params] = [{"email": email} for email in sorted({c.email for c in plain if c.email})]
+    else:
+        lists = [_window(plain)] if plain else []
+    on_clocks = {clock for c in claims if (clock := c.params.get("test_clock"))} if clocks else set()
+    return lists + [{"test_clock": clock} for clock in sorted(on_clocks)]
 
 
 def _window(claims: Sequence[Claim]) -> Params:

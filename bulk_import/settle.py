@@ -152,18 +152,23 @@ def customer_in(reply: Reply) -> Mapping[str, Any] | None:
     return body
 
 
+def of_another_mode(body: Mapping[str, Any], *, livemode: bool) -> Halt | None:
+    """Return why the run must stop when *body*, or anything in the list that it is, belongs to the other mode."""
+    listed = body.get("data")
+    shown = [body, *listed] if isinstance(listed, list) else [body]
+    if not any(isinstance(one, Mapping) and one.get("livemode") is (not livemode) for one in shown):
+        return None
+    seen, meant = ("test", "live") if livemode else ("live", "test")
+    return Halt(f"Stripe answered with a {seen}-mode customer where {meant} mode was expected; check the API key")
+
+
 def _success(
     reply: Reply, refusal: Refusal, expected: Expected, tries: Tries, limits: Limits,
     started: float, ended: float, chance: float,
 ) -> Verdict:  # fmt: skip
     customer = customer_in(reply)
-    if (
-        customer is not None
-        and isinstance(customer.get("livemode"), bool)
-        and customer["livemode"] != expected.livemode
-    ):
-        seen, meant = ("live", "test") if customer["livemode"] else ("test", "live")
-        return Halt(f"Stripe answered with a {seen}-mode customer where {meant} mode was expected; check the API key")
+    if customer is not None and (halt := of_another_mode(customer, livemode=expected.livemode)):
+        return halt
     if customer is None or not _is_ours(customer, expected):
         verdict = _unclear(reply, refusal, tries, limits, started, ended, chance)
         return Again(verdict.delay, verdict.tries, impossible=True) if isinstance(verdict, Again) else verdict

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -442,3 +443,17 @@ def test_an_undone_commit_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
             writer.write([claim(1)], [Settled(9, Created("cus_1"))])
         writer.write([claim(2)], [])
         assert [c.row for c in reader.claims([Status.CLAIMED])] == [2]
+
+
+@pytest.mark.parametrize("own_id", [email_of(1), f" {email_of(1).upper()}", f"crm:{email_of(1)}"])
+def test_with_hashed_emails_an_id_of_ones_own_that_is_the_email_does_not_stay_either(
+    tmp_path: Path, own_id: str
+) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path, purpose(hash_emails=True)) as (writer, reader):
+        twice = replace(row(2, email_of(1)), source_id=own_id)
+        writer.write([claim(1, source_id=own_id), claim(3, source_id="u3")], [Settled(2, Duplicate(1), twice)])
+        assert reader.claims([Status.CLAIMED])[0].source_id == own_id
+        writer.write([], [Settled(1, Created("cus_1")), Settled(3, Created("cus_3"))])
+        assert [line.source_id for line in reader.lines([1, 3])] == [writer.owned_key(email_of(1)), "u3"]
+    assert email_of(1).encode() not in bytes_of(path).lower()

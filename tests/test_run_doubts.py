@@ -9,8 +9,8 @@ import pytest
 
 from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
-from tests.virtual_run import World, check_promises, people
-from tests.virtual_stripe import EPOCH, Arrival, Trouble
+from tests.virtual_run import Kill, World, check_promises, people
+from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble
 
 HER = "person3@example.com"
 FOUR_TRIES = Pacing(rate=20.0, concurrency=16, max_attempts=4)
@@ -138,3 +138,65 @@ def test_a_stranger_with_the_same_email_and_time_keeps_a_doubt_open(tmp_path: Pa
     assert stranger in str(world.lines()[2].error_message)
     assert "metadata" in str(world.lines()[2].error_message)
     assert not run.creates()
+
+
+# A list that does not show what it should must never prove that somebody is not there.
+
+
+def _blind(arrival: Arrival, *, to: str) -> bool:
+    """Whether a list is one of those that are to show nobody: those by e-mail, or those of a window of time."""
+    return arrival.endpoint == "list" and ("email" in arrival.params) == (to == "emails")
+
+
+@pytest.mark.parametrize(("rows", "to"), [(20, "emails"), (60, "times")])
+def test_absence_takes_both_a_list_by_email_and_one_of_the_time(tmp_path: Path, rows: int, to: str) -> None:
+    world = World(tmp_path, people(rows))
+    assert world.run(kill=Kill("send", "after", 12), batch_size=60).killed
+    world.wait(25 * 3600.0)
+    world.stripe.account.forget_keys()
+    nobody = Distorted(lambda body: {**body, "data": []})
+    world.stripe.misbehave = lambda a: nobody if _blind(a, to=to) else None
+    run = world.run(batch_size=60)
+    assert check_promises(world, run) == {"created": rows}
+
+
+@pytest.mark.parametrize("end", [[], [{"object": "customer"}]], ids=["empty", "without an id"])
+def test_a_list_that_says_there_is_more_and_does_not_go_on_proves_nothing(
+    tmp_path: Path, end: list[dict[str, object]]
+) -> None:
+    world = World(tmp_path, people(10))
+    assert world.run(kill=Kill("send", "after", 8)).killed
+    world.wait(25 * 3600.0)
+    world.stripe.account.forget_keys()
+    cut = Distorted(lambda body: {**body, "data": end, "has_more": True})
+    world.stripe.misbehave = lambda a: cut if a.endpoint == "list" else None
+    run = world.run()
+    assert run.exit_code == 4
+    assert not run.creates()
+    world.stripe.misbehave = None
+    again = world.run()
+    assert check_promises(world, again) == {"created": 10}
+
+
+def test_a_list_of_the_other_mode_stops_the_run(tmp_path: Path) -> None:
+    world = World(tmp_path, people(10))
+    assert world.run(kill=Kill("send", "after", 8)).killed
+    world.wait(25 * 3600.0)
+    world.stripe.account.forget_keys()
+    stranger = {"id": "cus_Live", "object": "customer", "livemode": True, "created": 1, "email": None, "metadata": {}}
+    live = Distorted(lambda body: {**body, "data": [stranger]})
+    world.stripe.misbehave = lambda a: live if a.endpoint == "list" else None
+    run = world.run()
+    assert run.exit_code == 4
+    assert "mode" in str(run.ended.error if run.ended else "")
+    assert not run.creates()
+
+
+def test_a_row_that_nothing_identifies_is_never_sent_under_another_key(tmp_path: Path) -> None:
+    world = World(tmp_path, ["Nobody One", "Nobody Two"], header="name")
+    world.stripe.misbehave = lambda a: Fault("500", acts=True) if a.endpoint == "create" and a.nth == 1 else None
+    run = world.run(marker=False, allow_no_email=True)
+    assert run.exit_code == 6
+    assert len(world.stripe.account.customers) == 2
+    assert len(run.creates()) == 3
+    assert "metadata" in str(world.lines()[0].error_message)

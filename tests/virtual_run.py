@@ -74,6 +74,7 @@ class Settings:
     key: str = "sk_test_first"
     disk: float = 0.0
     retry: bool = False
+    allow_no_email: bool = False
 
 
 @dataclass(slots=True)
@@ -252,7 +253,8 @@ class _Process:
         if left or settings.retry or reader.tally().count(Status.IN_DOUBT):
             await identify(engine.ask, parse_key(settings.key), BASE, bytes.fromhex(SALT))
         reading = Reading.from_json(purpose.reading)
-        how = replace(preparation(reading, Preparing()), marker=settings.marker)
+        preparing = Preparing(allow_no_email=settings.allow_no_email)
+        how = replace(preparation(reading, preparing), marker=settings.marker)
         if settings.retry:
             rows = [number for number, _ in reader.source_ids((Status.FAILED, Status.INVALID), ())]
             batches = in_batches(iter(reader.records(rows)), how, settings.batch_size)
@@ -278,7 +280,7 @@ class _Process:
 
     def _purpose(self) -> Purpose:
         world, settings = self.world, self.settings
-        found = _surveyed(world.source, world.source.read_text())
+        found = _surveyed(world.source, world.source.read_text(), allow_no_email=settings.allow_no_email)
         return Purpose(
             token=world.token, salt=SALT, source=str(world.source), size=found.fingerprint.size,
             sha256=found.fingerprint.sha256, chunks=found.fingerprint.chunks, reading=found.reading.to_json(),
@@ -385,10 +387,10 @@ class _Counted:
 _SURVEYS: dict[str, Survey] = {}
 
 
-def _surveyed(path: Path, text: str) -> Survey:
+def _surveyed(path: Path, text: str, *, allow_no_email: bool) -> Survey:
     """Pre-flight, once for each text: the same few files serve hundreds of runs."""
     if text not in _SURVEYS:
-        _SURVEYS[text] = survey(path, Preparing())
+        _SURVEYS[text] = survey(path, Preparing(allow_no_email=allow_no_email))
     return _SURVEYS[text]
 
 

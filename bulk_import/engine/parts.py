@@ -30,7 +30,7 @@ class Parts:
     `write` is one commit of claims and outcomes. `now` is the wall clock and `tick` a monotonic one, both in
     seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
     few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
-    stops through `offload_reading`.
+    stops through `offload_reading`. A *strict* run stops at anything it reads that is not of `livemode`.
     """
 
     write: Callable[[Sequence[Claim], Sequence[Settled]], None]
@@ -46,6 +46,7 @@ class Parts:
     limits: Limits
     livemode: bool
     budget: Budget
+    strict: bool = True
 
 
 @dataclass(slots=True)

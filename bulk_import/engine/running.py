@@ -47,6 +47,7 @@ from bulk_import.settle import (
     backoff,
     halting,
     is_refusal,
+    of_another_mode,
     refusal_of,
     settle,
     was_not_executed,
@@ -148,9 +149,11 @@ class Engine:
             self.check()
             well = self._well
             reply = await self._exchange(request)
-            if (reply.status == 200 and isinstance(reply.body, dict) and "error" not in reply.body) or (
-                reply.status in accept
-            ):
+            if reply.status == 200 and isinstance(reply.body, dict) and "error" not in reply.body:
+                if self.parts.strict and (halt := of_another_mode(reply.body, livemode=self.parts.livemode)):
+                    raise StripeRefuses(halt.message)
+                return reply
+            if reply.status in accept:
                 return reply
             refusal = refusal_of(reply)
             if halt := halting(reply, refusal):

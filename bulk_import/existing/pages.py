@@ -56,10 +56,20 @@ async def pages(ask: Ask, params: Params) -> AsyncIterator[list[Customer]]:
         reply = await ask(Request(Endpoint.LIST, "GET", "/v1/customers", {"limit": PAGE, **params, **cursor}))
         found = customers_on(reply)
         yield found
-        last = last_id(reply)
-        if not has_more(reply) or last is None or cursor.get("starting_after") == last:
+        if not has_more(reply):
             return
+        last = last_id(reply)
+        if last is None or cursor.get("starting_after") == last:
+            raise goes_nowhere()
         cursor = {"starting_after": last}
+
+
+def goes_nowhere() -> StripeRefuses:
+    """A list that has more to show and no way to it: what it shows proves nothing about who is not in it."""
+    return StripeRefuses(
+        "the list of customers says that there is more and does not go on, so this is not Stripe talking; "
+        "check --api-base and any proxy, then run the same command again"
+    )
 
 
 def last_id(reply: Reply) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known
-from bulk_import.existing.pages import PAGE, by_key, customers_on, has_more
+from bulk_import.existing.pages import PAGE, by_key, customers_on, goes_nowhere, has_more
 from bulk_import.model import Customer, Endpoint, Request, Row
 
 CLAUSES = 10
@@ -54,8 +54,10 @@ class Search:
             )
             found += customers_on(reply)
             following = reply.body.get("next_page") if isinstance(reply.body, Mapping) else None
-            if not has_more(reply) or not isinstance(following, str) or page.get("page") == following:
+            if not has_more(reply):
                 return ()
+            if not isinstance(following, str) or page.get("page") == following:
+                raise goes_nowhere()
             page = {"page": following}
 
 

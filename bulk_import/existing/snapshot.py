@@ -13,7 +13,7 @@ from typing import Any
 
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known, remember
-from bulk_import.existing.pages import PAGE, customer_from, customers_on, has_more, key_of, last_id
+from bulk_import.existing.pages import PAGE, customer_from, customers_on, goes_nowhere, has_more, key_of, last_id
 from bulk_import.model import Customer, Endpoint, Reply, Request, Row
 
 LIFE = 3600.0
@@ -89,10 +89,13 @@ class Snapshot:
         reply = await self._means.ask(Request(Endpoint.LIST, "GET", "/v1/customers", mine.params()))
         found = customers_on(reply)
         await remember(self._means, found)
-        mine.cursor = last_id(reply)
-        if not has_more(reply) or mine.cursor is None:
+        if not has_more(reply):
             self._slices -= 1
             return ()
+        last = last_id(reply)
+        if last is None or last == mine.cursor:
+            raise goes_nowhere()
+        mine.cursor = last
         dates = [customer.created for customer in found]
         older = give_away(mine, min(dates), max(dates)) if dates and self._slices < CURSORS else None
         if older is None:

@@ -193,6 +193,7 @@ class Session:
                 limits=Limits(pacing.max_attempts, longest_attempt(pacing)),
                 livemode=livemode,
                 budget=Budget(pacing.max_errors, pacing.max_error_share),
+                strict=self.sends,
             )
         )
         with self.stack:

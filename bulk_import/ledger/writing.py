@@ -60,6 +60,12 @@ _PAYLOAD = """
 INSERT INTO payload (number, params, fields) VALUES (?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET params = excluded.params, fields = coalesce(excluded.fields, fields)
 """
+_FORGET_EMAIL = """
+UPDATE entry SET email = NULL,
+    source_id = CASE WHEN instr(lower(source_id), lower(email)) THEN owned_key ELSE source_id END
+WHERE number = ?
+"""
+"""An id of the source's own that holds the e-mail, as with `--key email`, is an e-mail in clear."""
 
 
 class Writer:
@@ -241,7 +247,7 @@ class Writer:
             follow,
         )
         if self._hashing:
-            self._db.executemany("UPDATE entry SET email = NULL WHERE number = ?", done + follow)
+            self._db.executemany(_FORGET_EMAIL, done + follow)
         self._put_back([(s.outcome.generation, s.number) for s in settled if isinstance(s.outcome, Released)])
         # The key that a duplicate was sent under before it was corrected is spent.
         self._db.executemany(

@@ -133,9 +133,12 @@ class _Transport(stripe.HTTPClient):
         except Exception as error:
             flight.result = describe_fault(error, self._host)
         else:
-            named = {name.lower(): value for name, value in response.headers.items()}
+            secret, mask = self._key.reveal(), str(self._key)
+            # A server that repeats the key, in "Invalid API Key provided: …", must not bring it into ledger and reports.
+            named = {name.lower(): value.replace(secret, mask) for name, value in response.headers.items()}
+            content = content.replace(secret.encode(), mask.encode())
             flight.result = Answer(response.status, named, content)
-            return content, response.status, response.headers
+            return content, response.status, named
         # Raised out here, so that it carries no chain of exceptions whose frames hold the request's headers.
         raise stripe.APIConnectionError(flight.result.detail)  # type: ignore[no-untyped-call]  # the SDK's gap
 
