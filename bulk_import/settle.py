@@ -195,6 +195,14 @@ def was_not_executed(reply: Reply, refusal: Refusal) -> bool:
     return reply.status == 409 and _error_object(reply.body) is not None
 
 
+def never_began(reply: Reply) -> bool:
+    """Tell whether the request surely changed nothing: turned away for its rate, its key or its permission."""
+    refusal = refusal_of(reply)
+    if reply.status in (401, 403):
+        return is_refusal(reply)
+    return reply.status == 429 or refusal.code == "rate_limit"
+
+
 def _wait_your_turn(reply: Reply, refusal: Refusal, tries: Tries, chance: float) -> Verdict:
     """429 and 409 were not executed: the same again, and no attempt is used up."""
     conflicts = tries.conflicts + 1 if reply.status == 409 else 0

@@ -258,6 +258,6 @@ def _fits(customer: Json, query: dict[str, str]) -> bool:
         return False
     if customer.get("test_clock") != query.get("test_clock"):
         return False
-    created = customer["created"]
+    created = int(customer["created"])
     low, high = int(query.get("created[gte]", 0)), int(query.get("created[lt]", 2**40))
     return low <= created < high and created <= int(query.get("created[lte]", 2**40))

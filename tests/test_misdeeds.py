@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -36,7 +35,7 @@ def _storm(misdeed: Misdeed, seconds: float) -> Callable[[Visit], Misdeed | None
 
 def _until_done(server: RawStripe, source: Path, name: str, *, halts: bool) -> None:
     """Run until nothing is left to do; the promises hold after each run."""
-    codes = []
+    codes: list[int] = []
     until = time.monotonic() + 240
     while not codes or codes[-1] in (3, 4, 6):
         assert time.monotonic() < until, codes

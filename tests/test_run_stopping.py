@@ -11,7 +11,7 @@ from bulk_import.errors import OutOfReach, StripeRefuses, TooManyErrors
 from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
 from tests.virtual_run import Run, World, check_promises, people
-from tests.virtual_stripe import Arrival, Trouble, VirtualStripe, refused
+from tests.virtual_stripe import Arrival, Trouble, VirtualStripe, limited, refused
 
 HALTS: dict[str, Trouble] = {
     "401": refused(401, "api_key_expired"),
@@ -40,6 +40,32 @@ def test_a_refusal_of_us_stops_at_once_and_fails_no_row(tmp_path: Path, trouble:
     assert in_flight <= 6, "requests went on being started after the refusal"
     assert tally.get("in_doubt", 0) <= in_flight
     assert tally.get("pending", 0) >= 40 - nth - in_flight
+    world.stripe.misbehave = None
+    _goes_on(world)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_row_whose_every_attempt_was_turned_away_was_surely_never_sent(tmp_path: Path, status: int) -> None:
+    world = World(tmp_path, people(40))
+    too_many = limited("endpoint-rate")
+    world.stripe.misbehave = lambda a: (
+        None if a.endpoint != "create" or a.nth < 10 else too_many if a.attempt == 1 else refused(status, None)
+    )
+    tally = check_promises(world, world.run())
+    assert set(tally) == {"created", "pending"}
+    world.stripe.misbehave = None
+    _goes_on(world)
+
+
+def test_a_row_that_may_have_been_made_before_the_key_was_refused_stays_in_doubt(tmp_path: Path) -> None:
+    world = World(tmp_path, people(10))
+    world.stripe.misbehave = lambda a: (
+        None if a.email != "person3@example.com"
+        else Fault("act-then-drop", acts=True) if a.attempt == 1 else refused(401, None)
+    )  # fmt: skip
+    tally = check_promises(world, world.run())
+    assert tally["in_doubt"] == 1
+    assert world.status(3) == "in_doubt"
     world.stripe.misbehave = None
     _goes_on(world)
 

@@ -615,7 +615,10 @@ async def test_the_reply_of_a_success_is_complete() -> None:
 @pytest.mark.parametrize("place", ["body", "header"])
 async def test_a_server_that_repeats_the_key_gives_it_to_nobody(place: str) -> None:
     said = f"Invalid API Key provided: {SECRET}"
-    saying = {"body": Answering(refusal(message=said), 401), "header": Answering(refusal(), 401, {"request_id": SECRET})}
+    saying = {
+        "body": Answering(refusal(message=said), 401),
+        "header": Answering(refusal(), 401, {"request_id": SECRET}),
+    }
     reply = await ask(MisbehavingServer(saying[place]))
     assert reply.status == 401
     assert SECRET not in repr(reply)

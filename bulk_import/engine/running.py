@@ -47,6 +47,7 @@ from bulk_import.settle import (
     backoff,
     halting,
     is_refusal,
+    never_began,
     of_another_mode,
     refusal_of,
     settle,
@@ -238,7 +239,7 @@ class Engine:
         tries, attempts, ended_at = Tries(), 0, None
         while True:
             if self.stopping:
-                return [Settled(claim.row, Released(claim.generation))] if fresh and not attempts else []
+                return [Settled(claim.row, Released(claim.generation))] if fresh else []
             if not is_young(claim.claimed_at, self.parts.now()):
                 why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
                 return [Settled(claim.row, InDoubt(why), None, attempts, ended_at)]
@@ -250,6 +251,7 @@ class Engine:
                 self.halt(error)
                 continue
             attempts, ended_at = attempts + 1, self.parts.now()
+            fresh = fresh and never_began(reply)
             verdict = settle(
                 reply, expected, tries, self.parts.limits,
                 started=started, ended=self.parts.tick(), chance=self.parts.chance(),
@@ -263,7 +265,6 @@ class Engine:
                     return settled
                 case Halt(message):
                     self.halt(StripeRefuses(message))
-                    return []
                 case Again(delay, tries, impossible):
                     self._judge_all(impossible=impossible)
                     await self.nap(delay)

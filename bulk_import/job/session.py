@@ -17,6 +17,7 @@ from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.existing import Means, choose
 from bulk_import.job.caps import binding, endpoint_caps
+from bulk_import.job.clock import steady
 from bulk_import.job.identity import Account
 from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
 from bulk_import.job.script import Batches, Script, Terms
@@ -59,7 +60,8 @@ class Session:
         self.key: SecretKey | None = connecting.key
         self.api_base = connecting.api_base
         self.purpose: Purpose | None = None
-        self.process_started = time.time()
+        self.now = steady()
+        self.process_started = self.now()
         self.began = time.monotonic()
         self.command: int | None = None
         self._writer: Writer | None = None
@@ -74,7 +76,7 @@ class Session:
         self.path = path
         lock = Lock(path)
         self.stack.callback(lock.release)
-        self.process_started = time.time()
+        self.process_started = self.now()
         if path.exists() and path.stat().st_size:
             self.open_ledger()
             self.purpose = self.reader.purpose()
@@ -82,8 +84,8 @@ class Session:
     def open_ledger(self) -> None:
         """Open or make the ledger file; the lock is held."""
         db = open_for_writing(self.path)
-        self._writer, self._reader = Writer(db, self.path, time.time), Reader(db, self.path)
-        self._pairings = Pairings(db, self.path, time.time)
+        self._writer, self._reader = Writer(db, self.path, self.now), Reader(db, self.path)
+        self._pairings = Pairings(db, self.path, self.now)
         self.stack.callback(self._close_ledger)
 
     def take_known_ledger(self, path: Path) -> Purpose:
@@ -185,7 +187,7 @@ class Session:
                 gate=self.gate,
                 offload=self.offload,
                 offload_reading=in_one_thread(abandon=True),
-                now=time.time,
+                now=self.now,
                 tick=time.monotonic,
                 chance=random.random,
                 written=self._written,
@@ -217,7 +219,7 @@ class Session:
     async def go(self, batches: Batches, dedupe: str, terms: Terms, rows_left: int, *, doubtful: bool) -> None:
         """Choose who to ask for existing customers, and follow the script."""
         engine = self.engine
-        means = Means(engine.ask, engine.together, self.offload, self.writer, self.reader, time.time, email_key)
+        means = Means(engine.ask, engine.together, self.offload, self.writer, self.reader, self.now, email_key)
         choice = await choose(dedupe if rows_left else "off", rows_left, means)
         if rows_left:
             self.observer.notice("dedupe", f"{choice.name}: {choice.reason}")
@@ -254,7 +256,7 @@ class Session:
 
     async def let_the_last_second_pass(self) -> None:
         """A process that died a moment ago may have started requests in this very second: its second counts, too."""
-        await self.engine.nap(1.0 - (time.time() - self.process_started))
+        await self.engine.nap(1.0 - (self.now() - self.process_started))
 
     async def _send(self, request: Request) -> Reply:
         assert self._api is not None  # noqa: S101 - nothing is sent before `reach_stripe`

@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 
 from bulk_import.model import Reply
 
+LONGEST_WAIT = 600.0
+"""The longest `Retry-After` in seconds that is believed: a proxy's bad day must not outlive a key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -73,9 +76,9 @@ def read_retry_after(text: str | None, now: float) -> float | None:
     if not text:
         return None
     if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text):
-        return float(text)
+        return min(float(text), LONGEST_WAIT)
     date = read_date(text)
-    return None if date is None or not isfinite(date) else max(0.0, date - now)
+    return None if date is None or not isfinite(date) else min(max(0.0, date - now), LONGEST_WAIT)
 
 
 def _read_word(text: str | None) -> str | None:
