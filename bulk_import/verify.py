@@ -154,6 +154,7 @@ class Prover:
         self._known = known
         self._proof = proof
         self._seen = bytearray(last + 1)
+        self._clocks: set[str] = set()
 
     async def list_all(self, lists: Sequence[Params]) -> None:
         """Judge whatever these lists show."""
@@ -175,6 +176,10 @@ class Prover:
             row = batch[-1].row
             unseen = [pairing for pairing in batch if not self._seen[pairing.row]]
             await self._together([partial(self._retrieve, pairing) for pairing in unseen], at_once)
+
+    async def list_clocks(self) -> None:
+        """Look for twins on the test clocks that were met: plain lists leave out whoever lives on one."""
+        await self.list_all([{"test_clock": clock} for clock in sorted(self._clocks)])
 
     async def _read(self, params: Params) -> Sequence[Piece]:
         async for page in pages(self._ask, params):
@@ -203,7 +208,11 @@ class Prover:
                 f"Stripe would not show {pairing.customer_id} of row {pairing.row} ({refusal_of(reply).message}); "
                 "give the key read access to customers and run the same command again"
             )
-        self._judge(pairing, customer_from(reply.body) if reply.status == 200 else None)
+        customer = customer_from(reply.body) if reply.status == 200 else None
+        clock = customer.raw.get("test_clock") if customer is not None else None
+        if isinstance(clock, str):
+            self._clocks.add(clock)
+        self._judge(pairing, customer)
         return ()
 
     def _judge(self, pairing: Pairing, customer: Customer | None) -> None:

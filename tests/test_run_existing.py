@@ -87,6 +87,21 @@ def _signing_up_at(world: World, moment: float, email: str) -> Callable[[Arrival
     return look_on
 
 
+@pytest.mark.parametrize("clock_error", [-6 * 3600.0, 0.0, 6 * 3600.0])
+@pytest.mark.parametrize("dedupe", ["search", "snapshot"])
+def test_another_ledger_within_the_minute_makes_nobody_again_whatever_our_clock_says(
+    tmp_path: Path, dedupe: str, clock_error: float
+) -> None:
+    first = World(tmp_path, people(20), VirtualStripe(existing=50, search_lag=3000.0), name="a")
+    first.clock_error = clock_error
+    check_promises(first, first.run(dedupe=dedupe))
+    second = World(tmp_path, people(20), first.stripe, name="b")
+    second.clock_error, second.seconds = clock_error, first.seconds + 20.0
+    run = second.run(dedupe=dedupe)
+    assert second.tally() == {"existing": 20}
+    assert not run.creates()
+
+
 def test_a_large_account_is_read_in_slices_side_by_side_and_whole(tmp_path: Path) -> None:
     rows = _there(*range(1, 3001, 7))
     world = World(tmp_path, rows, VirtualStripe(existing=3000))

@@ -184,3 +184,16 @@ def test_more_rows_than_a_page_cost_a_hundredth_in_requests_and_a_person_reads_a
         assert ["deleted", "123", customer_of(ledger, 123), "the", "customer", "was", "deleted"] in said
         assert len(server.arrivals()) < 10
         assert {arrival["method"] for arrival in server.arrivals()} == {"GET"}
+
+
+def test_a_twin_on_a_test_clock_is_found_though_plain_lists_leave_it_out(call: Program, tmp_path: Path) -> None:
+    with simulated(*FAST) as server:
+        source = tmp_path / "p.csv"
+        source.write_text("email,test_clock\na@example.com,clock_1abc\nb@example.com,\n")
+        ledger = imported(server, source)
+        [marker] = [c["metadata"]["bulk_import"] for c in server.customers() if c["test_clock"]]
+        fields = {"email": "a@example.com", "test_clock": "clock_1abc", "metadata[bulk_import]": marker}
+        twin = make(server, **fields)
+        done = call("verify", ledger, "--rate", "none", "--json")
+        assert [(f["kind"], f["customer_id"]) for f in json.loads(done.out)["findings"]] == [("twin", twin)]
+        assert (done.code, json.loads(done.out)["proven"]) == (1, 2)

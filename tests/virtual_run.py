@@ -267,7 +267,10 @@ class _Process:
 
     async def _go(self, engine: Engine, purpose: Purpose, batches: Batches, left: int, *, jumped: bool) -> None:
         settings, offload = self.settings, engine.parts.offload
-        means = Means(engine.ask, engine.together, offload, self.writer, self.reader, self.now, email_key)
+        means = Means(
+            engine.ask, engine.together, offload, self.writer, self.reader, self.now, email_key,
+            lambda: engine.stripe_time,
+        )  # fmt: skip
         choice = await choose(settings.dedupe if left else "off", left, means)
         self._notice("dedupe", choice.name)
         terms = Terms(

@@ -46,7 +46,10 @@ class Offload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a strategy works with; `now` is the wall clock in seconds, `key` makes an e-mail comparable."""
+    """What a strategy works with; `now` is our clock in seconds, `key` makes an e-mail comparable.
+
+    `stripe_time` is what Stripe's own clock last said, None before it has said anything.
+    """
 
     ask: Ask
     together: Together
@@ -55,6 +58,7 @@ class Means:
     reader: Reader
     now: Callable[[], float]
     key: Callable[[str], str]
+    stripe_time: Callable[[], float | None] = lambda: None
 
 
 class Directory(Protocol):

@@ -77,6 +77,7 @@ class _VerifyJob(Session):
         if span is not None:
             await self._list(engine, prover, span, self.proof.rows - tally.count(Status.CREATED))
         await prover.retrieve_rest(self.options.batch_size, self.gate.max_in_flight)
+        await prover.list_clocks()
 
     def tell_progress(self) -> None:
         """Count the pairings that were looked at."""

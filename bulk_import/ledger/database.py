@@ -69,8 +69,12 @@ class Lock:
             if _is_same_file(self._handle, self._path):
                 break
             os.close(self._handle)  # the holder before us removed it as it left; a lock on it protects nothing
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        except OSError as error:
+            self.release()
+            raise _unwritable(self._path, error) from error
 
     def _take(self, ledger: Path) -> int:
         handle = _open_private(self._path)
