@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.rig import check_promises, command, environment, exported, simulated, tool, worst_second
+from tests.promises import worst_second
+from tests.rig import check_promises, command, environment, exported, simulated, tool
 
 FAST = ("--rate", "100", "--endpoint-rate", "create=100")
 UNLIMITED = ("--rate-limit", "none", "--endpoint-rate-limit", "none")

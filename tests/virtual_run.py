@@ -34,7 +34,7 @@ from bulk_import.reading import Fingerprint, Reading
 from bulk_import.report.summary import exit_code
 from bulk_import.settle import Limits
 from bulk_import.survey import Survey, preparation, survey
-from tests.rig import worst_second
+from tests.promises import Seen, Sent, check, finished_code, ledger_lines, worst_second
 from tests.virtual_stripe import EPOCH, Arrival, VirtualStripe
 from tests.virtual_time import run_virtual
 
@@ -161,11 +161,7 @@ class World:
 
     def lines(self) -> list[Line]:
         """The ledger's own word on every row."""
-        db = open_for_reading(self.ledger)
-        try:
-            return list(Reader(db, self.ledger).lines())
-        finally:
-            db.close()
+        return ledger_lines(self.ledger)
 
     def claims(self) -> list[Claim]:
         """What rests in the ledger without an end."""
@@ -420,15 +416,13 @@ def check_promises(world: World, last: Run | None = None, *, cap: float = 20.0, 
     Unless told not to, a finished ledger is run *again*, once, and must send nothing.
     """
     lines = world.lines()
-    assert [line.row for line in lines] == list(range(1, world.rows + 1)), "a row is lost or twice in the ledger"
-    assert {line.status for line in lines} <= {s.value for s in Status} - {"claimed"}
-    ours = {i: c for i, c in world.stripe.account.customers.items() if i not in world.strangers}
-    _check_nobody_is_there_twice(ours)
-    _check_pairings(world, lines, ours)
-    _check_keys(world.stripe.arrivals)
+    assert len(lines) == world.rows, "a row is lost or twice in the ledger"
+    sent = [Sent(a.at, a.key, str(a.params)) for a in world.stripe.arrivals]
+    check(Seen(lines, world.stripe.account.customers, sent, world.strangers))
     assert worst_second(world.starts) <= cap, "more requests than the cap started within a second"
     if last is not None and last.exit_code is not None and last.ended is not None:
-        assert last.exit_code == _expected_exit_code(lines, last.ended)
+        error = last.ended.error
+        assert last.exit_code == (error.exit_code if error is not None else finished_code(lines))
         assert not last.ended.unwritten
     if again and not world.stays_finished and not {"pending", "in_doubt"} & {line.status for line in lines}:
         rerun = world.run()
@@ -436,54 +430,3 @@ def check_promises(world: World, last: Run | None = None, *, cap: float = 20.0, 
         assert world.lines() == lines
         world.stays_finished = True
     return dict(Counter(line.status for line in lines))
-
-
-def _check_nobody_is_there_twice(ours: dict[str, dict[str, Any]]) -> None:
-    emails = Counter(email_key(customer["email"]) for customer in ours.values() if customer["email"])
-    assert not [e for e, n in emails.items() if n > 1], "somebody has two customers"
-    rows = Counter(row for customer in ours.values() if (row := _row_in(customer)) is not None)
-    assert not [row for row, n in rows.items() if n > 1], "a row has two customers"
-
-
-def _row_in(customer: dict[str, Any]) -> tuple[str, int] | None:
-    marker = customer["metadata"].get("bulk_import", "::").split(":")
-    return (marker[0], int(marker[1])) if marker[0] else None
-
-
-def _check_pairings(world: World, lines: Sequence[Line], ours: dict[str, dict[str, Any]]) -> None:
-    everybody = world.stripe.account.customers
-    for line in lines:
-        if line.status in ("created", "existing", "updated"):
-            assert line.customer_id in everybody, f"row {line.row} names a customer that is not there"
-        if line.customer_id is not None and line.email is not None:
-            assert email_key(everybody[line.customer_id]["email"]) == email_key(line.email)
-        assert line.status not in ("pending", "failed", "invalid") or line.customer_id is None
-    created = Counter(line.customer_id for line in lines if line.status == "created")
-    assert all(n == 1 for n in created.values()), "two rows claim to have made one customer"
-    by_id = {line.customer_id: line for line in lines if line.status in ("created", "existing")}
-    for found, customer in ours.items():
-        row = _row_in(customer)
-        if found not in by_id and row is not None and row[0] == world.token:
-            status = lines[row[1] - 1].status
-            assert status == "in_doubt", f"row {row[1]} is {status}, but its customer {found} is there"
-
-
-def _check_keys(arrivals: Sequence[Arrival]) -> None:
-    bodies: dict[str, Any] = {}
-    for arrival in arrivals:
-        if arrival.key is not None:
-            assert bodies.setdefault(arrival.key, arrival.params) == arrival.params, "one key came with two bodies"
-
-
-def _expected_exit_code(lines: Sequence[Line], ended: Ended) -> int:
-    """The exit code as cli.md tells it, from the ledger's lines alone."""
-    if ended.error is not None:
-        return ended.error.exit_code
-    statuses = {line.status for line in lines}
-    failed = {line.row for line in lines if line.status == "failed"}
-    orphans = any(line.duplicate_of in failed for line in lines if line.status == "duplicate")
-    if "pending" in statuses:
-        return 3
-    if "in_doubt" in statuses:
-        return 6
-    return 1 if orphans or statuses & {"failed", "invalid"} else 0

@@ -219,7 +219,16 @@ class Session:
     async def go(self, batches: Batches, dedupe: str, terms: Terms, rows_left: int, *, doubtful: bool) -> None:
         """Choose who to ask for existing customers, and follow the script."""
         engine = self.engine
-        means = Means(engine.ask, engine.together, self.offload, self.writer, self.reader, self.now, email_key, lambda: engine.stripe_time)
+        means = Means(
+            engine.ask,
+            engine.together,
+            self.offload,
+            self.writer,
+            self.reader,
+            self.now,
+            email_key,
+            lambda: engine.stripe_time,
+        )
         choice = await choose(dedupe if rows_left else "off", rows_left, means)
         if rows_left:
             self.observer.notice("dedupe", f"{choice.name}: {choice.reason}")
