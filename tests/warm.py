@@ -71,7 +71,7 @@ def watch(points: Points) -> None:
     def counted(handle: asyncio.Handle) -> None:
         points.around("step", lambda: run(handle))
 
-    asyncio.Handle._run = counted  # type: ignore[method-assign]  # the one place through which every step goes
+    asyncio.Handle._run = counted  # type: ignore[method-assign, assignment]  # the one place through which every step goes
 
 
 def live(asked: dict[str, Any]) -> None:
