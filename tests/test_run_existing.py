@@ -10,7 +10,7 @@ import pytest
 from bulk_import.options import Pacing
 from bulk_import.simulator import Call, Fault
 from tests.virtual_run import World, check_promises, people
-from tests.virtual_stripe import EPOCH, Arrival, Trouble, VirtualStripe, refused
+from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble, VirtualStripe, refused
 
 LEARNING = ["snapshot", "search", "auto"]
 
@@ -65,6 +65,14 @@ def test_of_several_customers_with_an_email_the_oldest_is_taken_and_the_line_say
     line = world.lines()[1]
     assert line.customer_id == oldest
     assert "120 customers" in str(line.error_message)
+
+
+def test_a_customer_from_an_impossible_time_does_no_harm(tmp_path: Path) -> None:
+    world = World(tmp_path, people(5), VirtualStripe(existing=3))
+    odd = Distorted(lambda body: {**body, "data": [{**c, "created": 10**30} for c in body["data"]]})
+    world.stripe.misbehave = lambda a: odd if a.endpoint == "list" else None
+    run = world.run(dedupe="snapshot")
+    assert check_promises(world, run) == {"created": 5}
 
 
 @pytest.mark.parametrize("dedupe", ["snapshot", "search"])
@@ -178,6 +186,27 @@ def test_a_reading_of_newcomers_that_was_cut_short_hides_none_of_them(tmp_path: 
     run = world.run(dedupe="snapshot")
     assert check_promises(world, run) == {"created": 19, "existing": 1}
     assert world.status(15) == "existing"
+
+
+@pytest.mark.parametrize(("status", "endless"), [(404, False), (400, False), (404, True)])
+def test_a_list_whose_cursor_was_deleted_meanwhile_is_read_anew(tmp_path: Path, status: int, endless: bool) -> None:
+    world = World(tmp_path, [*people(5), *_there(7, 380)], VirtualStripe(existing=400))
+    met: list[Arrival] = []
+
+    def misbehave(arrival: Arrival) -> Trouble | None:
+        if "starting_after" not in arrival.params or (met and not endless):
+            return None
+        met.append(arrival)
+        return refused(status, "resource_missing", "starting_after")
+
+    world.stripe.misbehave = misbehave
+    run = world.run(dedupe="snapshot")
+    assert met
+    if endless:
+        assert run.exit_code == 4
+        assert len(met) < 100
+    else:
+        assert check_promises(world, run) == {"created": 5, "existing": 2}
 
 
 @pytest.mark.parametrize("dedupe", ["snapshot", "search"])

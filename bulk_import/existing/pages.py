@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from bulk_import.errors import StripeRefuses
@@ -12,6 +13,9 @@ from bulk_import.settle import refusal_of
 
 PAGE = 100
 """The most customers Stripe puts on one page."""
+
+END_OF_TIME = 2**40
+"""Seconds since the epoch that no `created` reaches; the ledger keeps no number beyond 63 bits."""
 
 
 def customer_from(raw: Mapping[str, Any]) -> Customer | None:
@@ -24,7 +28,7 @@ def customer_from(raw: Mapping[str, Any]) -> Customer | None:
     return Customer(
         found,
         email if isinstance(email, str) else None,
-        created if isinstance(created, int) else 0,
+        created if isinstance(created, int) and 0 <= created < END_OF_TIME else 0,
         raw.get("livemode") is True,
         marker if isinstance(marker, str) else None,
         raw.get("deleted") is True,
@@ -49,19 +53,50 @@ def has_more(reply: Reply) -> bool:
     return isinstance(reply.body, Mapping) and reply.body.get("has_more") is True
 
 
+BACK = 5
+"""Customers at the end of a page who can mark where the list goes on, should the last ones be deleted meanwhile."""
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where a list goes on: behind the last of `trail`."""
+
+    trail: list[str] = field(default_factory=list)
+
+    def params(self) -> Params:
+        """What makes a list request go on here."""
+        return {"starting_after": self.trail[-1]} if self.trail else {}
+
+    def is_gone(self, reply: Reply) -> bool:
+        """Step back by one customer where *reply* says that the last one is not there any more."""
+        if len(self.trail) < 2 or reply.status not in (400, 404) or refusal_of(reply).code != "resource_missing":
+            return False
+        self.trail.pop()
+        return True
+
+    def follow(self, reply: Reply) -> bool:
+        """Move behind the page in *reply*; False at the end of the list. Raises `StripeRefuses` for a list without a way on."""
+        if not has_more(reply):
+            return False
+        data = reply.body["data"]
+        shown = [one.get("id") for one in data if isinstance(one, Mapping)] if isinstance(data, list) else []
+        trail = [found for found in shown[-BACK:] if isinstance(found, str)]
+        if not trail or trail[-1:] == self.trail[-1:]:
+            raise goes_nowhere()
+        self.trail = trail
+        return True
+
+
 async def pages(ask: Ask, params: Params) -> AsyncIterator[list[Customer]]:
     """Every page of one list of customers, newest first."""
-    cursor: dict[str, str] = {}
+    cursor = Cursor()
     while True:
-        reply = await ask(Request(Endpoint.LIST, "GET", "/v1/customers", {"limit": PAGE, **params, **cursor}))
-        found = customers_on(reply)
-        yield found
-        if not has_more(reply):
+        reply = await ask(Request(Endpoint.LIST, "GET", "/v1/customers", {"limit": PAGE, **params, **cursor.params()}))
+        if cursor.is_gone(reply):
+            continue
+        yield customers_on(reply)
+        if not cursor.follow(reply):
             return
-        last = last_id(reply)
-        if last is None or cursor.get("starting_after") == last:
-            raise goes_nowhere()
-        cursor = {"starting_after": last}
 
 
 def goes_nowhere() -> StripeRefuses:
@@ -70,13 +105,6 @@ def goes_nowhere() -> StripeRefuses:
         "the list of customers says that there is more and does not go on, so this is not Stripe talking; "
         "check --api-base and any proxy, then run the same command again"
     )
-
-
-def last_id(reply: Reply) -> str | None:
-    """The cursor that continues after this page."""
-    data = reply.body.get("data") if isinstance(reply.body, Mapping) else None
-    last = data[-1].get("id") if isinstance(data, list) and data and isinstance(data[-1], Mapping) else None
-    return last if isinstance(last, str) else None
 
 
 def key_of(means: Means, customer: Customer) -> str | None:

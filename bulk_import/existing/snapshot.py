@@ -7,13 +7,13 @@ runs out of work takes the older half of what somebody else has left.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known, remember
-from bulk_import.existing.pages import PAGE, customer_from, customers_on, goes_nowhere, has_more, key_of, last_id
+from bulk_import.existing.pages import PAGE, Cursor, customer_from, customers_on, key_of
 from bulk_import.model import Customer, Endpoint, Reply, Request, Row
 
 LIFE = 3600.0
@@ -35,12 +35,12 @@ class Slice:
 
     low: int
     high: int | None
-    cursor: str | None = None
+    cursor: Cursor = field(default_factory=Cursor)
 
     def params(self) -> Mapping[str, Any]:
         """The list request that continues this slice."""
         created = {"gte": self.low} | ({"lt": self.high} if self.high is not None else {})
-        return {"limit": PAGE, "created": created} | ({"starting_after": self.cursor} if self.cursor else {})
+        return {"limit": PAGE, "created": created, **self.cursor.params()}
 
 
 def give_away(mine: Slice, oldest: int, newest: int) -> Slice | None:
@@ -87,15 +87,13 @@ class Snapshot:
     async def _read_page(self, mine: Slice) -> Sequence[Piece]:
         """Read one page of a slice; what is left of it, maybe in two halves, comes next."""
         reply = await self._means.ask(Request(Endpoint.LIST, "GET", "/v1/customers", mine.params()))
+        if mine.cursor.is_gone(reply):
+            return (partial(self._read_page, mine),)
         found = customers_on(reply)
         await remember(self._means, found)
-        if not has_more(reply):
+        if not mine.cursor.follow(reply):
             self._slices -= 1
             return ()
-        last = last_id(reply)
-        if last is None or last == mine.cursor:
-            raise goes_nowhere()
-        mine.cursor = last
         dates = [customer.created for customer in found]
         older = give_away(mine, min(dates), max(dates)) if dates and self._slices < CURSORS else None
         if older is None:
