@@ -107,7 +107,11 @@ def test_another_ledger_on_the_same_file_creates_nobody_again(tmp_path: Path) ->
         assert Counter(line["status"] for line in exported(again)) == Counter(existing=40)
 
 
-@pytest.mark.parametrize("room", [20_000, 120_000, 240_000])
+ROOMS = [20_000, 120_000, 240_000]
+MORE_ROOMS = [0, 1, 60, 4_096, 8_192, *range(12_288, 420_000, 12_288)]
+
+
+@pytest.mark.parametrize("room", [*ROOMS, *(pytest.param(room, marks=pytest.mark.soak) for room in MORE_ROOMS)])
 def test_a_disk_that_fills_up_stops_the_run_and_the_same_command_goes_on(tmp_path: Path, room: int) -> None:
     source = write_users(tmp_path / "users.csv", 200)
 

@@ -75,3 +75,22 @@ def test_a_storm_of_misdeeds_costs_no_row_and_makes_no_twin(tmp_path: Path, name
     with RawStripe() as server:
         server.misbehave = _storm(MISDEEDS[name], 3.0)
         _until_done(server, _source(tmp_path), name, halts=name in HALTING | IMPOSSIBLE)
+
+
+SLOW = {"500 stored, not acted", "acts long after the client gave up"}
+"""What takes half a minute to prove, or seconds to happen."""
+
+
+def test_everybody_is_made_once_though_each_row_meets_another_misdeed(tmp_path: Path) -> None:
+    met = [name for name in MISDEEDS if name not in HALTING | IMPOSSIBLE | SLOW]
+    source = tmp_path / "people.csv"
+    rows = [f"{kind}{n}@example.com,Person {n}\n" for n in range(len(met)) for kind in ("p", "plain", "well")]
+    source.write_text("email,name\n" + "".join(rows))
+    misdeeds = {f"p{n}@example.com": MISDEEDS[name] for n, name in enumerate(met)}
+    with RawStripe() as server:
+        server.misbehave = lambda visit: misdeeds.pop(visit.email, None)
+        options = ("--rate", "none", "--concurrency", "20", "--timeout", "1s", "--dedupe", "off")
+        done = tool("run", source, "--api-base", server.url, *options)
+        seen = Seen.of(server, source)
+        check(seen, done.returncode)
+        assert Counter(line.status for line in seen.lines) == Counter(created=len(rows)), done.stderr
