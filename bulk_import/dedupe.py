@@ -50,7 +50,14 @@ def _owner_of(row: Row, owned: Mapping[str, int], here: Mapping[str, int]) -> in
     return None if owner == row.number else owner
 
 
-def meet(row: Row, matches: Sequence[Customer], policy: OnExisting, token: str) -> Existing | Failed | None:
+@dataclass(frozen=True, slots=True)
+class Differ:
+    """The row's person is in Stripe already, and what differs is to be sent: to the first who is still there."""
+
+    customers: tuple[Customer, ...]
+
+
+def meet(row: Row, matches: Sequence[Customer], policy: OnExisting, token: str) -> Existing | Failed | Differ | None:
     """Say what becomes of *row* given the customers with its e-mail, oldest first; None: create it.
 
     A customer that carries this ledger's own marker for this row is ours, whatever the policy.
@@ -61,10 +68,11 @@ def meet(row: Row, matches: Sequence[Customer], policy: OnExisting, token: str) 
     if ours:
         return Existing(ours[0].id, "it carries this ledger's marker for this row")
     oldest = matches[0]
-    count = f"{len(matches)} customers have this e-mail, the oldest was taken" if len(matches) > 1 else None
     match policy:
         case "skip":
-            return Existing(oldest.id, count)
+            return Existing(oldest.id, of_several(len(matches)))
+        case "update":
+            return Differ(tuple(matches))
         case "refuse":
             message = f"{oldest.id} has this e-mail already, and --on-existing refuse was given"
             return Failed(Refusal("existing_customer", "already_exists", "email", message))
@@ -72,3 +80,8 @@ def meet(row: Row, matches: Sequence[Customer], policy: OnExisting, token: str) 
             return None
         case _:
             assert_never(policy)
+
+
+def of_several(count: int) -> str | None:
+    """What a person should know of a match that was one of *count*."""
+    return f"{count} customers have this e-mail, the oldest was taken" if count > 1 else None

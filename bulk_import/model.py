@@ -107,9 +107,11 @@ class Doubt(StrEnum):
 class Claim:
     """A promise, on disk before anything is sent, to carry out one operation for one row.
 
-    `target` is None for a create and the customer's id for an update. `claimed_at` is the first
-    claim of this generation on our clock and `stripe_time` Stripe's own clock at that moment (None
-    when no answer had been seen yet); `attempts` counts what earlier processes are known to have sent.
+    `target` is None for a create and the customer's id for an update; `params` are then what differs, and `before` is
+    what they replace, part by part (see `bulk_import.change`). `attached` is the id that attaching the payment method
+    is known to have given it, and `note` what a person should know of the match. `claimed_at` is the first claim of
+    this generation on our clock and `stripe_time` Stripe's own clock at that moment (None when no answer had been seen
+    yet).
     """
 
     row: int
@@ -126,6 +128,9 @@ class Claim:
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
     doubt: Doubt | None = None
     attempted_at: float | None = None
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    attached: str | None = None
+    note: str | None = None
 
     @property
     def marker(self) -> str | None:
@@ -156,10 +161,11 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """A customer who was there already now carries the row's fields."""
+    """A customer who was there already now carries the row's fields; `note` says what a person should know of the match."""
 
     customer_id: str
     request_id: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +217,7 @@ class Settled:
     """One row and what became of it, on its way to the ledger.
 
     `row` is there for a row that no claim has entered yet. `attempts` are those of this process,
-    `attempted_at` when the last one began.
+    `attempted_at` when the last one began. `attached` is the id that attaching its payment method gave it.
     """
 
     number: int
@@ -219,6 +225,7 @@ class Settled:
     row: Prepared | None = None
     attempts: int = 0
     attempted_at: float | None = None
+    attached: str | None = None
 
 
 class Endpoint(StrEnum):

@@ -14,7 +14,7 @@ from bulk_import.model import Endpoint
 from bulk_import.reading import Overrides
 
 Dedupe = Literal["auto", "snapshot", "search", "lookup", "off"]
-OnExisting = Literal["skip", "refuse", "create"]
+OnExisting = Literal["skip", "update", "refuse", "create"]
 EmailCheck = Literal["strict", "basic", "off"]
 
 STRIPE = "https://api.stripe.com"
@@ -98,7 +98,10 @@ class RetryOptions:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is about to happen, once it is known and before anything is sent."""
+    """What is about to happen, once it is known and before anything is sent.
+
+    At most `most` rows come to be sent, which takes `seconds` or more at the caps (None without any).
+    """
 
     source: str
     ledger: str
@@ -113,6 +116,8 @@ class Start:
     binding: str
     dedupe: str
     dry_run: bool
+    most: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bulk_import.age import is_young
-from bulk_import.existing import Ask, Piece, Together, customer_from, pages
+from bulk_import.change import METHOD, difference, expansions, known_as
+from bulk_import.existing import Ask, Piece, Together, is_attached, pages, reread
 from bulk_import.model import (
     MARKER,
     Claim,
     Created,
     Customer,
     Doubt,
-    Endpoint,
     Existing,
+    Failed,
     InDoubt,
     Outcome,
     Params,
     Refusal,
-    Request,
     Updated,
     marker_of,
 )
@@ -57,7 +57,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The row has surely no customer: `claim` is the next generation's."""
+    """The row has surely no customer, or its update is surely not whole: `claim` is the next generation's."""
 
     claim: Claim
 
@@ -126,7 +126,7 @@ class Judge:
             return Found(claim, Existing(bare[0].id, note))
         if strangers:
             return self._look_at_them(claim, strangers)
-        return self._absence(claim, now, generations)
+        return self.absence(claim, now, generations)
 
     def _look_at_them(self, claim: Claim, strangers: Sequence[Customer]) -> Open:
         """Somebody came in the claim's time who may be its customer: only a person can tell."""
@@ -147,7 +147,8 @@ class Judge:
         there = self._strangers.get(NO_EMAIL if claim.email_key is None else claim.email_key, ())
         return [customer for customer in there if customer.created >= since]
 
-    def _absence(self, claim: Claim, now: float, generations: int) -> Verdict:
+    def absence(self, claim: Claim, now: float, generations: int) -> Verdict:
+        """Judge a claim of which nothing was found, or not all: whether no attempt of it can act any more."""
         protected = is_young(claim.claimed_at, now) and not self._evidence.clock_jumped
         if claim.doubt in (None, Doubt.OPEN) and protected:
             return Open(claim, "its last attempt says nothing about what happened, and its key still protects it")
@@ -184,7 +185,9 @@ def next_generation(claim: Claim, token: str, now: float) -> Claim:
     metadata = params.get("metadata")
     if isinstance(metadata, Mapping) and MARKER in metadata:
         params = {**params, "metadata": {**metadata, MARKER: marker_of(token, claim.row, generation)}}
-    return replace(claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None)
+    return replace(
+        claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None, attached=None
+    )
 
 
 def needs_sweep(claim: Claim, now: float, fingerprint: str | None, *, clock_jumped: bool) -> bool:
@@ -246,7 +249,9 @@ class Sweep:
             await self._gather(_lists(absent, by_email=not by_email, clocks=False), found)
             again = {claim.row: verdict for claim, verdict in zip(absent, await judged(absent), strict=True)}
             verdicts = [again.get(claim.row, verdict) for claim, verdict in zip(creates, verdicts, strict=True)]
-        return verdicts + [await self._reread(c) for c in claims if c.target is not None]
+        judge = Judge(token, Evidence((), began, process_started, deadline, {}, clock_jumped), self._key)
+        updates = [c for c in claims if c.target is not None]
+        return verdicts + [await self._reread(c, judge, generations.get(c.row, 0)) for c in updates]
 
     async def _gather(self, lists: Sequence[Params], found: dict[str, Customer]) -> None:
         await self._together([partial(self._list, params, found) for params in lists], AT_ONCE)
@@ -256,20 +261,20 @@ class Sweep:
             found.update((customer.id, customer) for customer in page)
         return ()
 
-    async def _reread(self, claim: Claim) -> Verdict:
-        """Judge a doubtful update by its target alone: it either shows what was sent, or it does not."""
-        reply = await self._ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{claim.target}"), accept=(404,))
-        customer = customer_from(reply.body) if isinstance(reply.body, Mapping) else None
-        if customer is not None and not customer.deleted and shows(customer.raw, claim.params):
-            return Found(claim, Updated(customer.id))
-        return Open(claim, "its target does not show the update; the same update is sent again")
-
-
-def shows(raw: object, sent: object) -> bool:
-    """Tell whether an object as Stripe shows it holds everything that was sent to it."""
-    if isinstance(sent, Mapping):
-        return isinstance(raw, Mapping) and all(shows(raw.get(name), value) for name, value in sent.items())
-    return raw == sent
+    async def _reread(self, claim: Claim, judge: Judge, generations: int) -> Verdict:
+        """Judge a doubtful update by its target alone: it either is as the claim says, or something is left to send."""
+        wanted = known_as(claim.params, claim.attached)
+        target = claim.target or ""
+        customer = await reread(self._ask, target, expansions(wanted))
+        if customer is None:
+            gone = f"{target} was deleted before its update was seen done; retry looks again for who is there"
+            return Found(claim, Failed(Refusal("invalid_request_error", "resource_missing", "id", gone)))
+        method = wanted.get(METHOD)
+        attached = method is not None and await is_attached(self._ask, method, target)
+        left = difference(wanted, customer.raw, attached=attached)
+        if left.is_empty:
+            return Found(claim, Updated(target, note=claim.note))
+        return judge.absence(replace(claim, params=left.params, before=left.before), self._now(), generations)
 
 
 def still_in_doubt(verdict: Open) -> InDoubt:

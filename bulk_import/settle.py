@@ -12,9 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Outcome, Refusal, Reply, Updated
+from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Outcome, Refusal, Reply
+from bulk_import.steps import Makes
 
 CUSTOMER_ID = re.compile(r"cus_[A-Za-z0-9]+", re.ASCII)
+IDS = {
+    Makes.CUSTOMER: CUSTOMER_ID,
+    Makes.PAYMENT_METHOD: re.compile(r"(?:pm|card|src|ba)_[A-Za-z0-9_]+", re.ASCII),
+    Makes.TAX_ID: re.compile(r"txi_[A-Za-z0-9]+", re.ASCII),
+}
 HALTING_CODES = frozenset(
     {"account_invalid", "api_key_expired", "platform_api_key_expired", "secret_key_required"},
 )
@@ -26,12 +32,13 @@ PATIENCE_WITH_409 = 20
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an answer must show to count as success: mode, our marker, else our e-mail; an update, its target."""
+    """What an answer must show to count as success: mode, our marker, else our e-mail; a step of an update, its target."""
 
     livemode: bool
     marker: str | None
     email: str | None
     target: str | None = None
+    makes: Makes = Makes.CUSTOMER
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,14 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A step of an update is done: the id of what it made or changed, and the request that did it."""
+
+    made: str
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Again:
     """Send the same bytes under the same key after `delay` seconds; `impossible` marks a 200 that is no success."""
 
@@ -76,7 +91,7 @@ class Halt:
     message: str
 
 
-Verdict = Done | Again | Halt
+Verdict = Done | Taken | Again | Halt
 
 
 def settle(
@@ -141,13 +156,13 @@ def is_refusal(reply: Reply) -> bool:
     return reply.status is not None and 400 <= reply.status < 500 and _error_object(reply.body) is not None
 
 
-def customer_in(reply: Reply) -> Mapping[str, Any] | None:
-    """The customer a 200 holds, or None when it holds no such thing."""
+def object_in(reply: Reply, makes: Makes) -> Mapping[str, Any] | None:
+    """The object of this kind that a 200 holds, or None when it holds no such thing."""
     body = reply.body
     if reply.status != 200 or not isinstance(body, Mapping):
         return None
     found = body.get("id")
-    if not isinstance(found, str) or not CUSTOMER_ID.fullmatch(found) or body.get("error"):
+    if not isinstance(found, str) or not IDS[makes].fullmatch(found) or body.get("error"):
         return None
     return body
 
@@ -166,26 +181,29 @@ def _success(
     reply: Reply, refusal: Refusal, expected: Expected, tries: Tries, limits: Limits,
     started: float, ended: float, chance: float,
 ) -> Verdict:  # fmt: skip
-    customer = customer_in(reply)
-    if customer is not None and (halt := of_another_mode(customer, livemode=expected.livemode)):
+    shown = object_in(reply, expected.makes)
+    if shown is not None and (halt := of_another_mode(shown, livemode=expected.livemode)):
         return halt
-    if customer is None or not _is_ours(customer, expected):
+    if shown is None or not _is_ours(shown, expected):
         verdict = _unclear(reply, refusal, tries, limits, started, ended, chance)
         return Again(verdict.delay, verdict.tries, impossible=True) if isinstance(verdict, Again) else verdict
     if expected.target is not None:
-        return Done(Updated(customer["id"], reply.request_id))
-    return Done(Created(customer["id"], reply.request_id))
+        return Taken(shown["id"], reply.request_id)
+    return Done(Created(shown["id"], reply.request_id))
 
 
-def _is_ours(customer: Mapping[str, Any], expected: Expected) -> bool:
-    if not isinstance(customer.get("livemode"), bool):
+def _is_ours(shown: Mapping[str, Any], expected: Expected) -> bool:
+    if expected.makes is not Makes.CUSTOMER:
+        return bool(shown.get("customer") == expected.target)
+    if not isinstance(shown.get("livemode"), bool):
         return False
-    if expected.target is not None and customer["id"] != expected.target:
-        return False
+    if expected.target is not None:
+        # What was sent to a customer who was there before carries no marker of ours.
+        return bool(shown["id"] == expected.target)
     if expected.marker is not None:
-        metadata = customer.get("metadata")
+        metadata = shown.get("metadata")
         return isinstance(metadata, Mapping) and metadata.get(MARKER) == expected.marker
-    return expected.email is None or customer.get("email") == expected.email
+    return expected.email is None or shown.get("email") == expected.email
 
 
 def was_not_executed(reply: Reply, refusal: Refusal) -> bool:

@@ -106,7 +106,7 @@ class Undoer:
         reply = await self._ask(request)
         customer = customer_from(reply.body) if reply.status == 200 else None
         if customer is None or customer.id != pairing.customer_id:
-            raise StripeRefuses(_unknown(pairing, reply))
+            raise wrong_account(pairing.row, pairing.customer_id or "", reply)
         if not customer.deleted and customer.livemode is not self._known.livemode:
             raise StripeRefuses(
                 f"Stripe shows {customer.id} of row {pairing.row} in another mode than the ledger's; check the API key"
@@ -125,9 +125,10 @@ class Undoer:
         return Left(f"Stripe would not delete it: {refusal_of(reply).message}")
 
 
-def _unknown(pairing: Pairing, reply: Reply) -> str:
+def wrong_account(row: int, customer_id: str, reply: Reply) -> StripeRefuses:
+    """What to raise where Stripe does not know a customer that the ledger does."""
     said = refusal_of(reply).message or f"status {reply.status}"
-    return (
-        f"Stripe knows no customer {pairing.customer_id} of row {pairing.row} ({said}), so this is another account or "
+    return StripeRefuses(
+        f"Stripe knows no customer {customer_id} of row {row} ({said}), so this is another account or "
         "mode than the ledger's; give a key of that account and run the same command again"
     )

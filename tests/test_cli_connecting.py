@@ -160,6 +160,8 @@ def test_the_question_names_account_mode_and_rows() -> None:
     asked = question(START)
     assert all(part in asked for part in ("acct_1", "LIVE", "1,000", "people.csv"))
     assert "\x1b" not in asked
+    told = question(replace(START, most=900, seconds=45.0))
+    assert "900 rows of people.csv, in 900 requests and 45 s or more, to the LIVE" in told
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,16 @@ cli
 __init__
 face
 job
+restore
 undo verify
 dedupe engine reconcile survey
 existing options report
 ledger
-digest prepare
+settle
+steps
+change digest prepare
 mapping stripe_api
-budget customer keys pace reading settle
+budget customer keys pace reading
 age errors formulas model simulator wording
 """
 DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
@@ -40,7 +43,7 @@ OWNERS = {
     "stripe": {"stripe_api/sending.py"},
     "aiohttp": {"stripe_api/sending.py", "simulator/server.py"},
     "aiolimiter": {"pace/gate.py"},
-    "anyio": {"engine", "job/importing.py", "job/retrying.py", "job/undoing.py", "job/verifying.py"},
+    "anyio": {"engine", "job/importing.py", "job/planning.py", "job/retrying.py", "job/undoing.py", "job/verifying.py"},
     "click": {"cli"},
     "tqdm": {"cli"},
     "email_validator": {"customer/emails.py"},
@@ -49,6 +52,7 @@ OWNERS = {
 }
 STARTS_A_LOOP = {
     "job/importing.py": {"run"},
+    "job/planning.py": {"run"},
     "job/retrying.py": {"run"},
     "job/undoing.py": {"run", "CancelScope"},
     "job/verifying.py": {"run"},

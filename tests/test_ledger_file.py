@@ -457,3 +457,19 @@ def test_with_hashed_emails_an_id_of_ones_own_that_is_the_email_does_not_stay_ei
         writer.write([], [Settled(1, Created("cus_1")), Settled(3, Created("cus_3"))])
         assert [line.source_id for line in reader.lines([1, 3])] == [writer.owned_key(email_of(1)), "u3"]
     assert email_of(1).encode() not in bytes_of(path).lower()
+
+
+def test_a_ledger_of_the_first_version_still_opens_and_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, _):
+        writer.write([claim(1)], [])
+    db = sqlite3.connect(path)
+    db.execute("DROP TABLE image")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    with ledger(path) as (writer, reader):
+        assert [c.row for c in reader.claims((Status.CLAIMED,))] == [1]
+        writer.write([claim(2, target="cus_1", before={"name": "Ann"}, note="one of two")], [])
+        assert reader.claims((Status.CLAIMED,))[1].note == "one of two"
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone()[0] == VERSION

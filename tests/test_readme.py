@@ -42,7 +42,7 @@ def test_the_walk_through_the_readme_works_as_it_stands(tmp_path: Path) -> None:
     shutil.copy(ROOT / "samples" / "customers.csv", tmp_path / "customers.csv")
     with simulated("--rate-limit", "none", "--endpoint-rate-limit", "none") as server:
         # Where Stripe is and how fast comes from the environment, so that the commands stay as they are.
-        at = {f"BULK_IMPORT_{verb}_API_BASE": server.url for verb in ("RUN", "RETRY", "VERIFY", "UNDO")}
+        at = {f"BULK_IMPORT_{verb}_API_BASE": server.url for verb in ("RUN", "PLAN", "RETRY", "VERIFY", "UNDO")}
         at |= {"BULK_IMPORT_RUN_RATE": "none", "BULK_IMPORT_RETRY_RATE": "none"}
         first = called("bulk-import run customers.csv --key user_id", tmp_path, **at)
         assert first.returncode == 1, first.stderr

@@ -22,7 +22,6 @@ from bulk_import.reconcile import (
     needs_sweep,
     next_generation,
     row_of,
-    shows,
     still_in_doubt,
 )
 from tests.ledger_samples import NOW, TOKEN, claim, email_of
@@ -251,22 +250,6 @@ def test_a_claim_is_looked_for_first_when_its_key_or_our_clock_cannot_be_trusted
     age: float, fingerprint: str | None, jumped: bool, needed: bool
 ) -> None:
     assert needs_sweep(claim(7, claimed_at=NOW - age), NOW, fingerprint, clock_jumped=jumped) is needed
-
-
-@pytest.mark.parametrize(
-    ("raw", "sent", "there"),
-    [
-        ({"name": "Ada", "phone": None}, {"name": "Ada"}, True),
-        ({"name": "Ada"}, {"name": "Bob"}, False),
-        ({}, {"name": "Ada"}, False),
-        ({"metadata": {"a": "1", "b": "2"}}, {"metadata": {"a": "1"}}, True),
-        ({"metadata": None}, {"metadata": {"a": "1"}}, False),
-        ({"preferred_locales": ["fr", "en"]}, {"preferred_locales": ["fr"]}, False),
-        ({"balance": 0}, {}, True),
-    ],
-)
-def test_an_update_was_applied_when_its_target_shows_everything_that_was_sent(raw: Any, sent: Any, there: bool) -> None:
-    assert shows(raw, sent) is there
 
 
 def test_a_row_that_stays_in_doubt_keeps_what_its_last_attempt_said_and_says_what_to_do() -> None:

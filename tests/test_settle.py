@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Reply, Updated
+from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Reply
 from bulk_import.settle import (
     FIRST_DELAY,
     LONGEST_DELAY,
@@ -18,13 +18,15 @@ from bulk_import.settle import (
     Expected,
     Halt,
     Limits,
+    Taken,
     Tries,
     Verdict,
     backoff,
-    customer_in,
+    object_in,
     refusal_of,
     settle,
 )
+from bulk_import.steps import Makes
 
 MARK = "0123456789abcdef:7:0"
 EMAIL = "ada@example.com"
@@ -58,6 +60,8 @@ def kind(verdict: Verdict) -> str:
     match verdict:
         case Done(outcome):
             return type(outcome).__name__
+        case Taken(made):
+            return f"taken {made}"
         case Again(_, tries):
             return f"again, used {tries.used}"
         case Halt():
@@ -161,6 +165,12 @@ def test_a_success_carries_the_customer_and_the_request() -> None:
 UNMARKED = Expected(livemode=False, marker=None, email=EMAIL)
 NAMELESS = Expected(livemode=False, marker=None, email=None)
 UPDATE = Expected(livemode=False, marker=None, email=EMAIL, target="cus_1")
+ATTACH = Expected(livemode=False, marker=None, email=EMAIL, target="cus_1", makes=Makes.PAYMENT_METHOD)
+TAX_ID = Expected(livemode=False, marker=None, email=EMAIL, target="cus_1", makes=Makes.TAX_ID)
+
+
+def method(**changes: Any) -> dict[str, Any]:
+    return {"id": "pm_9", "customer": "cus_1", "livemode": False, **changes}
 
 
 @pytest.mark.parametrize(
@@ -171,8 +181,14 @@ UPDATE = Expected(livemode=False, marker=None, email=EMAIL, target="cus_1")
         (UNMARKED, customer(email=EMAIL.upper()), "again, used 1"),
         (NAMELESS, customer(email=None, metadata={}), "Created"),
         (EXPECTED, customer(email="bob@example.com"), "Created"),
-        (UPDATE, customer(), "Updated"),
+        (UPDATE, customer(), "taken cus_1"),
+        (UPDATE, customer(email="Bob@example.com", metadata={}), "taken cus_1"),
         (UPDATE, customer(id="cus_2"), "again, used 1"),
+        (ATTACH, method(), "taken pm_9"),
+        (ATTACH, method(customer="cus_2"), "again, used 1"),
+        (ATTACH, customer(), "again, used 1"),
+        (TAX_ID, method(id="txi_1"), "taken txi_1"),
+        (TAX_ID, method(), "again, used 1"),
     ],
 )
 def test_a_success_shows_the_marker_else_the_email_and_an_update_its_target(
@@ -181,8 +197,8 @@ def test_a_success_shows_the_marker_else_the_email_and_an_update_its_target(
     assert kind(judge(Reply(200, body), expected=expected)) == outcome
 
 
-def test_an_update_is_updated_under_the_id_it_was_sent_to() -> None:
-    assert judge(Reply(200, customer(), request_id="r"), expected=UPDATE) == Done(Updated("cus_1", "r"))
+def test_a_step_of_an_update_is_taken_under_the_id_that_came_back() -> None:
+    assert judge(Reply(200, customer(), request_id="r"), expected=UPDATE) == Taken("cus_1", "r")
 
 
 def test_only_a_200_that_is_no_success_counts_as_impossible() -> None:
@@ -336,5 +352,5 @@ def test_no_body_however_strange_makes_a_customer_of_ours_or_an_exception(
     status: int | None, body: object, replayed: bool
 ) -> None:
     verdict = judge(Reply(status, body, replayed=replayed, fault=None if status else "reset"))
-    assert not (isinstance(verdict, Done) and isinstance(verdict.outcome, Created | Updated))
-    assert customer_in(Reply(500, customer())) is None
+    assert not (isinstance(verdict, Done) and isinstance(verdict.outcome, Created))
+    assert object_in(Reply(500, customer()), Makes.CUSTOMER) is None

@@ -17,6 +17,7 @@ from bulk_import.cli.invocation import Invocation
 from bulk_import.cli.terminal import can_ask, safe
 from bulk_import.errors import UsageError
 from bulk_import.options import STRIPE, Connecting, Start
+from bulk_import.report.table import duration
 
 if TYPE_CHECKING:
     from bulk_import.keys import SecretKey
@@ -45,9 +46,17 @@ def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool) ->
 
 
 def settle_connecting(
-    given: Mapping[str, Any], environ: Mapping[str, str], *, dry_run: bool = False, simulate: bool = False
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    dry_run: bool = False,
+    simulate: bool = False,
+    writes: bool = True,
 ) -> Connecting:
-    """Settle key and server, and refuse every surprise for a live account; raises `UsageError`."""
+    """Settle key and server, and refuse every surprise for a live account; raises `UsageError`.
+
+    What only reads, not *writes*, asks nobody.
+    """
     live, yes, base = bool(given["live"]), bool(given["yes"]), api_base(given["api_base"] or STRIPE)
     account = given["stripe_account"]
     if live and (simulate or dry_run):
@@ -60,7 +69,7 @@ def settle_connecting(
         return Connecting(None, STRIPE, account, live=False, yes=yes, dry_run=False, simulate=True)
     key = find_key(given["api_key_file"], environ, may_ask=can_ask())
     guard(key.livemode, live=live, dry_run=dry_run, base=base)
-    if key.livemode and not yes and not can_ask():
+    if key.livemode and writes and not yes and not can_ask():
         raise UsageError(
             "a live import asks before it writes, and there is no terminal to ask on; add --yes to go ahead."
         )
@@ -132,7 +141,9 @@ def asked(text: str) -> bool:
 def question(start: Start) -> str:
     """Name account, mode and rows, so that a wrong key is seen before it writes."""
     name = f"{start.account} ({safe(start.account_name)})" if start.account_name else start.account
-    return f"Write up to {start.rows - start.settled:,} rows of {safe(start.source)} to the LIVE account {name}?"
+    rows = start.rows - start.settled if start.most is None else start.most
+    time = "" if start.seconds is None else f", in {rows:,} requests and {duration(start.seconds)} or more,"
+    return f"Write up to {rows:,} rows of {safe(start.source)}{time} to the LIVE account {name}?"
 
 
 @contextmanager

@@ -151,3 +151,32 @@ connecting_options = group(
     click.option("--api-base", metavar="URL", help="Another server than Stripe's; test keys only."),
     click.option("--stripe-account", metavar="ACCT", help="Act for this connected account."),
 )  # fmt: skip
+
+import_options = group(
+    click.option("--ledger", type=PATH, metavar="PATH", help="The ledger.  [SOURCE.ledger.db]"),
+    pacing_options,
+    click.option(
+        "--dedupe", type=click.Choice(["auto", "snapshot", "search", "lookup", "off"]), default="auto",
+        show_default=True, help="How to learn who is in Stripe already.",
+    ),
+    click.option(
+        "--on-existing", type=click.Choice(["skip", "update", "refuse", "create"]), default="skip",
+        show_default=True, help="What to do with those.",
+    ),
+    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows."),
+    click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows, drawn evenly."),
+    click.option(
+        "--dry-run", is_flag=True, help="Rehearse with a test key; payment methods become pm_card_visa."
+    ),
+    click.option("--simulate", is_flag=True, help="Rehearse against a simulated Stripe; needs no key."),
+    connecting_options,
+    reading_options,
+    mapping_options,
+    row_options,
+    click.option(
+        "--no-marker", is_flag=True, help="Leave metadata.bulk_import out; rows in doubt are then found by e-mail."
+    ),
+    click.option(
+        "--hash-emails", is_flag=True, help="Keep only keyed hashes of settled rows' e-mails in the ledger."
+    ),
+)  # fmt: skip

@@ -12,11 +12,12 @@ from bulk_import.cli.invocation import PROGRAM
 COMMANDS = {
     "run": "Import SOURCE into Stripe; again, to continue.",
     "check": "Read, map and judge every row, offline.",
+    "plan": "Say what a run would do; reads only.",
     "retry": "Send failed and doubtful rows of a ledger again.",
     "status": "Say how an import stands and what to type next.",
     "export": "Write a ledger's rows as CSV or JSON Lines.",
     "verify": "Prove from Stripe that every row has its customer.",
-    "undo": "Delete the customers that a ledger created.",
+    "undo": "Delete what a ledger created, restore what it updated.",
     "simulate": "Serve a simulated Stripe on this machine.",
     "completion": "Print the completion script of a shell.",
 }

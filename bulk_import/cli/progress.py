@@ -194,6 +194,9 @@ def opening(start: Start) -> list[str]:
     name = f"{start.account} ({start.account_name})" if start.account_name else start.account
     rehearsal = ", dry run" if start.dry_run else ""
     todo = f"{start.rows - start.settled:,} of {start.rows:,} rows to go"
+    if start.most is not None:
+        time = "" if start.seconds is None else f" in {duration(start.seconds)} or more"
+        todo += f", of which at most {start.most:,} are sent{time}"
     cap = (
         "no cap" if start.binding_rate is None else f"at most {number(start.binding_rate)} requests/s ({start.binding})"
     )

@@ -9,14 +9,9 @@ import click
 
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.options import (
-    PATH,
-    connecting_options,
     examples,
-    mapping_options,
+    import_options,
     output_options,
-    pacing_options,
-    reading_options,
-    row_options,
 )
 from bulk_import.errors import UsageError
 
@@ -34,34 +29,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("source")
-@click.option("--ledger", type=PATH, metavar="PATH", help="The ledger.  [SOURCE.ledger.db]")
-@pacing_options
-@click.option(
-    "--dedupe",
-    type=click.Choice(["auto", "snapshot", "search", "lookup", "off"]),
-    default="auto",
-    show_default=True,
-    help="How to learn who is in Stripe already.",
-)
-@click.option(
-    "--on-existing",
-    type=click.Choice(["skip", "refuse", "create"]),
-    default="skip",
-    show_default=True,
-    help="What to do with those.",
-)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows, drawn evenly.")
-@click.option("--dry-run", is_flag=True, help="Rehearse with a test key; payment methods become pm_card_visa.")
-@click.option("--simulate", is_flag=True, help="Rehearse against a simulated Stripe; needs no key.")
-@connecting_options
-@reading_options
-@mapping_options
-@row_options
-@click.option(
-    "--no-marker", is_flag=True, help="Leave metadata.bulk_import out; rows in doubt are then found by e-mail."
-)
-@click.option("--hash-emails", is_flag=True, help="Keep only keyed hashes of settled rows' e-mails in the ledger.")
+@import_options
 @output_options
 @click.option("--json-rows", is_flag=True, help="Like --json, with an event for every row.")
 @click.pass_context
@@ -85,7 +53,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     return carry_out(call, watcher, ledger, work)
 
 
-def run_options(ctx: click.Context, given: Given) -> RunOptions:
+def run_options(ctx: click.Context, given: Given, *, writes: bool = True) -> RunOptions:
     """Everything that was asked for, settled; raises `UsageError` for what contradicts itself."""
     from bulk_import.cli.connecting import settle_connecting
     from bulk_import.cli.settling import check_source, ledger_path, settle_pacing, settle_preparing
@@ -93,7 +61,9 @@ def run_options(ctx: click.Context, given: Given) -> RunOptions:
 
     if given["limit"] is not None and given["sample"] is not None:
         raise UsageError("--limit and --sample both choose rows; give one of them.")
-    connecting = settle_connecting(given, os.environ, dry_run=given["dry_run"], simulate=given["simulate"])
+    connecting = settle_connecting(
+        given, os.environ, dry_run=given["dry_run"], simulate=given["simulate"], writes=writes
+    )
     livemode = connecting.key is not None and connecting.key.livemode
     return RunOptions(
         source=check_source(given["source"]),

@@ -1,4 +1,4 @@
-"""`undo`: delete the customers that a ledger created and nobody has touched since."""
+"""`undo`: delete the customers that a ledger created and nobody has touched since, and put back those it updated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN = 20
 @output_options
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
-    """Delete the customers that LEDGER created and nobody has touched since; lists them first, and asks."""
+    """Delete the customers that LEDGER created and nobody has touched since, restore those it updated; asks first."""
     from bulk_import.cli.carrying import quieten
     from bulk_import.cli.known import reporting_to, tell_ending
     from bulk_import.job.undoing import undo_job
@@ -69,9 +69,16 @@ def agreeing(call: Invocation, *, yes: bool) -> Agree:
         from bulk_import.cli.connecting import asked
 
         call.tell(*opening(listing))
-        return yes or asked(f"Delete these {listing.customers:,} customers for good?")
+        return yes or asked(question(listing))
 
     return agree
+
+
+def question(listing: Listing) -> str:
+    """What a person agrees to."""
+    delete = f"Delete these {listing.customers:,} customers for good" if listing.customers else ""
+    restore = f"ut {listing.updated:,} updated customers back to what they were" if listing.updated else ""
+    return f"{delete}{' and p' if delete and restore else 'P' if restore else ''}{restore}?"
 
 
 def opening(listing: Listing) -> list[str]:
@@ -82,6 +89,10 @@ def opening(listing: Listing) -> list[str]:
     lines += [f"  row {row} -> {customer}" for row, customer in listing.first]
     if listing.customers > len(listing.first):
         lines.append(f"  and {listing.customers - len(listing.first):,} more")
+    if listing.updated:
+        lines.append(f"and updated {listing.updated:,} who were there before:")
+        lines += [f"  row {row} -> {customer}" for row, customer in listing.updated_first]
+        lines.append("a payment method that an update attached is detached, and Stripe lets nobody attach it again")
     if listing.unfinished:
         lines.append(f"{listing.unfinished:,} of them may be deleted already: an earlier undo was cut short")
     if listing.in_doubt:
@@ -97,6 +108,8 @@ def described(undone: Undone, summary: Summary) -> dict[str, Any]:
         "customers": undone.customers,
         "deleted": undone.deleted,
         "already_deleted": undone.gone,
+        "updated": undone.updated,
+        "restored": undone.restored,
         "left": undone.left_count,
         "left_because": dict(undone.left),
         "left_first": [{"row": row, "customer_id": customer, "why": why} for row, customer, why in undone.left_first],
@@ -114,6 +127,8 @@ def shown(undone: Undone, summary: Summary) -> list[str]:
     pairs = [("customers", f"{undone.customers:,}"), ("deleted", f"{undone.deleted:,}")]
     if undone.gone:
         pairs.append(("deleted before", f"{undone.gone:,}"))
+    if undone.updated:
+        pairs += [("updated", f"{undone.updated:,}"), ("put back", f"{undone.restored:,}")]
     pairs.append(("left", f"{undone.left_count:,}"))
     if summary.in_doubt:
         pairs.append(("in doubt", f"{summary.in_doubt:,}"))

@@ -11,7 +11,7 @@ import anyio
 from bulk_import.budget import Budget
 from bulk_import.errors import BulkImportError
 from bulk_import.existing import Offload
-from bulk_import.model import Claim, Reply, Request, Settled
+from bulk_import.model import Claim, Outcome, Reply, Request, Settled
 from bulk_import.pace import Gate
 from bulk_import.settle import Limits
 
@@ -47,6 +47,24 @@ class Parts:
     livemode: bool
     budget: Budget
     strict: bool = True
+
+
+@dataclass(slots=True)
+class Trip:
+    """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
+
+    `fresh` is True as long as nothing of it can have been acted upon.
+    """
+
+    claim: Claim
+    fresh: bool
+    attached: str | None = None
+    attempts: int = 0
+    ended_at: float | None = None
+
+    def ends(self, outcome: Outcome) -> Settled:
+        """What to write when it ends so."""
+        return Settled(self.claim.row, outcome, None, self.attempts, self.ended_at, self.attached)
 
 
 @dataclass(slots=True)

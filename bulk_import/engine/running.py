@@ -17,7 +17,8 @@ from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from bulk_import.age import is_young
-from bulk_import.engine.parts import Ended, Parts, Stopped, T, Ts, first_of
+from bulk_import.change import METHOD
+from bulk_import.engine.parts import Ended, Parts, Stopped, T, Trip, Ts, first_of
 from bulk_import.engine.scribe import Scribe
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import (
@@ -25,17 +26,19 @@ from bulk_import.errors import (
     OutOfReach,
     StripeRefuses,
 )
-from bulk_import.existing import Piece
+from bulk_import.existing import Piece, is_attached
 from bulk_import.model import (
     Claim,
     Endpoint,
+    Failed,
     InDoubt,
+    Outcome,
     Refusal,
     Released,
     Reply,
     Request,
     Settled,
-    idempotency_key,
+    Updated,
 )
 from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.settle import (
@@ -43,6 +46,7 @@ from bulk_import.settle import (
     Done,
     Expected,
     Halt,
+    Taken,
     Tries,
     backoff,
     halting,
@@ -53,6 +57,7 @@ from bulk_import.settle import (
     settle,
     was_not_executed,
 )
+from bulk_import.steps import Makes, Step, explained, steps_of
 
 REPORT_EVERY = 0.25
 """Seconds between two looks at the progress."""
@@ -121,10 +126,14 @@ class Engine:
 
         A claim that a stop keeps from ever being sent begins anew, unless not *release*: then it stays as it is.
         """
+        await self.record(claims, settled)
+        await self.dispatch(claims, fresh=release)
+
+    async def record(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
+        """Put *claims* and *settled* on disk in one commit, and send nothing."""
         self.check()
         if not await self._scribe.write(claims, settled):
             raise Stopped
-        await self.dispatch(claims, fresh=release)
 
     async def dispatch(self, claims: Sequence[Claim], *, fresh: bool) -> None:
         """Hand claims that are on disk to the workers; *fresh* ones were surely never sent."""
@@ -233,16 +242,31 @@ class Engine:
                 await self._scribe.landed(settled)
 
     async def _carry_out(self, claim: Claim, *, fresh: bool) -> list[Settled]:
-        """Try one claim until it is settled; an empty answer leaves it claimed."""
-        request = self._request(claim)
-        expected = Expected(self.parts.livemode, claim.marker, claim.email, claim.target)
-        tries, attempts, ended_at = Tries(), 0, None
+        """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
+        trip = Trip(claim, fresh=fresh, attached=claim.attached)
+        taken = Taken(claim.target or "", None)
+        for step in steps_of(claim):
+            if step.makes is Makes.PAYMENT_METHOD and trip.attached is not None:
+                continue  # an earlier process has seen it done
+            end = await self._take(step, trip)
+            if not isinstance(end, Taken):
+                return end
+            taken = end
+            if step.makes is Makes.PAYMENT_METHOD:
+                trip.attached = end.made
+        return self._weighed(trip, Updated(claim.target or "", taken.request_id, claim.note))
+
+    async def _take(self, step: Step, trip: Trip) -> Taken | list[Settled]:
+        """Try one step until it is done, or until that settles the claim or leaves it."""
+        claim, tries = trip.claim, Tries()
+        request = step.request(claim, self.token, trip.attached)
+        expected = Expected(self.parts.livemode, claim.marker, claim.email, claim.target, step.makes)
         while True:
             if self.stopping:
-                return [Settled(claim.row, Released(claim.generation))] if fresh else []
+                return [Settled(claim.row, Released(claim.generation))] if trip.fresh else []
             if not is_young(claim.claimed_at, self.parts.now()):
                 why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
-                return [Settled(claim.row, InDoubt(why), None, attempts, ended_at)]
+                return [trip.ends(InDoubt(why))]
             try:
                 started, reply = await self._attempt(request)
             except Stopped:
@@ -250,19 +274,20 @@ class Engine:
             except OutOfReach as error:
                 self.halt(error)
                 continue
-            attempts, ended_at = attempts + 1, self.parts.now()
-            fresh = fresh and never_began(reply)
+            trip.attempts, trip.ended_at = trip.attempts + 1, self.parts.now()
+            trip.fresh = trip.fresh and never_began(reply)
             verdict = settle(
                 reply, expected, tries, self.parts.limits,
                 started=started, ended=self.parts.tick(), chance=self.parts.chance(),
             )  # fmt: skip
             match verdict:
+                case Taken():
+                    return verdict
+                case Done(Failed(refusal)) if claim.target is not None:
+                    return await self._refused(step, trip, refusal)
                 case Done(outcome):
                     self._judge_all(impossible=reply.status == 200 and isinstance(outcome, InDoubt))
-                    settled, end = self.scales.weigh(claim, Settled(claim.row, outcome, None, attempts, ended_at))
-                    if end is not None:
-                        self.halt(end)
-                    return settled
+                    return self._weighed(trip, outcome)
                 case Halt(message):
                     self.halt(StripeRefuses(message))
                 case Again(delay, tries, impossible):
@@ -270,6 +295,26 @@ class Engine:
                     await self.nap(delay)
                 case _:
                     assert_never(verdict)
+
+    async def _refused(self, step: Step, trip: Trip, refusal: Refusal) -> Taken | list[Settled]:
+        """A step of an update was refused; that a payment method is this customer's already is no refusal."""
+        claim = trip.claim
+        if step.makes is Makes.PAYMENT_METHOD:
+            try:
+                if await is_attached(self.ask, claim.params[METHOD], claim.target):
+                    return Taken(claim.params[METHOD], refusal.request_id)
+            except Stopped:
+                return []
+            except BulkImportError as error:
+                self.halt(error)
+                return []
+        return self._weighed(trip, Failed(explained(refusal, claim, step)))
+
+    def _weighed(self, trip: Trip, outcome: Outcome) -> list[Settled]:
+        settled, end = self.scales.weigh(trip.claim, trip.ends(outcome))
+        if end is not None:
+            self.halt(end)
+        return settled
 
     async def _attempt(self, request: Request) -> tuple[float, Reply]:
         with anyio.CancelScope() as waiting:
@@ -296,12 +341,6 @@ class Engine:
         if reply.stripe_time is not None:
             self.stripe_time = reply.stripe_time
         self.parts.gate.heard(endpoint, reply)
-
-    def _request(self, claim: Claim) -> Request:
-        key = idempotency_key(self.token, claim.row, claim.generation)
-        if claim.target is None:
-            return Request(Endpoint.CREATE, "POST", "/v1/customers", claim.params, key)
-        return Request(Endpoint.UPDATE, "POST", f"/v1/customers/{claim.target}", claim.params, key)
 
     def _judge_all(self, *, impossible: bool) -> None:
         why = self.scales.saw_impossible() if impossible else None

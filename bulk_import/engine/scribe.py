@@ -11,7 +11,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from bulk_import.engine.parts import Parts
 from bulk_import.errors import BulkImportError, LedgerRefuses, LedgerUnwritable
-from bulk_import.model import Claim, Created, Settled
+from bulk_import.model import Claim, Created, Settled, Updated
 
 GROUP = 200
 """Most outcomes in one commit."""
@@ -86,7 +86,9 @@ class Scribe:
                 self.refused = True
                 self._halt(error)
         if self.refused:
-            self.unwritten += [(s.number, s.outcome.customer_id) for s in settled if isinstance(s.outcome, Created)]
+            self.unwritten += [
+                (s.number, s.outcome.customer_id) for s in settled if isinstance(s.outcome, Created | Updated)
+            ]
         elif settled:
             self._parts.written(settled)
         for entry in batch:

@@ -2,8 +2,9 @@
 
 from bulk_import.existing.choice import Choice, choose
 from bulk_import.existing.directory import Ask, Directory, Matches, Means, Offload, Piece, Together
-from bulk_import.existing.pages import customer_from, pages
+from bulk_import.existing.pages import customer_from, is_attached, pages, reread
 
 __all__ = [
-    "Ask", "Choice", "Directory", "Matches", "Means", "Offload", "Piece", "Together", "choose", "customer_from", "pages",
+    "Ask", "Choice", "Directory", "Matches", "Means", "Offload", "Piece", "Together", "choose", "customer_from",
+    "is_attached", "pages", "reread",
 ]  # fmt: skip

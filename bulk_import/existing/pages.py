@@ -120,3 +120,21 @@ def by_key(means: Means, customers: Sequence[Customer]) -> dict[str, list[Custom
         if key is not None:
             found.setdefault(key, []).append(customer)
     return found
+
+
+async def reread(ask: Ask, customer_id: str, expand: Sequence[str] = ()) -> Customer | None:
+    """One customer as Stripe shows it now; None for one that is not there, or not any more."""
+    params: Params = {"expand": list(expand)} if expand else {}
+    reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer_id}", params), accept=(404,))
+    shown = customer_from(reply.body) if reply.status == 200 and isinstance(reply.body, Mapping) else None
+    return None if shown is None or shown.deleted else shown
+
+
+NO_METHODS = (400, 403, 404, 405, 501)
+"""Answers that only mean: not to be seen with this key, or at this server."""
+
+
+async def is_attached(ask: Ask, method: str, customer_id: str | None) -> bool:
+    """Whether a payment method is this customer's; False where that is not to be seen."""
+    reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/payment_methods/{method}"), accept=NO_METHODS)
+    return reply.status == 200 and isinstance(reply.body, Mapping) and reply.body.get("customer") == customer_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bulk_import.model import Endpoint
 from bulk_import.options import Pacing
 
@@ -32,3 +34,12 @@ def binding(pacing: Pacing) -> tuple[float | None, str]:
         return None, "no cap"
     create = endpoint_caps(pacing)[Endpoint.CREATE]
     return (pacing.rate, "all requests") if create >= pacing.rate else (create, "creates")
+
+
+def seconds_at_caps(requests: Mapping[Endpoint, int], pacing: Pacing) -> float | None:
+    """How long these requests take where nothing but the caps slows them; None without a cap."""
+    if pacing.rate is None:
+        return None
+    caps = endpoint_caps(pacing)
+    longest = max((count / caps[endpoint] for endpoint, count in requests.items()), default=0.0)
+    return max(sum(requests.values()) / pacing.rate, longest)

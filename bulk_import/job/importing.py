@@ -48,11 +48,11 @@ def run_job(options: RunOptions, observer: Observer, confirm: Confirm) -> Summar
 
     Raises `BulkImportError` for whatever makes it impossible before the ledger was opened.
     """
-    return anyio.run(partial(_RunJob(options, observer, confirm).main))
+    return anyio.run(partial(RunJob(options, observer, confirm).main))
 
 
-class _RunJob(Session):
-    """`run`: from a source into its ledger."""
+class RunJob(Session):
+    """`run`: from a source into its ledger; `plan` goes the same way up to the last step."""
 
     def __init__(self, options: RunOptions, observer: Observer, confirm: Confirm) -> None:
         super().__init__(options.connecting, options.pacing, observer, options.command_line)
@@ -82,11 +82,12 @@ class _RunJob(Session):
         self._tell(found)
         boot = this_boot()
         salt = new_salt()
-        self.reach_stripe(state_file(self.path) if self.connecting.simulate else None)
+        self.reach_stripe(self.simulated_state(None))
         account = await self._account(engine, salt)
         purpose = self._purpose_of(found, source, account, salt, spooled=spooled)
         self.selection = Selection(purpose.rows, self.options.limit, self.options.sample)
-        self.announce(purpose, self.selection.count, 0, account, self.options.dedupe, self.confirm)
+        most = min(self.selection.count, found.valid - found.duplicates)
+        self.announce(purpose, self.selection.count, 0, account, self.options.dedupe, self.confirm, most)
         self.open_ledger()
         self.writer.found(purpose)
         self.purpose = purpose
@@ -110,7 +111,7 @@ class _RunJob(Session):
         if self._is_finished():
             self.observer.notice("finished", "every row was settled before; nothing was sent")
             return
-        self.reach_stripe(Path(purpose.state_file) if purpose.state_file else None)
+        self.reach_stripe(self.simulated_state(purpose))
         await self.let_the_last_second_pass()
         account = await same_account(engine.ask, purpose, self.key or key, self.api_base, self.reader)
         rows, settled = self.selection.count, self.watch.settled
@@ -129,6 +130,12 @@ class _RunJob(Session):
         await self.go(batches, self.options.dedupe, self.terms(purpose, jumped=jumped), left, doubtful=True)
         if purpose.spooled and self._is_finished():
             spool_path(self.path).unlink(missing_ok=True)
+
+    def simulated_state(self, purpose: Purpose | None) -> Path | None:
+        """Where the simulated account lies, None for a real one; *purpose* is that of a ledger that was begun before."""
+        if purpose is not None:
+            return Path(purpose.state_file) if purpose.state_file else None
+        return state_file(self.path) if self.connecting.simulate else None
 
     # The source.
 

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import assert_never
 
 from bulk_import.age import is_young
 from bulk_import.customer.emails import email_key
-from bulk_import.dedupe import meet, sort_out
+from bulk_import.dedupe import sort_out
 from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Matches, Offload, customer_from
+from bulk_import.existing import Directory, Matches, Offload, reread
+from bulk_import.job.meeting import Aim, Meeting
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import (
     MARKER,
     Claim,
     Customer,
-    Endpoint,
+    Params,
     Prepared,
-    Request,
     Row,
     Settled,
     Status,
@@ -33,6 +34,10 @@ from bulk_import.reconcile import Absent, Found, Open, Sweep, needs_sweep, row_o
 
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""
+
+
+LastStep = Callable[[Sequence[Claim], Sequence[Settled]], Awaitable[None]]
+"""What is done with the claims of one batch, and with the rows of it that need none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,11 @@ class Terms:
 
 
 class Script:
-    """One run over one ledger; `offload` is where its ledger work goes."""
+    """One run over one ledger; `offload` is where its ledger work goes.
+
+    `last_step` is what becomes of each batch that is told apart: unless another one is given, its claims are put on disk
+    and sent.
+    """
 
     def __init__(
         self,
@@ -67,8 +76,10 @@ class Script:
         offload: Offload,
         watch: Watch,
         notice: Callable[[str, str], None],
+        last_step: LastStep | None = None,
     ) -> None:
         self._engine = engine
+        self._last_step = last_step or partial(engine.claim, release=terms.release)
         engine.token = terms.token
         self._terms = terms
         self._writer = writer
@@ -77,6 +88,7 @@ class Script:
         self._watch = watch
         self._notice = notice
         self._generations: dict[int, int] = {}
+        self._meeting = Meeting(engine.ask, engine.together, offload, writer, terms.on_existing, terms.token)
         self._sweep = Sweep(engine.ask, engine.together, self._owned, email_key, engine.parts.now)
 
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
@@ -85,6 +97,12 @@ class Script:
             self._engine.scales.succeeded_before()
         if doubtful:
             await self._resume()
+        await self.feed(directory, batches)
+        await self._engine.idle()
+        await self._settle_doubts()
+
+    async def feed(self, directory: Directory, batches: Batches) -> None:
+        """Take every row through dedupe and, with what is to be sent for it, to the last step."""
         first = await self._engine.blocking(next, batches, None)
         if first is not None:
             await directory.begin()
@@ -92,8 +110,6 @@ class Script:
         while batch is not None:
             await self._feed(directory, batch)
             batch = await self._engine.blocking(next, batches, None)
-        await self._engine.idle()
-        await self._settle_doubts()
 
     # What an earlier process left at rest.
 
@@ -137,17 +153,10 @@ class Script:
         owned = await self._owners(batch)
         told = sort_out(batch, owned)
         matches = await self._still_there(await directory.find(told.owners)) if told.owners else {}
-        settled = list(told.settled)
-        unmet: list[Row] = []
-        for row in told.owners:
-            outcome = meet(row, matches.get(row.email_key or "", ()), self._terms.on_existing, self._terms.token)
-            if outcome is None:
-                unmet.append(row)
-            else:
-                settled.append(Settled(row.number, outcome, row))
-        generations = await self._offload(self._reader.next_generations, [row.number for row in unmet])
-        claims = [self._claim(row, generations.get(row.number, 0)) for row in unmet]
-        await self._engine.claim(claims, settled, release=self._terms.release)
+        aims, settled = await self._meeting.of(told.owners, matches)
+        generations = await self._offload(self._reader.next_generations, [aim.row.number for aim in aims])
+        claims = [self._claim(aim, generations.get(aim.row.number, 0)) for aim in aims]
+        await self._last_step(claims, [*told.settled, *settled])
 
     async def _still_there(self, matches: Matches) -> Matches:
         """Drop customers of this ledger that an undo has deleted: search shows them for a while yet."""
@@ -156,10 +165,7 @@ class Script:
     async def _is_there(self, customer: Customer) -> bool:
         if row_of(customer.marker, self._terms.token) is None:
             return True
-        request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer.id}")
-        reply = await self._engine.ask(request, accept=(404,))
-        shown = customer_from(reply.body) if reply.status == 200 else None
-        return shown is not None and not shown.deleted
+        return await reread(self._engine.ask, customer.id) is not None
 
     async def _owners(self, batch: Sequence[Prepared]) -> dict[str, int]:
         keys = {row.email_key for row in batch if isinstance(row, Row) and row.email_key is not None}
@@ -167,15 +173,20 @@ class Script:
         found = await self._offload(self._reader.owners, [key for key in owned if key is not None])
         return {owned[key] or "": owner.number for key, owner in found.items()}
 
-    def _claim(self, row: Row, generation: int) -> Claim:
-        params = row.params
-        if self._terms.marker:
+    def _claim(self, aim: Aim, generation: int) -> Claim:
+        row, params = aim.row, aim.row.params
+        before: Params = {}
+        if aim.change is not None:
+            # No marker of ours: an updated customer is not ours to delete.
+            params, before = aim.change.params, aim.change.before
+        elif self._terms.marker:
             metadata = params.get("metadata") or {}
             mark = marker_of(self._terms.token, row.number, generation)
             params = {**params, "metadata": {**metadata, MARKER: mark}}
         return Claim(
             row.number, row.line, row.source_id, generation, params, row.email, row.email_key,
-            self._engine.parts.now(), self._engine.stripe_time, self._terms.fingerprint, None, row.fields,
+            self._engine.parts.now(), self._engine.stripe_time, self._terms.fingerprint, aim.target, row.fields,
+            before=before, note=aim.note,
         )  # fmt: skip
 
     # The sweep.

@@ -15,8 +15,8 @@ from bulk_import.budget import Budget
 from bulk_import.customer.emails import email_key
 from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
 from bulk_import.errors import LedgerRefuses, UsageError
-from bulk_import.existing import Means, choose
-from bulk_import.job.caps import binding, endpoint_caps
+from bulk_import.existing import Choice, Means, choose
+from bulk_import.job.caps import binding, endpoint_caps, seconds_at_caps
 from bulk_import.job.clock import steady
 from bulk_import.job.identity import Account
 from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
@@ -25,7 +25,7 @@ from bulk_import.job.simulating import KEY, simulator
 from bulk_import.job.watching import Watch
 from bulk_import.keys import SecretKey, parse_key
 from bulk_import.ledger import Lock, Pairings, Purpose, Reader, Tally, Writer, open_for_writing
-from bulk_import.model import Reply, Request, Settled, Status
+from bulk_import.model import Endpoint, Reply, Request, Settled, Status
 from bulk_import.options import STRIPE, Confirm, Connecting, Observer, Pacing, Start
 from bulk_import.pace.gate import Gate
 from bulk_import.report.summary import Summary, exit_code
@@ -225,15 +225,23 @@ class Session:
             self.offload,
             self.writer,
             self.reader,
-            self.now,
+            self.dedupe_clock,
             email_key,
             lambda: engine.stripe_time,
         )
         choice = await choose(dedupe if rows_left else "off", rows_left, means)
         if rows_left:
             self.observer.notice("dedupe", f"{choice.name}: {choice.reason}")
-        script = Script(engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
+        await self.follow(terms, choice, batches, doubtful=doubtful)
+
+    async def follow(self, terms: Terms, choice: Choice, batches: Batches, *, doubtful: bool) -> None:
+        """Carry out what the script says, to the last step."""
+        script = Script(self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
         await script.follow(choice.directory, batches, doubtful=doubtful)
+
+    def dedupe_clock(self) -> float:
+        """The clock by which the newest customers are read again, in seconds."""
+        return self.now()
 
     def terms(self, purpose: Purpose, *, jumped: bool) -> Terms:
         """What holds for this run on this ledger."""
@@ -251,13 +259,25 @@ class Session:
         )
 
     def announce(
-        self, purpose: Purpose, rows: int, settled: int, account: Account, dedupe: str, confirm: Confirm
+        self,
+        purpose: Purpose,
+        rows: int,
+        settled: int,
+        account: Account,
+        dedupe: str,
+        confirm: Confirm,
+        most: int | None = None,
     ) -> None:
-        """Say what is about to happen; a live account is asked for once more before anything is written."""
+        """Say what is about to happen; a live account is asked for once more before anything is written.
+
+        *most* is how many rows can come to be sent, where that is known better than by counting.
+        """
         rate, which = binding(self.pacing)
+        most = rows - settled if most is None else most
         start = Start(
             purpose.source, str(self.path), purpose.account, account.name or purpose.account_name, purpose.livemode,
             purpose.simulated, rows, settled, self.pacing.rate, rate, which, dedupe, purpose.dry_run,
+            most, seconds_at_caps({Endpoint.CREATE: most}, self.pacing),
         )  # fmt: skip
         if purpose.livemode and not self.connecting.yes and not confirm(start):
             raise UsageError("not confirmed, so nothing was sent; answer the question, or pass --yes")

@@ -1,15 +1,17 @@
-"""`undo`: takes back what a ledger created, out of the ledger alone; itself on record, and resumable."""
+"""`undo`: takes back what a ledger created and updated, out of the ledger alone; itself on record, and resumable."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
+from bulk_import.change import Image
 from bulk_import.engine import Ended, Engine, Stopped
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
@@ -19,7 +21,10 @@ from bulk_import.ledger import Pairing, Purpose, Tally
 from bulk_import.model import Status
 from bulk_import.options import Connecting, Observer, Pacing
 from bulk_import.report.summary import DOUBT, OK, SOME_FAILED, Summary
+from bulk_import.restore import Restored, Restorer
 from bulk_import.undo import Gone, Known, Left, Undoer
+
+T = TypeVar("T")
 
 FEW = 5
 """Customers that are listed before the question."""
@@ -41,7 +46,10 @@ class UndoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What an undo is about to do; `first` are the first few of `customers`, `unfinished` those an earlier one began."""
+    """What an undo is about to do; `first` are the first few of `customers`, `unfinished` those an earlier one began.
+
+    `updated` customers are to be put back to what they were, `updated_first` are the first few of them.
+    """
 
     ledger: str
     account: str
@@ -52,18 +60,26 @@ class Listing:
     first: tuple[tuple[int, str], ...]
     unfinished: int
     in_doubt: int
+    updated: int = 0
+    updated_first: tuple[tuple[int, str], ...] = ()
+
+
+Verdict = Gone | Restored | Left
 
 
 @dataclass(slots=True)
 class Undone:
     """What an undo did: customers it deleted, those that were deleted before, and those left, by reason.
 
-    `left_first` names the first of them as (row, customer, why).
+    Of the `updated` ones, `restored` are as they were. `left_first` names the first of all that are left as
+    (row, customer, why).
     """
 
     customers: int = 0
     deleted: int = 0
     gone: int = 0
+    updated: int = 0
+    restored: int = 0
     left: Counter[str] = field(default_factory=Counter)
     left_first: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -72,16 +88,23 @@ class Undone:
         """Customers that stay."""
         return self.left.total()
 
-    def note(self, pairing: Pairing, verdict: Gone | Left) -> None:
+    @property
+    def done(self) -> int:
+        """Customers that are dealt with, whichever way."""
+        return self.deleted + self.gone + self.restored + self.left_count
+
+    def note(self, row: int, customer_id: str, verdict: Verdict) -> None:
         """Count one verdict."""
         match verdict:
             case Gone(by_us):
                 self.deleted += by_us
                 self.gone += not by_us
+            case Restored():
+                self.restored += 1
             case Left(why):
                 self.left[why] += 1
                 if len(self.left_first) < KEPT:
-                    self.left_first.append((pairing.row, pairing.customer_id or "", why))
+                    self.left_first.append((row, customer_id, why))
 
 
 Agree = Callable[[Listing], bool]
@@ -89,7 +112,7 @@ Agree = Callable[[Listing], bool]
 
 
 def undo_job(options: UndoOptions, observer: Observer, agree: Agree) -> tuple[Undone, Summary]:
-    """Delete what the ledger created and nobody has touched, and say what was left.
+    """Delete what the ledger created and nobody has touched, put back what it updated, and say what was left.
 
     Raises `BulkImportError` for whatever makes it impossible before anything was deleted.
     """
@@ -115,65 +138,101 @@ class _UndoJob(Session):
         purpose = self.take_known_ledger(self.options.ledger)
         self._ask_first(purpose)
         self.begin_command(this_boot())
-        if not self.undone.customers:
-            self.observer.notice("nothing", "this ledger has created no customer that is still there; nothing to undo")
+        if not self.undone.customers and not self.undone.updated:
+            said = "this ledger has created or updated no customer that is still there; nothing to undo"
+            self.observer.notice("nothing", said)
             return
         await self.reach_same_account(purpose)
-        undoer = Undoer(engine.ask, Known(purpose.token, purpose.salt_bytes(), purpose.livemode))
+        known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
+        undoer, restorer = Undoer(engine.ask, known), Restorer(engine.ask, engine.nap, known)
         row = 0
         while batch := await self._next(row):
             row = batch[-1].row
             await self._take_back(engine, undoer, batch)
+        row = 0
+        while images := await self._next_images(row):
+            row = images[-1].row
+            await self._put_back(engine, restorer, images)
 
     def _ask_first(self, purpose: Purpose) -> None:
         tally = self.reader.tally()
         self.undone.customers = tally.count(Status.CREATED)
-        self.watch.rows = self.undone.customers
+        self.undone.updated = self.pairings.imaged()
+        self.watch.rows = self.undone.customers + self.undone.updated
         first = tuple((p.row, p.customer_id or "") for p in self.pairings.after(0, FEW, (Status.CREATED,)))
         listing = Listing(
             str(self.path), purpose.account, purpose.account_name, purpose.livemode, purpose.simulated,
             self.undone.customers, first, self.pairings.unfinished(), tally.count(Status.IN_DOUBT),
+            self.undone.updated, tuple((i.row, i.target) for i in self.pairings.images(0, FEW)),
         )  # fmt: skip
-        if self.undone.customers and not self.agree(listing):
-            raise UsageError("not confirmed, so nothing was deleted; answer the question, or pass --yes")
+        if self.watch.rows and not self.agree(listing):
+            raise UsageError("not confirmed, so nothing was changed; answer the question, or pass --yes")
 
     async def _next(self, row: int) -> list[Pairing]:
         self.engine.check()
         return await self.offload(self.pairings.after, row, self.options.batch_size, (Status.CREATED,))
 
+    async def _next_images(self, row: int) -> list[Image]:
+        self.engine.check()
+        return await self.offload(self.pairings.images, row, self.options.batch_size)
+
     async def _take_back(self, engine: Engine, undoer: Undoer, batch: Sequence[Pairing]) -> None:
         """Undo one batch; however it ends, flights land and what Stripe has answered is written."""
         await self.offload(self.pairings.begin_undo, [pairing.row for pairing in batch])
-        verdicts: list[tuple[Pairing, Gone | Left]] = []
+        verdicts: list[tuple[Pairing, Verdict]] = []
+        try:
+            await self._judge_all(engine, batch, undoer.undo, verdicts)
+        finally:
+            with anyio.CancelScope(shield=True):
+                # What an earlier undo may have deleted stays on record until a retrieve has told.
+                unsent = [p.row for p in batch if p.undo_at is None and p.row not in undoer.begun]
+                told = [(p.row, p.customer_id or "", verdict) for p, verdict in verdicts]
+                undone, left = self._note_all(told)
+                await self.offload(self.pairings.settle_undo, undone, left, unsent)
 
-        async def one(pairing: Pairing) -> Sequence[Piece]:
-            # An error that left here would cancel the others' deletes on their way.
+    async def _put_back(self, engine: Engine, restorer: Restorer, batch: Sequence[Image]) -> None:
+        """Restore one batch; what its customers show is known from a retrieve, so that nothing needs a record before."""
+        verdicts: list[tuple[Image, Verdict]] = []
+        try:
+            await self._judge_all(engine, batch, restorer.restore, verdicts)
+        finally:
+            with anyio.CancelScope(shield=True):
+                undone, left = self._note_all([(i.row, i.target, verdict) for i, verdict in verdicts])
+                await self.offload(self.pairings.settle_restored, undone, left)
+
+    async def _judge_all(
+        self,
+        engine: Engine,
+        batch: Sequence[T],
+        act: Callable[[T], Awaitable[Verdict]],
+        verdicts: list[tuple[T, Verdict]],
+    ) -> None:
+        """Deal with a batch side by side, each verdict kept as it comes."""
+
+        async def one(each: T) -> Sequence[Piece]:
+            # An error that left here would cancel the others' requests on their way.
             try:
-                verdicts.append((pairing, await undoer.undo(pairing)))
+                verdicts.append((each, await act(each)))
             except BulkImportError as error:
                 engine.halt(error)
             except Stopped:
                 pass
             return ()
 
-        try:
-            await engine.together([partial(one, pairing) for pairing in batch], self.gate.max_in_flight)
-        finally:
-            with anyio.CancelScope(shield=True):
-                # What an earlier undo may have deleted stays on record until a retrieve has told.
-                unsent = [p.row for p in batch if p.undo_at is None and p.row not in undoer.begun]
-                await self._write(verdicts, unsent)
+        await engine.together([partial(one, each) for each in batch], self.gate.max_in_flight)
 
-    async def _write(self, verdicts: Sequence[tuple[Pairing, Gone | Left]], unsent: Sequence[int]) -> None:
-        undone = [(p.row, p.customer_id or "") for p, verdict in verdicts if isinstance(verdict, Gone)]
-        left = [(p.row, f"undo left it: {verdict.why}") for p, verdict in verdicts if isinstance(verdict, Left)]
-        await self.offload(self.pairings.settle_undo, undone, left, unsent)
-        for pairing, verdict in verdicts:
-            self.undone.note(pairing, verdict)
+    def _note_all(
+        self, told: Sequence[tuple[int, str, Verdict]]
+    ) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+        """Count these verdicts; answers what is undone, as row and customer, and what is left, as row and sentence."""
+        for row, customer, verdict in told:
+            self.undone.note(row, customer, verdict)
+        undone = [(row, customer) for row, customer, verdict in told if not isinstance(verdict, Left)]
+        return undone, [(row, f"undo left it: {v.why}") for row, _, v in told if isinstance(v, Left)]
 
     def tell_progress(self) -> None:
         """Count the customers that are dealt with."""
-        self.watch.counts = {Status.PENDING: self.undone.deleted + self.undone.gone + self.undone.left_count}
+        self.watch.counts = {Status.PENDING: self.undone.done}
         super().tell_progress()
 
     # Closing.

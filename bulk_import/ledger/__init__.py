@@ -6,11 +6,13 @@ from bulk_import.ledger.database import (
     Connection,
     Lock,
     connect,
+    copy_ledger,
     is_locked,
     open_for_reading,
     open_for_writing,
 )
 from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
+from bulk_import.ledger.planned import Planned
 from bulk_import.ledger.purpose import Purpose, new_salt, new_token
 from bulk_import.ledger.reading import Command, Line, Owner, Reader, Tally
 from bulk_import.ledger.writing import Writer, why_invalid
@@ -26,6 +28,7 @@ __all__ = [
     "Owner",
     "Pairing",
     "Pairings",
+    "Planned",
     "Purpose",
     "Reader",
     "Span",
@@ -33,6 +36,7 @@ __all__ = [
     "Writer",
     "allowed_from",
     "connect",
+    "copy_ledger",
     "is_allowed",
     "is_locked",
     "new_salt",

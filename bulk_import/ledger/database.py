@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from bulk_import.errors import LedgerRefuses, LedgerUnwritable
-from bulk_import.ledger.schema import APPLICATION_ID, TABLES, VERSION
+from bulk_import.ledger.schema import APPLICATION_ID, TABLES, UPGRADES, VERSION
 
 
 class Rows(Protocol):
@@ -129,6 +129,7 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             db.execute("PRAGMA cache_size = -16000")
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 _create(db)
+            _upgrade(db)
             busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
                 _check_whole(db, path)
@@ -156,6 +157,19 @@ def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
             db.close()
             raise
     return db
+
+
+def copy_ledger(path: Path, to: Path) -> None:
+    """Copy a ledger as it is now, whether or not a process works on it; *to* is a new file in a private folder."""
+    source = open_for_reading(path)
+    try:
+        with translated(path):
+            target = sqlite3.connect(to)
+            assert isinstance(source, sqlite3.Connection)  # noqa: S101 - only a test connects otherwise
+            source.backup(target)
+            target.close()
+    finally:
+        source.close()
 
 
 def _can_be_shared(path: Path) -> bool:
@@ -226,11 +240,23 @@ def _check_whole(db: Connection, path: Path) -> None:
         raise translate(path, "SQLITE_CORRUPT", "its end is missing")
 
 
+def _upgrade(db: Connection) -> None:
+    """Bring a ledger of an older version up to this one, a version in each commit."""
+    while (version := db.execute("PRAGMA user_version").fetchone()[0]) < VERSION:
+        with transaction(db):
+            _execute_all(db, UPGRADES[version])
+            db.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _execute_all(db: Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        if statement.strip():
+            db.execute(statement)
+
+
 def _create(db: Connection) -> None:
     with transaction(db):
-        for statement in TABLES.split(";"):
-            if statement.strip():
-                db.execute(statement)
+        _execute_all(db, TABLES)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {VERSION}")
 

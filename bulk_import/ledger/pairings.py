@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bulk_import.change import Image
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.database import Connection, transaction, translated
@@ -44,6 +45,21 @@ class Span:
 
 _PAIRINGS = """
 SELECT number, status, customer_id, email, owned_key, generation, digest, undo_at FROM entry
+"""
+_SETTLED_IMAGES = """
+FROM image i JOIN entry e ON e.number = i.number WHERE e.status NOT IN ('claimed', 'in_doubt')
+"""
+_IMAGES = f"""
+SELECT i.number, i.target, i.before, i.after, i.attached FROM image i WHERE i.number IN
+    (SELECT DISTINCT i.number {_SETTLED_IMAGES} AND i.number > ? ORDER BY i.number LIMIT ?)
+ORDER BY i.number, i.generation
+"""  # noqa: S608 - a constant
+_RESTORED = """
+UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, generation = generation + 1, attempts = 0,
+    attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
+    error_message = 'undone: ' || customer_id || ' is as it was before', http_status = NULL, request_id = NULL,
+    settled_at = NULL
+WHERE number = ? AND customer_id = ? AND status = 'updated'
 """
 _UNDONE = """
 UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, digest = NULL, undo_at = NULL,
@@ -82,6 +98,22 @@ class Pairings:
         """These rows (at most a few hundred), paired or not, as far as the ledger has looked at them."""
         return {p.row: p for p in self._pairings(f"WHERE number IN ({_marks(rows)})", rows)}
 
+    def images(self, row: int, count: int) -> list[Image]:
+        """What updates replaced, of the next *count* rows behind *row*: one image for each row and customer.
+
+        Rows in doubt are left out: what their update has done is not known yet.
+        """
+        found: dict[tuple[int, str], Image] = {}
+        for number, target, before, after, attached in self._all(_IMAGES, (row, count)):
+            image = Image(number, target, json.loads(before), json.loads(after), attached)
+            older = found.get((number, target))
+            found[number, target] = image if older is None else image.over(older)
+        return list(found.values())
+
+    def imaged(self) -> int:
+        """How many customers an undo can put back to what they were."""
+        return int(self._all(f"SELECT count(*) FROM (SELECT DISTINCT i.number, i.target {_SETTLED_IMAGES})")[0][0])  # noqa: S608 - a constant
+
     def unfinished(self) -> int:
         """How many deletions an undo set out to make without writing what came of them."""
         found = self._all("SELECT count(*) FROM entry WHERE undo_at IS NOT NULL")
@@ -118,6 +150,23 @@ class Pairings:
             self._db.executemany(
                 "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
             )
+
+    def settle_restored(self, restored: Sequence[tuple[int, str]], left: Sequence[tuple[int, str]]) -> None:
+        """Forget what updates replaced where it is back in its place, and say of the others why it is not.
+
+        *restored* are pairs of row and customer, *left* of row and sentence. An updated row goes back to the start, as
+        an undone one does; one that failed half-way stays failed.
+        """
+        if not is_allowed(Status.UPDATED, Status.PENDING):
+            raise LedgerRefuses(f"the table of states does not let rows of {self._path} be restored; report this")
+        with translated(self._path), transaction(self._db):
+            for row, target in restored:
+                before = self._changes()
+                self._db.execute(_RESTORED, (row, target))
+                if self._changes() > before:
+                    self._db.execute(_FREED, (row,))
+                self._db.execute("DELETE FROM image WHERE number = ? AND target = ?", (row, target))
+            self._db.executemany("UPDATE entry SET error_message = ? WHERE number = ?", [(why, n) for n, why in left])
 
     def _put_back(self, undone: Sequence[tuple[int, str]]) -> None:
         if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk_import.ledger.database import Connection, translated
+from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.model import Claim, Customer, Doubt, Record, Status
 
@@ -86,8 +87,9 @@ SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.nu
 """
 _CLAIMS = """
 SELECT e.number, e.line, e.source_id, e.generation, p.params, e.email, e.owned_key, e.claimed_at, e.stripe_time,
-       e.key_fingerprint, e.target, p.fields, e.doubt, e.attempted_at
+       e.key_fingerprint, e.target, p.fields, e.doubt, e.attempted_at, i.attached, i.note
 FROM entry e LEFT JOIN payload p ON p.number = e.number
+LEFT JOIN image i ON i.number = e.number AND i.generation = e.generation
 """
 
 
@@ -142,6 +144,11 @@ class Reader:
         with translated(self._path):
             for found in self._db.execute(query + where):
                 yield _line(found[:-1]), json.loads(found[-1] or "{}")
+
+    def planned(self, before: bytearray) -> Iterator[Planned]:
+        """What would become of every row that was looked at; *before* marks those that were so before the plan."""
+        with translated(self._path):
+            yield from planned_rows(self._db, before)
 
     def looked_at(self) -> bytearray:
         """A byte for each row number (index 0 unused): 1 where the row needs no reading again."""
@@ -313,10 +320,13 @@ def _claim(found: Sequence[Any]) -> Claim:
         fields,
         doubt,
         at,
+        attached,
+        note,
     ) = found
     return Claim(
         number, line, source_id, generation, json.loads(params or "{}"), email, key, claimed_at or 0.0, stripe_time,
         key_fp, target, json.loads(fields or "{}"), Doubt(doubt) if doubt else None, at,
+        {}, attached, note,
     )  # fmt: skip
 
 

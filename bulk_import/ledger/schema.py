@@ -2,17 +2,33 @@
 
 One file is one job. `job` says what the ledger is for, `command` who worked on it, `entry` holds one
 line for each input row that was looked at (`digest` tells what its create sent, `undo_at` when an undo set out
-to delete its customer), `payload` what is kept only until the row succeeds, and
-`customer` the account's customers as last read (a cache for dedupe).
+to delete its customer), `payload` what is kept only until the row succeeds, `image` what
+an update replaced (kept until an undo has put it back), and `customer` the account's customers as last read (a cache for dedupe).
 """
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x42494D50
 """`BIMP`: tells a ledger from any other SQLite file."""
 
-TABLES = """
+IMAGE = """
+CREATE TABLE image (
+    number INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    attached TEXT,
+    note TEXT,
+    PRIMARY KEY (number, generation)
+) WITHOUT ROWID;
+"""
+UPGRADES = {1: IMAGE}
+"""What makes a ledger of this older version one of the next."""
+
+TABLES = (
+    """
 CREATE TABLE job (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     facts TEXT NOT NULL,
@@ -83,4 +99,6 @@ CREATE TABLE snapshot (
     newest INTEGER NOT NULL DEFAULT 0
 );
 """
+    + IMAGE
+)
 # `entry.status` is indexed for tallies and for the rows at rest; it costs one small write a change.

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
+from bulk_import.change import after_of
 from bulk_import.digest import digest_of
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger.arrows import allowed_from
@@ -66,6 +67,15 @@ UPDATE entry SET email = NULL,
 WHERE number = ?
 """
 """An id of the source's own that holds the e-mail, as with `--key email`, is an e-mail in clear."""
+
+
+_IMAGE = """
+INSERT INTO image (number, generation, target, before, after, note) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (number, generation) DO NOTHING
+"""
+_ATTACHED = """
+UPDATE image SET attached = ?1 WHERE number = ?2 AND generation = (SELECT generation FROM entry WHERE number = ?2)
+"""
 
 
 class Writer:
@@ -203,6 +213,12 @@ class Writer:
         self._db.executemany(
             _PAYLOAD, [(c.row, _json(c.params), _json(c.fields) if c.fields else None) for c in claims]
         )
+        # What was there before the first claim of a generation is what an undo must bring back, whatever was read since.
+        self._db.executemany(_IMAGE, [self._image(c) for c in claims if c.target is not None])
+
+    def _image(self, c: Claim) -> tuple[Any, ...]:
+        salt = self._purpose.salt_bytes() if self._purpose else b""
+        return (c.row, c.generation, c.target, _json(c.before), _json(after_of(c.params, salt)), c.note)
 
     def _digest(self, claim: Claim) -> str | None:
         if self._purpose is None or claim.target is not None:
@@ -221,6 +237,7 @@ class Writer:
             before = self._changes()
             self._db.executemany(_SETTLE.format(_names(allowed_from(status))), columns_list)
             self._must_have_changed(before, len(columns_list), status)
+        self._db.executemany(_ATTACHED, [(s.attached, s.number) for s in settled if s.attached is not None])
         self._keep_or_drop(settled)
 
     def _entrance(self, s: Settled) -> tuple[Any, ...]:
@@ -259,6 +276,8 @@ class Writer:
         numbers = [(number,) for _, number in released]
         self._db.executemany("UPDATE entry SET generation = max(generation, ?) WHERE number = ?", released)
         self._db.executemany("DELETE FROM payload WHERE number = ?", numbers)
+        # What was never sent replaced nothing; what an earlier generation replaced is still to be put back.
+        self._db.executemany("DELETE FROM image WHERE generation >= ? AND number = ?", released)
         self._db.executemany(
             "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
             numbers,
@@ -288,8 +307,9 @@ def _columns(s: Settled, now: float) -> tuple[Status, tuple[Any, ...]]:
     match s.outcome:
         case Created(customer_id, request_id):
             status, customer, refusal = Status.CREATED, customer_id, replace(nothing, request_id=request_id)
-        case Updated(customer_id, request_id):
-            status, customer, refusal = Status.UPDATED, customer_id, replace(nothing, request_id=request_id)
+        case Updated(customer_id, request_id, note):
+            status, customer = Status.UPDATED, customer_id
+            refusal = replace(nothing, request_id=request_id, message=note)
         case Existing(customer_id, note):
             status, customer, refusal = Status.EXISTING, customer_id, replace(nothing, message=note)
         case Duplicate(owner_number):

@@ -84,7 +84,7 @@ def permit(caller: Caller, endpoint: str, *, writes: bool, account: str) -> None
     elif endpoint == "search" and "nosearch" in caller.key:
         lacking = "rak_customer_search_read"
     elif writes and "readonly" in caller.key:
-        lacking = "rak_payment_method_write" if endpoint == "attach" else "rak_customer_write"
+        lacking = "rak_payment_method_write" if endpoint in ("attach", "detach") else "rak_customer_write"
     if lacking is not None:
         raise Refused(
             403,

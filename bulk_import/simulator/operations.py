@@ -62,7 +62,7 @@ def create(scene: Scene) -> Effect:
     empty = scene.book.new_record(scene.now)
     attached = {}
     if method is not None:
-        fresh = _attachable(scene, method, empty.id, "payment_method")
+        fresh = _attachable(scene, method, empty, "payment_method")
         attached[fresh] = empty.id
         settings = wanted.get("invoice_settings", {})
         if settings.get("default_payment_method") == method:
@@ -114,11 +114,12 @@ def _check_clock(scene: Scene, clock: str | None) -> None:
         raise no_such("test clock", clock, param="test_clock")
 
 
-def _attachable(scene: Scene, method: str, customer: str, param: str | None, status: int = 400) -> str:
+def _attachable(scene: Scene, method: str, customer: Record, param: str | None, status: int = 400) -> str:
+    """The id under which a method is attached; one that belongs to another customer, or was detached, never is."""
     check_method(method, param, status)
     if is_test_card(method):
         return scene.methods.next()
-    if scene.book.methods.get(method, customer) != customer:
+    if method not in customer.methods and method in scene.book.methods:
         raise already_attached(param)
     return method
 
@@ -178,10 +179,37 @@ def search(scene: Scene) -> Effect:
 def attach(scene: Scene) -> Effect:
     """`POST /v1/payment_methods/{pm}/attach`: does not make it the default."""
     customer = _alive(scene, scene.wanted["customer"], "customer", 400)
-    method = _attachable(scene, scene.target, customer.id, None, 404)
+    method = _attachable(scene, scene.target, customer, None, 404)
     kept = customer if method in customer.methods else replace(customer, methods=(*customer.methods, method))
     body = payment_method(method, customer.id, int(scene.now), scene.book.livemode)
     return Effect(body, kept, {method: customer.id})
+
+
+def detach(scene: Scene) -> Effect:
+    """`POST /v1/payment_methods/{pm}/detach`: for good; a default it was is none any more."""
+    owner = _owner(scene)
+    if owner is None:
+        raise invalid(
+            "The payment method you provided is not attached to a customer so detachment is impossible.", None
+        )
+    settings = {k: v for k, v in owner.fields.get("invoice_settings", {}).items() if v != scene.target}
+    fields = {**owner.fields, "invoice_settings": settings}
+    kept = replace(owner, methods=tuple(m for m in owner.methods if m != scene.target), fields=fields)
+    return Effect(payment_method(scene.target, None, int(scene.now), scene.book.livemode), kept)
+
+
+def retrieve_method(scene: Scene) -> Effect:
+    """`GET /v1/payment_methods/{pm}`."""
+    owner = _owner(scene)
+    if owner is None:
+        check_method(scene.target, None, 404)
+    return Effect(payment_method(scene.target, owner.id if owner else None, int(scene.now), scene.book.livemode))
+
+
+def _owner(scene: Scene) -> Record | None:
+    """The customer that the method in the path is attached to."""
+    owner = scene.book.find(scene.book.methods.get(scene.target, ""))
+    return owner if owner is not None and scene.target in owner.methods else None
 
 
 def add_tax_id(scene: Scene) -> Effect:
@@ -189,6 +217,24 @@ def add_tax_id(scene: Scene) -> Effect:
     customer = _alive(scene, scene.target)
     tax_id = _tax_id(scene, customer, scene.wanted)
     return Effect(tax_id, replace(customer, tax_ids=(*customer.tax_ids, tax_id)))
+
+
+def list_tax_ids(scene: Scene) -> Effect:
+    """`GET /v1/customers/{id}/tax_ids`: newest first; nobody has so many that a second page would be needed."""
+    customer = _alive(scene, scene.target)
+    newest = [dict(one) for one in reversed(customer.tax_ids)][: scene.wanted.get("limit", 10)]
+    more = len(customer.tax_ids) > len(newest)
+    return Effect(listed(newest, f"/v1/customers/{customer.id}/tax_ids", has_more=more))
+
+
+def delete_tax_id(scene: Scene) -> Effect:
+    """`DELETE /v1/customers/{id}/tax_ids/{txi}`."""
+    id_, _, tax_id = scene.target.partition("/")
+    customer = _alive(scene, id_)
+    kept = tuple(one for one in customer.tax_ids if one["id"] != tax_id)
+    if len(kept) == len(customer.tax_ids):
+        raise no_such("tax ID", tax_id, param="id", status=404)
+    return Effect({"id": tax_id, "object": "tax_id", "deleted": True}, replace(customer, tax_ids=kept))
 
 
 def _tax_id(scene: Scene, customer: Record, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,22 @@ from bulk_import.simulator.faults import FaultRule
 from bulk_import.simulator.limits import STRIPE_ENDPOINT_RATE, STRIPE_SEARCH_RATE, Limits, Shape
 from bulk_import.simulator.oracle import read_rules
 
-ENDPOINTS = ("create", "list", "search", "update", "retrieve", "delete", "attach", "account", "tax_ids", "balance")
+ENDPOINTS = (
+    "create",
+    "list",
+    "search",
+    "update",
+    "retrieve",
+    "delete",
+    "attach",
+    "account",
+    "tax_ids",
+    "balance",
+    "list_tax_ids",
+    "delete_tax_id",
+    "detach",
+    "retrieve_method",
+)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|)")
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 

@@ -65,8 +65,8 @@ def already_attached(param: str | None) -> Refused:
     )
 
 
-def payment_method(id_: str, customer: str, created: int, livemode: bool) -> dict[str, Any]:
-    """An attached method in Stripe's shape."""
+def payment_method(id_: str, customer: str | None, created: int, livemode: bool) -> dict[str, Any]:
+    """A method in Stripe's shape; *customer* is whose it is, None while it is nobody's."""
     return {
         "id": id_,
         "object": "payment_method",

@@ -60,6 +60,10 @@ UPDATE = Operation("update", schema.UPDATE, operations.update, writes=True)
 DELETE = Operation("delete", schema.NOTHING, operations.delete, writes=True)
 ATTACH = Operation("attach", schema.ATTACH, operations.attach, writes=True)
 TAX_IDS = Operation("tax_ids", schema.TAX_IDS, operations.add_tax_id, writes=True)
+LIST_TAX_IDS = Operation("list_tax_ids", schema.LIST_TAX_IDS, operations.list_tax_ids)
+DELETE_TAX_ID = Operation("delete_tax_id", schema.NOTHING, operations.delete_tax_id, writes=True)
+DETACH = Operation("detach", schema.NOTHING, operations.detach, writes=True)
+METHOD = Operation("retrieve_method", schema.NOTHING, operations.retrieve_method)
 ACCOUNT = Operation("account", schema.RETRIEVE, account)
 BALANCE = Operation("balance", schema.RETRIEVE, balance)
 
@@ -85,9 +89,15 @@ def _methods(path: str) -> tuple[Mapping[str, Operation], str]:
         case ["", "v1", "customers", id_] if id_:
             return {"GET": RETRIEVE, "POST": UPDATE, "DELETE": DELETE}, id_
         case ["", "v1", "customers", id_, "tax_ids"] if id_:
-            return {"POST": TAX_IDS}, id_
+            return {"GET": LIST_TAX_IDS, "POST": TAX_IDS}, id_
+        case ["", "v1", "customers", id_, "tax_ids", tax_id] if id_ and tax_id:
+            return {"DELETE": DELETE_TAX_ID}, f"{id_}/{tax_id}"
+        case ["", "v1", "payment_methods", id_] if id_:
+            return {"GET": METHOD}, id_
         case ["", "v1", "payment_methods", id_, "attach"] if id_:
             return {"POST": ATTACH}, id_
+        case ["", "v1", "payment_methods", id_, "detach"] if id_:
+            return {"POST": DETACH}, id_
         case ["", "v1", "account"]:
             return {"GET": ACCOUNT}, ""
         case ["", "v1", "balance"]:

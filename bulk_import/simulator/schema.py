@@ -109,6 +109,7 @@ LIST = Group(
         "test_clock": Text(),
     }
 )
+LIST_TAX_IDS = Group({"limit": _LIMIT})
 SEARCH = Group(
     {
         "limit": _LIMIT,

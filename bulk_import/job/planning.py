@@ -1,0 +1,251 @@
+"""`plan`: the run's own way up to its last step, on a ledger that is gone afterwards; it only reads.
+
+Nothing is sent: what `run` would claim is counted and kept in a temporary ledger, so that later batches find the
+owners of e-mails as they would. A ledger that was begun before is copied first and never written to.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from bulk_import.engine import Ended, Engine
+from bulk_import.existing import Choice
+from bulk_import.existing.newest import DEEP, OVERLAP
+from bulk_import.existing.pages import PAGE
+from bulk_import.job.caps import binding, seconds_at_caps
+from bulk_import.job.identity import Account
+from bulk_import.job.importing import RunJob
+from bulk_import.job.opening import spool_path
+from bulk_import.job.script import Batches, Script, Terms
+from bulk_import.job.simulating import state_file
+from bulk_import.ledger import Planned, Purpose, Tally, copy_ledger
+from bulk_import.model import Claim, Endpoint, Request, Settled, Status
+from bulk_import.options import Confirm, Observer, RunOptions
+from bulk_import.report.summary import OK, SOME_FAILED, Summary
+from bulk_import.steps import steps_of
+
+READS = (Endpoint.LIST, Endpoint.SEARCH, Endpoint.RETRIEVE, Endpoint.ACCOUNT)
+ALLOWANCE = 10_000
+"""Reads a month that every account has at least (Stripe facts, section 2)."""
+
+DAY = 86_400.0
+"""Seconds after which idempotency keys are forgotten, and the account has changed while the import runs."""
+
+NOT_SETTLED = (Status.CLAIMED, Status.PENDING)
+
+VERDICTS = ("create", "update", "existing", "duplicate", "invalid", "failed")
+"""What may become of a row, in the order of every table."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What `run` would do; `settled` rows were so before, by status, and are in none of the `verdicts`.
+
+    `requests` are all that `run` would make, by endpoint; `fields` says how many updates change what. `seconds` is None
+    without a cap. `may_write` is None where only writing would tell.
+    """
+
+    source: str = ""
+    account: str = ""
+    account_name: str | None = None
+    livemode: bool = False
+    simulated: bool = False
+    dedupe: str = ""
+    dedupe_reason: str = ""
+    rows: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    settled: dict[str, int] = field(default_factory=dict)
+    fields: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    seconds: float | None = None
+    rate: float | None = None
+    binding: str = ""
+    restricted: bool = False
+    may_read: bool = True
+    may_write: bool | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def reads(self) -> int:
+        """Requests that count toward Stripe's monthly allowance of reads."""
+        return sum(self.requests[endpoint.value] for endpoint in READS)
+
+
+TellRow = Callable[[Planned], None]
+"""Told of each row in turn."""
+
+
+def plan_job(options: RunOptions, observer: Observer, tell: TellRow | None = None) -> tuple[Plan, Summary]:
+    """Say what `run` would do with these options, and do nothing of it.
+
+    *tell* is given every row, one after another. Raises `BulkImportError` for whatever makes a plan impossible.
+    """
+    with tempfile.TemporaryDirectory(prefix="bulk-import-plan-") as folder:
+        job = PlanJob(options, observer, Path(folder), tell)
+        summary = anyio.run(job.main)
+    return job.plan, summary
+
+
+class PlanJob(RunJob):
+    """`plan`: a run whose last step counts instead of sending."""
+
+    verb = "plan"
+    sends = False
+
+    def __init__(self, options: RunOptions, observer: Observer, folder: Path, tell: TellRow | None) -> None:
+        super().__init__(options, observer, lambda start: True)
+        self.plan = Plan(source=options.source)
+        self._folder = folder
+        self._tell_row = tell
+        self._writes: Counter[Endpoint] = Counter()
+        self._creates: list[int] = []
+        self._before = bytearray()
+
+    def take_ledger(self, path: Path) -> None:
+        """Work on a copy of the ledger, and of what lies beside it."""
+        self.real = path
+        temporary = self._folder / path.name
+        if path.exists() and path.stat().st_size:
+            copy_ledger(path, temporary)
+        for beside in (spool_path, state_file):
+            if beside(path).exists():
+                shutil.copyfile(beside(path), beside(temporary))
+        super().take_ledger(temporary)
+
+    def simulated_state(self, purpose: Purpose | None) -> Path | None:
+        """The copy of the simulated account, so that not even its file is written."""
+        return state_file(self.path) if self.connecting.simulate else None
+
+    def announce(
+        self,
+        purpose: Purpose,
+        rows: int,
+        settled: int,
+        account: Account,
+        dedupe: str,
+        confirm: Confirm,
+        most: int | None = None,
+    ) -> None:
+        """A plan asks nothing, and begins nothing."""
+        self.observer.notice("plan", f"planning for {account.id}; nothing is sent")
+
+    async def course(self, engine: Engine) -> None:
+        """Go the way of a run, then sum up and tell the rows."""
+        await super().course(engine)
+        if not self._before:  # a finished ledger came to nothing more, and nobody was asked
+            self._note_settled()
+        self._sum_up_plan()
+        if self._tell_row is not None:
+            for planned in self.reader.planned(self._before):
+                self._tell_row(planned)
+
+    async def follow(self, terms: Terms, choice: Choice, batches: Batches, *, doubtful: bool) -> None:
+        """Take every row up to the last step; what is at rest is counted as sent once more."""
+        self.plan.dedupe, self.plan.dedupe_reason = choice.name, choice.reason
+        self._note_settled()
+        for claim in self.reader.claims((Status.CLAIMED, Status.IN_DOUBT)):
+            self._count(claim)
+        script = Script(
+            self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice, self._note
+        )
+        await script.feed(choice.directory, batches)
+        await self._probe()
+
+    def _note_account(self, purpose: Purpose) -> None:
+        plan = self.plan
+        plan.account, plan.account_name = purpose.account, purpose.account_name
+        plan.livemode, plan.simulated = purpose.livemode, purpose.simulated
+        plan.restricted = self.key is not None and self.key.restricted
+        plan.may_write = None if plan.restricted else True
+
+    def _note_settled(self) -> None:
+        self._before = self.reader.looked_at()
+        tally = self.reader.tally()
+        self.plan.settled = {s.value: n for s in Status if s not in NOT_SETTLED and (n := tally.count(s))}
+
+    def dedupe_clock(self) -> float:
+        """The clock as the run's would show: later by what it would have taken to send what was planned so far."""
+        handed_on = self._writes.total() - 2 * self.gate.max_in_flight
+        if self.pacing.rate is None or handed_on <= 0:
+            return self.now()
+        share = handed_on / self._writes.total()
+        return self.now() + (seconds_at_caps(self._writes, self.pacing) or 0.0) * share
+
+    async def _note(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
+        """The last step: keep and count what would be done."""
+        await self.engine.record(claims, settled)
+        for claim in claims:
+            self.plan.verdicts["create" if claim.target is None else "update"] += 1
+            self.plan.fields.update(list(claim.before))
+            self._count(claim)
+        self._creates.append(sum(claim.target is None for claim in claims))
+        self.plan.verdicts.update(type(one.outcome).__name__.lower() for one in settled)
+
+    def _count(self, claim: Claim) -> None:
+        self._writes.update(step.endpoint for step in steps_of(claim))
+
+    async def _probe(self) -> None:
+        """What a restricted key may do shows only when it is asked; what it may write, only when it writes."""
+        if self.key is not None and self.key.restricted:
+            request = Request(Endpoint.LIST, "GET", "/v1/customers", {"limit": 1})
+            self.plan.may_read = (await self.engine.ask(request, accept=(403,))).status == 200
+            self.engine.requests[Endpoint.LIST] -= 1
+
+    def _sum_up_plan(self) -> None:
+        plan = self.plan
+        counted = Counter(self.engine.requests) + self._writes
+        counted[Endpoint.LIST] += self._own_pages()
+        if self.purpose is not None:
+            self._note_account(self.purpose)
+        plan.rows = self.selection.count
+        plan.requests = Counter({e.value: n for e, n in sorted(counted.items()) if n})
+        plan.seconds = seconds_at_caps(counted, self.pacing)
+        plan.rate, plan.binding = binding(self.pacing)
+        plan.warnings = list(warnings_of(plan))
+
+    def _own_pages(self) -> int:
+        """Pages of the newest customers that will hold those the run itself made by then."""
+        if self.plan.dedupe not in ("snapshot", "search") or self.pacing.rate is None:
+            return 0
+        earlier = sum(self._creates[:-1])
+        took = seconds_at_caps({Endpoint.CREATE: earlier}, self.pacing) or 0.0
+        overlap = earlier * min(1.0, OVERLAP / took) if took else 0.0
+        return int(earlier // PAGE + (took // DEEP) * overlap // PAGE)
+
+    # Closing.
+
+    def code(self, ended: Ended, tally: Tally, left: int) -> int:
+        """1 where rows would be, or are, invalid or failed; 0 where every row would have its customer."""
+        if ended.signal is not None or ended.error is not None:
+            return super().code(ended, tally, left)
+        return SOME_FAILED if tally.count(Status.INVALID) or tally.count(Status.FAILED) or tally.orphans else OK
+
+    def following(self, summary: Summary) -> str | None:
+        """The command line knows the words of the run that was planned."""
+        return None
+
+
+def warnings_of(plan: Plan) -> Iterator[str]:
+    """What a person should be warned of before a run like this."""
+    if plan.seconds is not None and plan.seconds > DAY:
+        yield (
+            "this takes longer than 24 h: Stripe forgets idempotency keys after a day, so rows in doubt are then settled "
+            "by looking for their customers; ask Stripe for a higher limit, or split the file"
+        )
+    if plan.reads > ALLOWANCE:
+        yield (
+            f"{plan.reads:,} reads are more than the {ALLOWANCE:,} a month that every account has; Stripe allows 500 for "
+            "each transaction of the last 30 days, so see that the account has enough of them"
+        )
+    if not plan.may_read:
+        yield "the key may not read customers; grant it, or choose --dedupe off"
+    if plan.restricted:
+        needed = "Customers: write" + (" and PaymentMethods: write" if plan.requests["attach"] else "")
+        yield f"whether this restricted key may write cannot be seen without writing; it needs {needed}"

@@ -1,0 +1,159 @@
+"""Puts customers back to what they were before this ledger updated them; says of every other why it is left.
+
+The rules are pure: one retrieve, held part by part against what was there before and what was written. A part that
+shows neither was changed by somebody since, and then the customer is left as it is. Whether it worked is never
+taken from an answer but from the next retrieve, so an undo that died half-way goes on where it was.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulk_import.change import (
+    DEFAULT_METHOD,
+    METHOD,
+    TAX_IDS,
+    Image,
+    digest,
+    expansions,
+    form_of,
+    is_clearable,
+    nested,
+    tax_ids_of,
+    value_of,
+)
+from bulk_import.existing import Ask, customer_from, is_attached
+from bulk_import.model import Customer, Endpoint, Params, Reply, Request
+from bulk_import.settle import is_refusal, refusal_of
+from bulk_import.undo import Gone, Known, Left, wrong_account
+
+ROUNDS = 6
+"""Looks at one customer; between them, what still differs is sent once more."""
+
+UNCLEAR = (500, 502, 503, 504)
+"""Answers that say nothing of what happened: the next look does."""
+
+PAUSE = 1.0
+"""Seconds before looking again after such an answer."""
+
+SOURCE_PART = "default_source"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The customer is as it was before; `by_us` is False where it was so before this undo did anything."""
+
+    by_us: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What is to be sent: parts to set, parts to unset one by one, tax ids to delete, a payment method to detach."""
+
+    parts: Mapping[str, Any]
+    unset: tuple[str, ...] = ()
+    tax_ids: tuple[str, ...] = ()
+    detach: str | None = None
+
+
+def judge(image: Image, shown: Mapping[str, Any], salt: bytes, *, attached: bool) -> Restored | Todo | Left:
+    """Judge one customer as a retrieve shows it; *attached* says that the method we attached is still the customer's."""
+    names = [name for name in image.before if name not in (METHOD, TAX_IDS)]
+    other = [name for name in names if not _is_before(image, name, shown)]
+    touched = [name for name in other if not _is_ours(image, name, value_of(name, shown), salt)]
+    if touched:
+        return Left(f"somebody has changed it since: {', '.join(touched)}")
+    detach = image.method if attached else None
+    parts: dict[str, Any] = {}
+    unset: list[str] = []
+    for name in other:
+        before = image.before[name]
+        if before is not None:
+            parts[name] = before
+        elif is_clearable(name):
+            parts[name] = ""
+        elif name != DEFAULT_METHOD or detach is None:  # a default that is detached is none any more
+            unset.append(name)
+    todo = Todo(parts, tuple(unset), _added(image, shown, salt), detach)
+    return Restored(by_us=False) if todo == Todo({}) and not other else todo
+
+
+def _is_before(image: Image, name: str, shown: Mapping[str, Any]) -> bool:
+    return form_of(value_of(name, shown)) == form_of(image.before[name])
+
+
+def _is_ours(image: Image, name: str, value: Any, salt: bytes) -> bool:
+    """Whether a part shows what we wrote; what a legacy source became is only known as another one than before."""
+    if name == SOURCE_PART or (name == DEFAULT_METHOD and value is not None and value == image.attached):
+        return True
+    return bool(digest(value, salt) == image.after.get(name))
+
+
+def _added(image: Image, shown: Mapping[str, Any], salt: bytes) -> tuple[str, ...]:
+    ours = image.after.get(TAX_IDS) or ()
+    return tuple(found for key, found in tax_ids_of(shown).items() if digest(key, salt) in ours)
+
+
+class Restorer:
+    """Judges one customer at a time and sends what puts it back, through *ask*, which paces and retries."""
+
+    def __init__(self, ask: Ask, nap: Callable[[float], Awaitable[None]], known: Known) -> None:
+        self._ask = ask
+        self._nap = nap
+        self._known = known
+
+    async def restore(self, image: Image) -> Restored | Gone | Left:
+        """Put one customer back if it still shows what we wrote.
+
+        Raises `StripeRefuses` where Stripe knows no such customer, or shows one of the other mode.
+        """
+        why = ""
+        for look in range(ROUNDS):
+            verdict = await self._look(image)
+            match verdict:
+                case Restored():
+                    return Restored(by_us=look > 0)
+                case Gone() | Left():
+                    return verdict
+            if why:
+                return Left(why)
+            why = await self._act(image, verdict)
+        return Left("Stripe goes on showing what was written; run the same command again later")
+
+    async def _look(self, image: Image) -> Restored | Todo | Gone | Left:
+        params: Params = {"expand": names} if (names := expansions(list(image.before))) else {}
+        reply = await self._ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{image.target}", params))
+        customer: Customer | None = customer_from(reply.body) if reply.status == 200 else None
+        if customer is not None and customer.id == image.target and customer.deleted:
+            return Gone(by_us=False)
+        if customer is None or customer.id != image.target or customer.livemode is not self._known.livemode:
+            raise wrong_account(image.row, image.target, reply)
+        method = image.method
+        attached = method is not None and await is_attached(self._ask, method, image.target)
+        return judge(image, customer.raw, self._known.salt, attached=attached)
+
+    async def _act(self, image: Image, todo: Todo) -> str:
+        """Send all of it; why Stripe would not, empty where it did or where only another look can tell."""
+        path = f"/v1/customers/{image.target}"
+        if todo.parts and (why := await self._post(Endpoint.UPDATE, path, nested(todo.parts))):
+            return f"Stripe would not take its former values back: {why}"
+        refused = [name for name in todo.unset if await self._post(Endpoint.UPDATE, path, nested({name: ""}))]
+        for tax_id in todo.tax_ids:
+            await self._ask(Request(Endpoint.DELETE, "DELETE", f"{path}/tax_ids/{tax_id}"), accept=UNCLEAR)
+        if todo.detach is not None:
+            detach = f"/v1/payment_methods/{todo.detach}/detach"
+            if why := await self._post(Endpoint.ATTACH, detach, {}):
+                return f"Stripe would not detach {todo.detach}: {why}"
+        return f"Stripe does not unset what was empty before: {', '.join(refused)}" if refused else ""
+
+    async def _post(self, endpoint: Endpoint, path: str, params: Params) -> str:
+        """One POST under a key of its own: it sets what it names to one value, so that a second one does no harm."""
+        key = f"bi_undo_{secrets.token_hex(16)}"
+        reply: Reply = await self._ask(Request(endpoint, "POST", path, params, key), accept=UNCLEAR)
+        if reply.status in UNCLEAR:
+            await self._nap(PAUSE)
+            return ""
+        return (refusal_of(reply).message or f"status {reply.status}") if is_refusal(reply) else ""

@@ -1,0 +1,264 @@
+"""`--on-existing update`: who is there is made as the file says, nothing is lost, whatever dies half-way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulk_import.change import Image
+from bulk_import.ledger import Pairings, open_for_reading
+from bulk_import.options import Pacing
+from bulk_import.restore import Todo, judge
+from bulk_import.simulator import Fault
+from tests.virtual_run import SALT, Kill, Run, World, check_promises
+from tests.virtual_stripe import EPOCH, Trouble, VirtualStripe, refused
+
+ALONE = Pacing(rate=20.0, concurrency=1)
+HEADER = "email,name,metadata.plan,payment_method,tax_id_data.0.type,tax_id_data.0.value,phone"
+KEPT = {"metadata": {"crm": "7", "plan": "old"}, "address": {"city": "Bern"}, "description": "VIP", "phone": "+41 1"}
+
+
+def row(number: int) -> str:
+    """A new name, a merged key, a new payment method, a tax id, and a blank cell that clears nothing."""
+    return f"p{number}@example.com,New {number},gold,pm_New{number:06d},eu_vat,DE12345678{number % 10},"
+
+
+def world_of(tmp_path: Path, count: int = 6, **more: Any) -> World:
+    """People who are there already, each with a field the file does not name."""
+    world = World(tmp_path, [row(n) for n in range(1, count + 1)], VirtualStripe(), header=HEADER, **more)
+    for n in range(1, count + 1):
+        world.stranger(f"p{n}@example.com", name=f"Old {n}", **KEPT)
+    world.wait(60.0)
+    return world
+
+
+def update(world: World, kill: Kill | None = None, **changes: Any) -> Run:
+    return world.run(kill=kill, dedupe="snapshot", on_existing="update", **changes)
+
+
+def check_everybody(world: World) -> None:
+    """Each customer is as the file says, and holds what the file does not name."""
+    for record in (record for _, record in world.stripe.account.records()):
+        shown = world.stripe.account.customers[record.id]
+        number = int(shown["email"].removeprefix("p").partition("@")[0])
+        method = f"pm_New{number:06d}"
+        assert shown["name"] == f"New {number}"
+        assert shown["metadata"] == {"crm": "7", "plan": "gold"}, "merged, and no marker of ours"
+        assert shown["invoice_settings"]["default_payment_method"] == method
+        assert record.methods == (method,)
+        assert [(t["type"], t["value"]) for t in record.tax_ids] == [("eu_vat", f"DE12345678{number % 10}")]
+        assert (shown["description"], shown["phone"], shown["address"]["city"]) == ("VIP", "+41 1", "Bern")
+
+
+def test_an_update_sends_what_differs_and_loses_nothing(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    run = update(world)
+    assert check_promises(world, run) == {"updated": 6}
+    check_everybody(world)
+    sent = Counter(a.endpoint for a in run.arrivals)
+    assert sent == {
+        "account": 1,
+        "list": 2,
+        "retrieve": 6,
+        "retrieve_method": 6,
+        "attach": 6,
+        "update": 6,
+        "tax_ids": 6,
+    }
+    bodies = [set(a.params) for a in run.arrivals if a.endpoint == "update"]
+    expected = {"name", "metadata[plan]", "invoice_settings[default_payment_method]"}
+    assert all(body == expected for body in bodies)
+
+
+def test_where_nothing_differs_nothing_is_sent_and_the_line_says_so(tmp_path: Path) -> None:
+    first = world_of(tmp_path)
+    update(first)
+    second = World(tmp_path, [row(n) for n in range(1, 7)], first.stripe, name="b", header=HEADER)
+    second.seconds = first.seconds + 60
+    run = update(second)
+    assert second.tally() == {"existing": 6}
+    assert {a.method for a in run.arrivals} == {"GET"}
+    assert "nothing differs" in str(second.lines()[0].error_message)
+
+
+def test_of_several_the_oldest_is_updated_and_the_line_says_so(tmp_path: Path) -> None:
+    world = world_of(tmp_path, 2)
+    world.stranger("P1@example.com", name="Younger")
+    world.wait(60.0)
+    run = update(world)
+    assert world.tally() == {"updated": 2}
+    assert run.exit_code == 0
+    names = Counter(c["name"] for c in world.stripe.account.customers.values())
+    assert names == {"New 1": 1, "New 2": 1, "Younger": 1}
+    assert "2 customers" in str(world.lines()[0].error_message)
+
+
+@pytest.mark.parametrize("what", ["commit", "send"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_any_point_and_resumed_everybody_is_as_the_file_says(tmp_path: Path, what: Any, moment: Any) -> None:
+    (tmp_path / "whole").mkdir()
+    run = update(world_of(tmp_path / "whole", 2), batch_size=1)
+    points = run.commits if what == "commit" else run.sends
+    for nth in range(1, points + 1):
+        folder = tmp_path / f"{what}{nth}"
+        folder.mkdir()
+        world = world_of(folder, 2)
+        first = update(world, Kill(what, moment, nth), batch_size=1)
+        last = update(world, batch_size=1) if first.killed else first
+        assert check_promises(world, last, again=False) == {"updated": 2}, f"{what} {nth}"
+        check_everybody(world)
+        assert images_of(world) == {n: f"Old {n}" for n in (1, 2)}, "a later reading replaced what was there"
+
+
+def images_of(world: World) -> dict[int, Any]:
+    """The former name of each row's customer, as the ledger holds it for an undo."""
+    return {row: image.before["name"] for row, image in whole_images(world).items()}
+
+
+def whole_images(world: World) -> dict[int, Image]:
+    """Everything that the ledger holds for an undo, by row."""
+    db = open_for_reading(world.ledger)
+    try:
+        return {image.row: image for image in Pairings(db, world.ledger, lambda: 0.0).images(0, 100)}
+    finally:
+        db.close()
+
+
+@pytest.mark.parametrize("endpoint", ["attach", "update", "tax_ids"])
+@pytest.mark.parametrize("name", ["500", "act-then-drop", "reset", "truncate"])
+def test_trouble_with_any_step_is_settled_by_the_same_key_or_by_reading_the_target(
+    tmp_path: Path, endpoint: str, name: str
+) -> None:
+    for acts in (True, False) if name == "500" else (True,):
+        folder = tmp_path / f"{acts}"
+        folder.mkdir()
+        world = world_of(folder, 3)
+        fault = Fault(name, acts=acts)
+        world.stripe.misbehave = lambda a, f=fault: f if a.endpoint == endpoint and a.nth == 2 else None
+        run = update(world)
+        assert run.exit_code == 0, world.lines()
+        assert check_promises(world, run) == {"updated": 3}
+        check_everybody(world)
+
+
+def test_that_a_method_is_attached_to_this_customer_already_is_no_refusal(tmp_path: Path) -> None:
+    world = world_of(tmp_path, 1)
+    trouble: dict[tuple[str, int], Trouble] = {
+        ("attach", 1): Fault("act-then-drop", acts=True),
+        ("attach", 2): refused(400, "payment_method_unexpected_state"),
+    }
+    world.stripe.misbehave = lambda a: trouble.get((a.endpoint, a.nth))
+    assert check_promises(world, update(world)) == {"updated": 1}
+    check_everybody(world)
+
+
+def test_a_customer_who_was_deleted_meanwhile_fails_with_advice_and_retry_makes_them_anew(tmp_path: Path) -> None:
+    world = world_of(tmp_path, 2)
+    target = next(i for i, c in world.stripe.account.customers.items() if c["email"] == "p2@example.com")
+
+    def delete(arrival: Any) -> None:
+        if arrival.endpoint == "attach" and arrival.nth == 2 and target in world.stripe.account.customers:
+            world.stripe.delete(target, EPOCH + arrival.at)
+
+    world.stripe.misbehave = delete
+    run = update(world, pacing=ALONE)
+    world.strangers.discard(target)
+    assert world.tally() == {"updated": 1, "failed": 1}
+    assert run.exit_code == 1
+    failed = next(line for line in world.lines() if line.status == "failed")
+    assert "deleted since it was found; retry" in str(failed.error_message)
+    world.stripe.misbehave = None
+    world.wait(10.0)
+    assert update(world, retry=True).exit_code == 0
+    assert world.tally() == {"updated": 1, "created": 1}
+
+
+def test_a_declined_card_changes_nothing_and_fails_the_row(tmp_path: Path) -> None:
+    world = world_of(tmp_path, 2)
+    world.stripe.misbehave = lambda a: (
+        refused(402, "card_declined", kind="card_error") if a.endpoint == "attach" and a.nth == 1 else None
+    )
+    run = update(world, pacing=ALONE)
+    assert check_promises(world, run) == {"updated": 1, "failed": 1}
+    left = next(line for line in world.lines() if line.status == "failed")
+    assert next(c for c in world.stripe.account.customers.values() if c["email"] == left.email)["name"].startswith(
+        "Old"
+    )
+
+
+def test_a_shared_test_method_is_attached_once_however_often_the_process_dies(tmp_path: Path) -> None:
+    for nth in range(1, 40):
+        folder = tmp_path / str(nth)
+        folder.mkdir()
+        rows = [row(n).replace(f"pm_New{n:06d}", "pm_card_visa") for n in (1, 2)]
+        world = World(folder, rows, VirtualStripe(), header=HEADER)
+        for n in (1, 2):
+            world.stranger(f"p{n}@example.com", **KEPT)
+        world.wait(60.0)
+        killed = update(world, Kill("send", "after", nth)).killed
+        assert check_promises(world, update(world), again=False) == {"updated": 2}
+        for _, record in world.stripe.account.records():
+            default = record.fields["invoice_settings"]["default_payment_method"]
+            assert record.methods == (default,), "attached twice, or the default is another one"
+        assert {i.attached for i in whole_images(world).values()} == {
+            record.methods[0] for _, record in world.stripe.account.records()
+        }, "an undo would not know what to detach"
+        if not killed:
+            return
+    raise AssertionError("the run never came to its end")
+
+
+def test_an_update_whose_key_is_too_old_is_settled_from_its_target(tmp_path: Path) -> None:
+    for nth in range(5, 23, 3):
+        folder = tmp_path / str(nth)
+        folder.mkdir()
+        world = world_of(folder, 4)
+        assert update(world, Kill("send", "after", nth)).killed
+        world.wait(24 * 3600.0)
+        world.stripe.account.forget_keys()
+        assert check_promises(world, update(world), again=False) == {"updated": 4}
+        check_everybody(world)
+        assert images_of(world) == {n: f"Old {n}" for n in range(1, 5)}
+
+
+def test_what_failed_half_way_and_was_retried_can_still_be_put_back_whole(tmp_path: Path) -> None:
+    world = world_of(tmp_path, 2)
+    world.stripe.misbehave = lambda a: refused(400, "tax_id_invalid") if a.endpoint == "tax_ids" else None
+    update(world)
+    assert world.tally() == {"failed": 2}
+    assert "what was sent before it stays, and undo takes it back" in str(world.lines()[0].error_message)
+    assert images_of(world) == {1: "Old 1", 2: "Old 2"}
+    world.stripe.misbehave = None
+    run = update(world, retry=True)
+    assert world.tally() == {"updated": 2}
+    assert Counter(a.endpoint for a in run.arrivals)["update"] == 0, "only what was left was sent"
+    check_everybody(world)
+    assert images_of(world) == {1: "Old 1", 2: "Old 2"}
+    for image in whole_images(world).values():
+        shown = world.stripe.account.customers[image.target]
+        tax_ids = next(r.tax_ids for _, r in world.stripe.account.records() if r.id == image.target)
+        todo = judge(image, {**shown, "tax_ids": {"data": list(tax_ids)}}, bytes.fromhex(SALT), attached=True)
+        assert isinstance(todo, Todo)
+        assert todo.parts["metadata[plan]"] == "old"
+        assert todo.tax_ids == (tax_ids[0]["id"],)
+        assert todo.detach == f"pm_New{image.row:06d}"
+
+
+@pytest.mark.parametrize("marker", [True, False])
+def test_who_is_not_there_is_made_anew_beside_the_updates(tmp_path: Path, marker: bool) -> None:
+    world = World(tmp_path, [row(1), row(2)], VirtualStripe(), header=HEADER)
+    world.stranger("p1@example.com", name="Old 1", **KEPT)
+    world.wait(60.0)
+    assert check_promises(world, update(world, marker=marker)) == {"updated": 1, "created": 1}
+
+
+def test_a_customer_with_our_own_marker_is_adopted_and_not_updated(tmp_path: Path) -> None:
+    world = World(tmp_path, [row(1)], VirtualStripe(), header=HEADER)
+    world.stranger("p1@example.com", name="Ours", metadata={"bulk_import": f"{world.token}:1:0"})
+    world.wait(60.0)
+    update(world)
+    assert world.tally() == {"existing": 1}
+    assert [c["name"] for c in world.stripe.account.customers.values()] == ["Ours"]

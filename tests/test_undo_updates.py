@@ -1,0 +1,176 @@
+"""`undo` puts updated customers back: what a person sees afterwards is what was there before the import."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulk_import.change import Image, after_of
+from bulk_import.restore import Restored, Todo, judge
+from bulk_import.undo import Left
+from tests.by_hand import lines, make, touch
+from tests.rig import Simulated, command, environment, simulated, tool
+
+FAST = ("--rate-limit", "none", "--endpoint-rate-limit", "none")
+SALT = bytes(16)
+WROTE: dict[str, Any] = {
+    "name": "Bea",
+    "phone": "2",
+    "metadata": {"plan": "gold", "new": "1"},
+    "payment_method": "pm_New00001",
+    "invoice_settings": {"default_payment_method": "pm_New00001"},
+    "tax_id_data": [{"type": "eu_vat", "value": "DE123456789"}],
+}
+BEFORE = {
+    "name": "Ann",
+    "phone": None,
+    "metadata[plan]": "old",
+    "metadata[new]": None,
+    "payment_method": None,
+    "invoice_settings[default_payment_method]": "pm_Old",
+    "tax_id_data": None,
+}
+IMAGE = Image(1, "cus_1", BEFORE, after_of(WROTE, SALT))
+SHOWN = {
+    **{k: v for k, v in WROTE.items() if k not in ("payment_method", "tax_id_data")},
+    "id": "cus_1",
+    "tax_ids": {"data": [{"id": "txi_1", **WROTE["tax_id_data"][0]}, {"id": "txi_2", "type": "eu_vat", "value": "X1"}]},
+}
+WAS = {"name": "Ann", "metadata": {"plan": "old"}, "invoice_settings": {"default_payment_method": "pm_Old"}}
+
+
+def judged(*, attached: bool = True, **changes: Any) -> Restored | Todo | Left:
+    return judge(IMAGE, {**SHOWN, **changes}, SALT, attached=attached)
+
+
+def test_what_was_written_is_put_back_and_what_was_added_is_taken_away() -> None:
+    parts = {"name": "Ann", "metadata[plan]": "old", "metadata[new]": ""}
+    default = {"invoice_settings[default_payment_method]": "pm_Old"}
+    assert judged() == Todo({**parts, **default}, ("phone",), ("txi_1",), "pm_New00001")
+
+
+def test_a_customer_who_is_as_before_needs_nothing() -> None:
+    assert judge(IMAGE, WAS, SALT, attached=False) == Restored(by_us=False)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [("name", {"name": "Cem"}), ("phone", {"phone": "3"}), ("metadata[plan]", {"metadata": {"plan": "x", "new": "1"}}),
+     ("invoice_settings[default_payment_method]", {"invoice_settings": {"default_payment_method": None}})],
+)  # fmt: skip
+def test_a_part_that_somebody_changed_since_leaves_the_customer_as_it_is(part: str, changes: dict[str, Any]) -> None:
+    assert judged(**changes) == Left(f"somebody has changed it since: {part}")
+
+
+def test_what_an_undo_that_died_has_put_back_already_is_not_sent_again() -> None:
+    todo = judged(name="Ann", attached=False)
+    assert isinstance(todo, Todo)
+    assert "name" not in todo.parts
+    assert todo.detach is None
+
+
+# End to end.
+
+KEPT = {"description": "VIP", "address[city]": "Bern", "metadata[crm]": "7", "metadata[plan]": "old"}
+
+
+def everybody(server: Simulated) -> dict[str, Any]:
+    return {c["email"]: c for c in server.customers()}
+
+
+def prepared(server: Simulated, folder: Path, count: int) -> Path:
+    """People who are there with a card, and a file with a new name, a new card and more metadata for each."""
+    rows = []
+    for n in range(1, count + 1):
+        card = f"pm_Old{n:06d}"
+        make(server, email=f"p{n}@example.com", name=f"Old {n}", payment_method=card,
+             **{"invoice_settings[default_payment_method]": card}, **KEPT)  # fmt: skip
+        rows.append(f"P{n}@example.com,New {n},pm_New{n:06d},gold,blue,")
+    source = folder / "people.csv"
+    source.write_text("\n".join(["email,name,payment_method,metadata.plan,metadata.team,description", *rows]) + "\n")
+    return source
+
+
+def begun_and_killed(server: Simulated, endpoint: str, count: int, *words: str | Path) -> None:
+    """Start a command and kill it once the server has seen *count* requests of one endpoint."""
+    process = subprocess.Popen(
+        command(*words), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while sum(arrival["endpoint"] == endpoint for arrival in server.arrivals()) < count:
+        assert time.monotonic() < until, f"the command never came to {count} {endpoint}"
+        assert process.poll() is None, "the command ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(timeout=20) == -9
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.soak)])
+def test_an_update_killed_half_way_resumed_and_undone_loses_nothing(tmp_path: Path, count: int) -> None:
+    with simulated(*FAST, "--latency", "20ms") as server:
+        source = prepared(server, tmp_path, count)
+        ledger = source.with_name("people.csv.ledger.db")
+        before = everybody(server)
+        run = ("run", source, "--on-existing", "update", "--api-base", server.url, "--rate", "none")
+        begun_and_killed(server, "update", count // 2, *run)
+        done = tool(*run)
+        assert done.returncode == 0, done.stderr
+        assert {line.status for line in lines(ledger)} == {"updated"}
+        after = everybody(server)
+        assert len(after) == count
+        for n in range(1, count + 1):
+            was, now = before[f"p{n}@example.com"], after[f"P{n}@example.com"]
+            method = f"pm_New{n:06d}"
+            settings = {**was["invoice_settings"], "default_payment_method": method}
+            metadata = {"crm": "7", "plan": "gold", "team": "blue"}
+            told = {
+                "email": f"P{n}@example.com",
+                "name": f"New {n}",
+                "metadata": metadata,
+                "invoice_settings": settings,
+            }
+            behind = {**was["_simulator"], "payment_methods": [f"pm_Old{n:06d}", method]}
+            assert now == {**was, **told, "_simulator": behind}, "a field was lost, or is not as the file says"
+
+        assert tool("verify", ledger).returncode == 0
+        begun_and_killed(server, "detach", count // 3, "undo", ledger, "--yes", "--rate", "none")
+        undone = tool("undo", ledger, "--yes", "--rate", "none", "--json")
+        said = json.loads(undone.stdout)
+        assert (undone.returncode, said["left"], said["deleted"]) == (0, 0, 0), undone.stderr
+        assert everybody(server) == before
+        assert {line.status for line in lines(ledger)} == {"pending"}
+        assert "Old 7" not in str(ledger.read_bytes()), "what was there before is kept though nobody needs it any more"
+
+
+def test_whoever_was_changed_since_is_left_and_named_and_what_cannot_be_unset_is_said(tmp_path: Path) -> None:
+    with simulated(*FAST) as server:
+        ids = [make(server, email=f"p{n}@example.com", name=f"Old {n}") for n in range(1, 4)]
+        source = tmp_path / "people.csv"
+        rows = ["p1@example.com,New 1,,x", "p2@example.com,New 2,,x", "p3@example.com,New 3,+41 3,x"]
+        source.write_text("\n".join(["email,name,phone,metadata.note", *rows, "p4@example.com,New 4,+41,x"]) + "\n")
+        ledger = source.with_name("people.csv.ledger.db")
+        assert (
+            tool("run", source, "--on-existing", "update", "--api-base", server.url, "--rate", "none").returncode == 0
+        )
+        assert [line.status for line in lines(ledger)] == ["updated", "updated", "updated", "created"]
+        touch(server, ids[1], name="Somebody Else")
+        undone = tool("undo", ledger, "--yes", "--rate", "none", "--json")
+        said = json.loads(undone.stdout)
+        left = {entry["row"]: entry["why"] for entry in said["left_first"]}
+        assert (undone.returncode, said["restored"], said["deleted"]) == (1, 1, 1)
+        assert left == {
+            2: "somebody has changed it since: name",
+            3: "Stripe does not unset what was empty before: phone",
+        }
+        there = {c["id"]: (c["name"], c["metadata"]) for c in server.customers()}
+        assert there == {
+            ids[0]: ("Old 1", {}), ids[1]: ("Somebody Else", {"note": "x"}), ids[2]: ("Old 3", {}),
+        }  # fmt: skip
+        assert [line.status for line in lines(ledger)] == ["pending", "updated", "updated", "pending"]
