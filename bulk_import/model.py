@@ -288,6 +288,20 @@ class Customer:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A range of `created`, in whole seconds, still to be listed: from `low` (included) to `high` (not); None is open.
+
+    `cursor` is the last customer that was read of it and `oldest` when that one was created.
+    """
+
+    id: int
+    low: int | None = None
+    high: int | None = None
+    cursor: str | None = None
+    oldest: int | None = None
+
+
 def idempotency_key(token: str, row: int, generation: int, step: int = 0) -> str:
     """The key of one POST, derivable from the ledger alone.
 

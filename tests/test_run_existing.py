@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from bulk_import.engine import inline
+from bulk_import.existing import Choice, Means, choose
+from bulk_import.model import Reply, Request, Slice
 from bulk_import.options import Pacing
 from bulk_import.simulator import Call, Fault
 from tests.virtual_run import World, check_promises, people
 from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble, VirtualStripe, refused
+from tests.virtual_time import run_virtual
 
 LEARNING = ["snapshot", "search", "auto"]
 
@@ -134,6 +138,87 @@ def test_auto_searches_a_large_account_and_lists_a_small_one(tmp_path: Path) -> 
     assert small.run(dedupe="auto").said("dedupe") == ["snapshot"]
     check_promises(large)
     check_promises(small)
+
+
+def test_fifty_rows_against_a_large_account_take_few_reads(tmp_path: Path) -> None:
+    world = World(tmp_path, [*people(45), *_there(3, 5_000, 12_000, 8, 9)], VirtualStripe(existing=12_000))
+    run = world.run(dedupe="auto", batch_size=100)
+    assert run.said("dedupe") == ["search"]
+    assert run.exit_code == 0
+    assert world.tally() == {"created": 45, "existing": 5}
+    assert len([a for a in run.arrivals if a.method == "GET"]) < 20
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+@pytest.mark.parametrize("dedupe", ["auto", "search"])
+def test_where_search_is_not_available_the_account_is_listed(tmp_path: Path, dedupe: str, status: int) -> None:
+    world = World(tmp_path, [*people(5), *_there(1, 2)], VirtualStripe(existing=30))
+    world.stripe.misbehave = lambda a: refused(status, None) if a.endpoint == "search" else None
+    run = world.run(dedupe=dedupe)
+    assert run.said("dedupe") == ["snapshot"]
+    assert check_promises(world, run) == {"created": 5, "existing": 2}
+
+
+@pytest.mark.parametrize("status", [403, 404, 501])
+def test_a_search_that_is_refused_half_way_gives_way_to_a_listing(tmp_path: Path, status: int) -> None:
+    world = World(tmp_path, [*_there(1, 2), *people(20), *_there(28, 29)], VirtualStripe(existing=30))
+    world.stripe.misbehave = lambda a: refused(status, None) if a.endpoint == "search" and a.nth > 2 else None
+    run = world.run(dedupe="search", batch_size=5)
+    assert "listed instead" in run.said("dedupe")[1]
+    assert check_promises(world, run) == {"created": 20, "existing": 4}
+
+
+def test_nobody_is_missed_because_search_cannot_read_an_address(tmp_path: Path) -> None:
+    world = World(tmp_path, [*_there(1, 2, 3, 4), *people(6)], VirtualStripe(existing=30))
+    odd = "existing.000003@example.com"
+    world.stripe.misbehave = lambda a: refused(400, None) if odd in str(a.params.get("query")) else None
+    run = world.run(dedupe="search", batch_size=10)
+    assert check_promises(world, run) == {"created": 6, "existing": 4}
+
+
+def test_a_query_that_is_too_much_for_search_is_halved(tmp_path: Path) -> None:
+    world = World(tmp_path, [*_there(1, 2, 3, 4), *people(6)], VirtualStripe(existing=30))
+    world.stripe.misbehave = lambda a: refused(400, None) if str(a.params.get("query")).count("email:") > 4 else None
+    run = world.run(dedupe="search", batch_size=10)
+    assert check_promises(world, run) == {"created": 6, "existing": 4}
+    assert run.said("dedupe") == ["search"]
+
+
+@pytest.mark.parametrize(
+    ("existing", "rows", "chosen", "snapshot"), [(900, 40, "search", 9), (900, 100, "snapshot", 9), (30_000, 4000, "snapshot", 300)]
+)  # fmt: skip
+def test_auto_says_what_each_strategy_would_cost(existing: int, rows: int, chosen: str, snapshot: int) -> None:
+    choice, asked = _chosen("auto", rows, VirtualStripe(existing=existing))
+    assert (choice.name, choice.customers) == (chosen, existing)
+    assert choice.requests == {"off": 0, "lookup": rows, "search": rows // 10, "snapshot": snapshot}
+    assert str(existing) in choice.reason
+    assert asked <= 1 + (rows >= 1000) * 20
+
+
+def test_auto_stops_counting_once_it_does_not_matter_how_many_there_are() -> None:
+    choice, asked = _chosen("auto", 5000, VirtualStripe(existing=1_000_000))
+    assert (choice.name, choice.at_least) == ("search", True)
+    assert asked <= 25
+
+
+def _chosen(wanted: str, rows: int, stripe: VirtualStripe) -> tuple[Choice, int]:
+    async def ask(request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+        return await stripe.send(request, "sk_test_first", 30.0)
+
+    async def main() -> Choice:
+        means = Means(ask, None, inline, None, _EmptyLedger(), stripe.now, str)  # type: ignore[arg-type]  # unused here
+        return await choose(wanted, rows, means)
+
+    choice = run_virtual(main)
+    return choice, len(stripe.arrivals)
+
+
+class _EmptyLedger:
+    def snapshot(self) -> None:
+        return None
+
+    def slices(self) -> tuple[list[Slice], float]:
+        return [], 0.0
 
 
 def test_auto_lists_the_account_where_search_is_refused(tmp_path: Path) -> None:

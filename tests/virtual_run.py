@@ -265,7 +265,7 @@ class _Process:
         settings, offload = self.settings, engine.parts.offload
         means = Means(
             engine.ask, engine.together, offload, self.writer, self.reader, self.now, email_key,
-            lambda: engine.stripe_time,
+            lambda: engine.stripe_time, self._notice,
         )  # fmt: skip
         choice = await choose(settings.dedupe if left else "off", left, means)
         self._notice("dedupe", choice.name)

@@ -4,90 +4,94 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bulk_import.existing.directory import Ask, Directory, Means, Nobody
+from bulk_import.existing.directory import Directory, Means, Nobody
 from bulk_import.existing.lookup import Lookup
 from bulk_import.existing.pages import PAGE
 from bulk_import.existing.search import CLAUSES, Search
-from bulk_import.existing.snapshot import Snapshot
-from bulk_import.model import Endpoint, Request
+from bulk_import.existing.size import Size, size_of_account
+from bulk_import.existing.snapshot import Snapshot, half_read, is_kept
 
-EXACT = 10_000
-"""`total_count` is exact below this (Stripe facts, section 5)."""
-
-REFUSALS = (400, 403, 404, 405, 410, 500, 501, 502, 503)
-"""Answers to the probe that only mean: no search here."""
-
-WINDOW = 90 * 86_400
-"""Seconds of `created` whose count stands for the rest where the account is too large to count."""
+PROBES = 40
+"""Requests that estimating the size of a large account may take, or a tenth of those that the choice is about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The strategy to use and, for people, why."""
+    """The strategy to use and, for people, why.
+
+    `requests` tells what each strategy would cost in reads, as far as that is known without reading more; `customers`
+    is about how many the account has (with `at_least`, perhaps many more), None where nobody asked or nobody knows.
+    """
 
     name: str
     directory: Directory
     reason: str
+    requests: Mapping[str, int] = field(default_factory=dict)
+    customers: int | None = None
+    at_least: bool = False
 
 
 async def choose(wanted: str, rows: int, means: Means) -> Choice:
-    """Build the strategy *wanted*; `auto` probes the account's size once and takes the cheapest for *rows* rows."""
+    """Build the strategy *wanted*; `auto` probes the account's size and takes the cheapest for *rows* rows."""
     match wanted:
         case "off":
-            return Choice("off", Nobody(), "as asked: nobody is looked for")
+            return Choice("off", Nobody(), "as asked: nobody is looked for", costs(rows, None))
         case "lookup":
-            return Choice("lookup", Lookup(means), f"as asked: about {rows} list requests, exact in letter case")
-        case "search":
-            return Choice("search", Search(means), f"as asked: about {math.ceil(rows / CLAUSES)} search requests")
+            why = f"as asked: about {rows} list requests, exact in letter case"
+            return Choice("lookup", Lookup(means), why, costs(rows, None))
         case "snapshot":
-            return Choice("snapshot", Snapshot(means), "as asked: the whole account is listed")
+            return Choice("snapshot", Snapshot(means), "as asked: the whole account is listed", costs(rows, None))
+        case "search":
+            return await _search(rows, means)
         case _:
             return await _cheapest(rows, means)
 
 
+def costs(rows: int, size: Size | None, *, searchable: bool = True) -> dict[str, int]:
+    """About how many reads each strategy takes for *rows* rows; those of the newest customers come on top."""
+    found = {"off": 0, "lookup": rows}
+    if searchable:
+        found["search"] = math.ceil(rows / CLAUSES)
+    if size is not None and size.customers is not None:
+        found["snapshot"] = max(1, math.ceil(size.customers / PAGE))
+    return found
+
+
+async def _search(rows: int, means: Means) -> Choice:
+    size = await size_of_account(means.ask, int(means.stripe_now()), enough=0, budget=0)
+    if size is None:
+        return _without_search(rows, means)
+    why = f"as asked: about {math.ceil(rows / CLAUSES)} search requests"
+    return Choice("search", Search(means), why, costs(rows, size), size.customers, size.at_least)
+
+
+def _without_search(rows: int, means: Means) -> Choice:
+    why = "search is not available here, so the whole account is listed"
+    return Choice("snapshot", Snapshot(means), why, costs(rows, None, searchable=False))
+
+
 async def _cheapest(rows: int, means: Means) -> Choice:
-    customers = await estimate(means.ask, int(means.now()))
-    if customers is None:
-        return Choice("snapshot", Snapshot(means), "search is not available, so the whole account is listed")
-    listing, searching = math.ceil(customers / PAGE), math.ceil(rows / CLAUSES)
-    why = f"about {customers} customers: snapshot would take {listing} requests, search {searching}, lookup {rows}"
-    if listing <= max(searching, 1):
-        return Choice("snapshot", Snapshot(means), why)
-    return Choice("search", Search(means), why)
-
-
-async def estimate(ask: Ask, now: int) -> int | None:
-    """How many customers the account has, roughly beyond 10,000; None where search is refused."""
-    total = await _count(ask, "created>0")
-    if total is None or total < EXACT:
-        return total
-    # Too many to count: halve the newest window until it can be counted, then assume the density holds.
-    span = WINDOW
-    recent = await _count(ask, f"created>{now - span}")
-    while recent is not None and recent >= EXACT and span > 60:
-        span //= 8
-        recent = await _count(ask, f"created>{now - span}")
-    oldest = await _oldest(ask, now)
-    return max(total, int((recent or 0) / span * (now - oldest)))
-
-
-async def _oldest(ask: Ask, now: int) -> int:
-    """About when the account's first customer was created, to a few weeks."""
-    low, high = 1_262_304_000, now
-    while high - low > 30 * 86_400:
-        middle = (low + high) // 2
-        if await _count(ask, f"created<{middle}"):
-            high = middle
-        else:
-            low = middle
-    return low
-
-
-async def _count(ask: Ask, query: str) -> int | None:
-    params: Mapping[str, object] = {"query": query, "limit": 1, "expand": ["total_count"]}
-    reply = await ask(Request(Endpoint.SEARCH, "GET", "/v1/customers/search", params), accept=REFUSALS)
-    body = reply.body if reply.status == 200 and isinstance(reply.body, Mapping) else {}
-    total = body.get("total_count")
-    return total if isinstance(total, int) else None
+    searching = math.ceil(rows / CLAUSES)
+    if await is_kept(means) or await half_read(means):
+        why = f"the account was listed within the hour (search would take about {searching} requests, lookup {rows})"
+        return Choice("snapshot", Snapshot(means), why, {**costs(rows, None), "snapshot": 0})
+    enough, budget = max(1, searching) * PAGE, max(PROBES, searching // 10)
+    size = await size_of_account(means.ask, int(means.stripe_now()), enough, budget)
+    if size is None:
+        return _without_search(rows, means)
+    requests = costs(rows, size)
+    if size.customers is None:
+        why = f"the account would not say how many customers it has: search takes {searching} requests, lookup {rows}"
+        return Choice("search", Search(means), why, requests)
+    listing, least = requests["snapshot"], "at least " if size.at_least else ""
+    why = (
+        f"{least or 'about '}{size.customers} customers: snapshot would take {least}{listing} requests, "
+        f"search {searching}, lookup {rows}"
+    )
+    # However many there are beyond what was counted, search costs no more than it says.
+    if listing <= max(searching, 1) and not size.at_least:
+        directory: Directory = Snapshot(means, float(size.customers))
+        return Choice("snapshot", directory, why, requests, size.customers)
+    return Choice("search", Search(means), why, requests, size.customers, size.at_least)

@@ -44,11 +44,21 @@ class Offload(Protocol):
         """Run *work* and answer what it answers."""
 
 
+def say_nothing(code: str, message: str) -> None:
+    """Drop a notice."""
+
+
+def unknown() -> float | None:
+    """Stripe's clock before its first answer."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a strategy works with; `now` is our clock in seconds, `key` makes an e-mail comparable.
+    """What a strategy works with.
 
-    `stripe_time` is what Stripe's own clock last said, None before it has said anything.
+    `now` is our clock and `stripe_time` Stripe's own as last seen, both in seconds; `key` makes an e-mail
+    comparable; `notice(code, message)` tells a person.
     """
 
     ask: Ask
@@ -58,7 +68,13 @@ class Means:
     reader: Reader
     now: Callable[[], float]
     key: Callable[[str], str]
-    stripe_time: Callable[[], float | None] = lambda: None
+    stripe_time: Callable[[], float | None] = unknown
+    notice: Callable[[str, str], None] = say_nothing
+
+    def stripe_now(self) -> float:
+        """What bounds `created`: a wall clock that is ahead of Stripe's must not hide the newest customers."""
+        seen = self.stripe_time()
+        return self.now() if seen is None else min(self.now(), seen)
 
 
 class Directory(Protocol):

@@ -53,6 +53,9 @@ def has_more(reply: Reply) -> bool:
     return isinstance(reply.body, Mapping) and reply.body.get("has_more") is True
 
 
+GONE = (400, 404)
+"""Answers to a list whose cursor was deleted a moment ago."""
+
 BACK = 5
 """Customers at the end of a page who can mark where the list goes on, should the last ones be deleted meanwhile."""
 
@@ -69,7 +72,7 @@ class Cursor:
 
     def is_gone(self, reply: Reply) -> bool:
         """Step back by one customer where *reply* says that the last one is not there any more."""
-        if len(self.trail) < 2 or reply.status not in (400, 404) or refusal_of(reply).code != "resource_missing":
+        if len(self.trail) < 2 or reply.status not in GONE or refusal_of(reply).code != "resource_missing":
             return False
         self.trail.pop()
         return True
@@ -115,7 +118,7 @@ def key_of(means: Means, customer: Customer) -> str | None:
 def by_key(means: Means, customers: Sequence[Customer]) -> dict[str, list[Customer]]:
     """Customers by their e-mail key, oldest first."""
     found: dict[str, list[Customer]] = {}
-    for customer in sorted(customers, key=lambda c: (c.created, c.id)):
+    for customer in sorted({c.id: c for c in customers}.values(), key=lambda c: (c.created, c.id)):
         key = key_of(means, customer)
         if key is not None:
             found.setdefault(key, []).append(customer)

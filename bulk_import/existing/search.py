@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from bulk_import.existing.directory import Matches, Means, Piece
+from bulk_import.existing.directory import Directory, Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known
 from bulk_import.existing.pages import PAGE, by_key, customers_on, goes_nowhere, has_more
+from bulk_import.existing.snapshot import Snapshot
 from bulk_import.model import Customer, Endpoint, Request, Row
+from bulk_import.settle import refusal_of
 
 CLAUSES = 10
 """The most clauses of one query (Stripe facts, section 5)."""
+
+LONGEST_QUERY = 5000
+"""The most characters of one query."""
 
 AT_ONCE = 16
 """Queries side by side; the gate decides how fast they start."""
@@ -20,47 +25,84 @@ AT_ONCE = 16
 LAG = 7200
 """Seconds: search may be an hour late in an outage, so two hours are read by list."""
 
+ODD = 400
+"""The answer to a query that search cannot read; it may be one address of the ten."""
+
+REFUSALS = (403, 404, 405, 410, 501)
+"""Answers that only mean: no search for this account or key."""
+
+
+class NoSearch(Exception):
+    """Stripe refuses every search; never leaves this package."""
+
 
 class Search:
-    """Asks for ten addresses at once, in any letter case."""
+    """Asks for ten addresses at once, in any letter case; reads the whole account once search is refused."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
         self._newest = Newest(means)
+        self._instead: Directory | None = None
 
     async def begin(self) -> None:
         """List what search cannot be trusted to show yet."""
         await self._means.offload(self._means.writer.begin_snapshot)
-        now = self._means.now()
-        # Customers carry Stripe's time. Where ours is ahead of it, our last two hours would show nobody.
-        await self._newest.read_since(int(min(now, self._means.stripe_time() or now)) - LAG)
+        await self._newest.read_since(int(self._means.stripe_now()) - LAG)
 
     async def find(self, rows: Sequence[Row]) -> Matches:
         """A tenth of a request for each row, and the newest customers."""
+        if self._instead is None:
+            try:
+                return await self._find(rows)
+            except NoSearch as refused:
+                self._means.notice("dedupe", f"search is refused ({refused}), so the whole account is listed instead")
+                self._instead = Snapshot(self._means)
+                await self._instead.begin()
+        return await self._instead.find(rows)
+
+    async def _find(self, rows: Sequence[Row]) -> Matches:
         await self._newest.refresh()
         found: list[Customer] = []
         emails = list(dict.fromkeys(row.email.strip() for row in rows if row.email))
-        groups = [emails[start : start + CLAUSES] for start in range(0, len(emails), CLAUSES)]
-        await self._means.together([partial(self._search, group, found) for group in groups], AT_ONCE)
+        await self._means.together([partial(self._search, group, found) for group in in_groups(emails)], AT_ONCE)
         recent = await known(self._means, rows)
-        everyone = {c.id: c for c in (*found, *(c for customers in recent.values() for c in customers))}
-        searched = by_key(self._means, [c for c in everyone.values() if c.email])
-        return {**recent, **searched}
+        everyone = [*found, *(c for customers in recent.values() for c in customers)]
+        return {**recent, **by_key(self._means, [c for c in everyone if c.email])}
 
     async def _search(self, emails: Sequence[str], found: list[Customer]) -> Sequence[Piece]:
+        """Every page of one query; one that cannot be read is halved, since one of its addresses may be the reason."""
         query = " OR ".join(f"email:{quoted(email)}" for email in emails)
         page: dict[str, Any] = {}
         while True:
-            reply = await self._means.ask(
-                Request(Endpoint.SEARCH, "GET", "/v1/customers/search", {"query": query, "limit": PAGE, **page})
-            )
+            params = {"query": query, "limit": PAGE, **page}
+            request = Request(Endpoint.SEARCH, "GET", "/v1/customers/search", params)
+            reply = await self._means.ask(request, accept=(ODD, *REFUSALS))
+            if reply.status == ODD and len(emails) > 1:
+                middle = len(emails) // 2
+                return [partial(self._search, half, found) for half in (emails[:middle], emails[middle:])]
+            if reply.status != 200:
+                raise NoSearch(refusal_of(reply).message or f"status {reply.status}")
             found += customers_on(reply)
-            following = reply.body.get("next_page") if isinstance(reply.body, Mapping) else None
             if not has_more(reply):
                 return ()
+            following = reply.body.get("next_page")
             if not isinstance(following, str) or page.get("page") == following:
                 raise goes_nowhere()
             page = {"page": following}
+
+
+def in_groups(emails: Sequence[str]) -> list[list[str]]:
+    """Addresses that fit into one query each."""
+    groups: list[list[str]] = []
+    length = 0
+    for email in emails:
+        clause = len(quoted(email)) + len(" OR email:")
+        if not groups or len(groups[-1]) == CLAUSES or length + clause > LONGEST_QUERY:
+            groups.append([])
+            length = 0
+        groups[-1].append(email)
+        length += clause
+    return groups
 
 
 def quoted(text: str) -> str:

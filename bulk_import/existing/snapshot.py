@@ -1,82 +1,59 @@
-"""`--dedupe snapshot`: list the whole account once, side by side over slices of `created`.
+"""`--dedupe snapshot`: list the whole account once, side by side over slices of `created`, into the ledger.
 
-Slices are half-open ranges of whole seconds, so that every customer lies in exactly one of them. Whoever
-runs out of work takes the older half of what somebody else has left.
+Whoever runs out of work takes over a part of what somebody else has left. Each page is one commit together with what
+is left to read, so that a reading that was cut short goes on from there.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from bulk_import.existing.directory import Matches, Means, Piece
-from bulk_import.existing.newest import Newest, known, remember
-from bulk_import.existing.pages import PAGE, Cursor, customer_from, customers_on, key_of
-from bulk_import.model import Customer, Endpoint, Reply, Request, Row
+from bulk_import.existing.newest import Newest, known
+from bulk_import.existing.pages import GONE, PAGE, Cursor, customer_from, customers_on, key_of
+from bulk_import.existing.slices import cut, seams
+from bulk_import.model import Customer, Endpoint, Reply, Request, Row, Slice
+
+PATIENCE = 20
+"""Lost cursors after which something else must be the matter."""
 
 LIFE = 3600.0
-"""Seconds for which a reading of the whole account may be used again."""
+"""Seconds for which a reading of the whole account, or the last page of one that was cut short, may be used again."""
 
-FIRST_CUSTOMER = 1_262_304_000
-"""2010-01-01: no Stripe customer is older."""
-
-CURSORS = 8
-"""Lists read side by side: at 250 ms a page, eight of them make 32 pages a second, over the cap of 25."""
-
-WORTH_SPLITTING = 3
-"""Pages that must be left, by the density of the last one, before half of a slice is given away."""
-
-
-@dataclass(slots=True)
-class Slice:
-    """A range of `created` still to be read, newest first: from `low` (included) to `high` (not; None: open)."""
-
-    low: int
-    high: int | None
-    cursor: Cursor = field(default_factory=Cursor)
-
-    def params(self) -> Mapping[str, Any]:
-        """The list request that continues this slice."""
-        created = {"gte": self.low} | ({"lt": self.high} if self.high is not None else {})
-        return {"limit": PAGE, "created": created, **self.cursor.params()}
-
-
-def give_away(mine: Slice, oldest: int, newest: int) -> Slice | None:
-    """Split off the older half of what *mine* has left after a page that spanned *newest* to *oldest*.
-
-    None when too little is left to be worth a request. The seam is exact: what is given away ends where
-    *mine* now begins.
-    """
-    per_page = max(newest - oldest, 1)
-    if oldest - mine.low < WORTH_SPLITTING * per_page or oldest - mine.low < 2:
-        return None
-    middle = mine.low + (oldest - mine.low) // 2
-    older = Slice(mine.low, middle)
-    mine.low = middle
-    return older
+CURSORS = 16
+"""Lists read side by side: enough for the cap of 25 a second where a page takes up to 600 ms."""
 
 
 class Snapshot:
-    """The whole account in the ledger's table, kept for an hour."""
+    """The whole account in the ledger's table, kept for an hour; *customers* is how many there are, where that is known."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, customers: float = math.inf) -> None:
         self._means = means
         self._newest = Newest(means)
-        self._slices = 0
+        self._left = customers
+        self._open = 0
+        self._next_id = 0
+        self._lost = 0
         self._from_before = False
 
     async def begin(self) -> None:
-        """Read every customer, unless an earlier run did within the hour."""
-        last = await self._means.offload(self._means.reader.snapshot)
-        if last and last[1] is not None and 0 <= self._means.now() - last[1] < LIFE:
+        """Read every customer, unless an earlier run did within the hour; go on where one was cut short."""
+        if await is_kept(self._means):
             self._from_before = True
             return
-        await self._means.offload(self._means.writer.begin_snapshot)
-        self._slices = 1
-        await self._means.together([partial(self._read_page, Slice(FIRST_CUSTOMER, None))], CURSORS)
-        await self._means.offload(self._means.writer.finish_snapshot)
+        if slices := await half_read(self._means):
+            self._from_before, self._left = True, math.inf
+            self._means.notice("dedupe", "going on with the reading of the account that was cut short")
+        else:
+            await self._means.offload(self._means.writer.begin_snapshot)
+            self._newest.begins_now()
+            slices = [Slice(1)]
+        self._open, self._next_id = len(slices), max(s.id for s in slices) + 1
+        await self._means.together([partial(self._read_page, s) for s in slices], CURSORS)
 
     async def find(self, rows: Sequence[Row]) -> Matches:
         """No request but for the newest customers; a match read by an earlier process is retrieved first."""
@@ -85,21 +62,31 @@ class Snapshot:
         return await self._confirmed(found) if self._from_before else found
 
     async def _read_page(self, mine: Slice) -> Sequence[Piece]:
-        """Read one page of a slice; what is left of it, maybe in two halves, comes next."""
-        reply = await self._means.ask(Request(Endpoint.LIST, "GET", "/v1/customers", mine.params()))
-        if mine.cursor.is_gone(reply):
-            return (partial(self._read_page, mine),)
-        found = customers_on(reply)
-        await remember(self._means, found)
-        if not mine.cursor.follow(reply):
-            self._slices -= 1
-            return ()
-        dates = [customer.created for customer in found]
-        older = give_away(mine, min(dates), max(dates)) if dates and self._slices < CURSORS else None
-        if older is None:
-            return (partial(self._read_page, mine),)
-        self._slices += 1
-        return (partial(self._read_page, mine), partial(self._read_page, older))
+        """Read one page of a slice; what is left of it, maybe in several slices, comes next."""
+        request = Request(Endpoint.LIST, "GET", "/v1/customers", listing(mine))
+        reply = await self._means.ask(request, accept=GONE if mine.cursor else ())
+        if mine.cursor and reply.status in GONE and self._lost < PATIENCE:
+            self._lost += 1
+            return (partial(self._read_page, replace(mine, cursor=None)),)
+        found, cursor = customers_on(reply), Cursor([mine.cursor] if mine.cursor else [])
+        goes_on = cursor.follow(reply)
+        left = self._divide(mine, cursor.trail[-1] if goes_on else None, found)
+        keys = [key_of(self._means, customer) for customer in found]
+        await self._means.offload(self._means.writer.read_slice, found, keys, mine, left)
+        return [partial(self._read_page, following) for following in left]
+
+    def _divide(self, mine: Slice, cursor: str | None, found: Sequence[Customer]) -> list[Slice]:
+        """What is left of a slice after a page of it."""
+        self._left -= len(found)
+        if cursor is None:
+            self._open -= 1
+            return []
+        dates = [customer.created for customer in found] or [mine.oldest or 0]
+        at = seams(mine.low, min(dates), max(dates), CURSORS - self._open, self._left / PAGE)
+        rest, others = cut(replace(mine, cursor=cursor, oldest=min(dates)), at, self._next_id)
+        self._open += len(others)
+        self._next_id += len(others)
+        return [rest, *others]
 
     async def _confirmed(self, found: Matches) -> Matches:
         sure: set[str] = set()
@@ -117,3 +104,24 @@ class Snapshot:
         else:
             await self._means.offload(self._means.writer.forget, customer.id)
         return ()
+
+
+def listing(mine: Slice) -> Mapping[str, Any]:
+    """The list request that continues a slice; where its cursor was lost, it begins again with the last second."""
+    created = {name: at for name, at in (("gte", mine.low), ("lt", mine.high)) if at is not None}
+    if mine.cursor is None and mine.oldest is not None:
+        created = {"lte": mine.oldest} | {name: at for name, at in created.items() if name == "gte"}
+    params = {"limit": PAGE} | ({"created": created} if created else {})
+    return params | ({"starting_after": mine.cursor} if mine.cursor else {})
+
+
+async def is_kept(means: Means) -> bool:
+    """Whether the ledger holds a whole reading of the account that is not too old."""
+    last = await means.offload(means.reader.snapshot)
+    return last is not None and last[1] is not None and 0 <= means.now() - last[1] < LIFE
+
+
+async def half_read(means: Means) -> list[Slice]:
+    """What is left of a reading that was cut short and is not too old to go on."""
+    slices, read_at = await means.offload(means.reader.slices)
+    return slices if 0 <= means.now() - read_at < LIFE else []

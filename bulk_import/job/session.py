@@ -228,6 +228,7 @@ class Session:
             self.dedupe_clock,
             email_key,
             lambda: engine.stripe_time,
+            self.observer.notice,
         )
         choice = await choose(dedupe if rows_left else "off", rows_left, means)
         if rows_left:

@@ -11,9 +11,10 @@ import anyio
 
 from bulk_import.customer.emails import email_key
 from bulk_import.engine import Ended, Engine
-from bulk_import.existing.choice import estimate
+from bulk_import.existing.choice import PROBES
 from bulk_import.existing.pages import PAGE
-from bulk_import.existing.snapshot import FIRST_CUSTOMER
+from bulk_import.existing.size import size_of_account
+from bulk_import.existing.slices import FIRST_CUSTOMER
 from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session, quoted
 from bulk_import.ledger import PAIRED, Purpose, Span, Tally
@@ -92,8 +93,10 @@ class _VerifyJob(Session):
         """List everybody made during the ledger's work, older ones if that is cheaper, and those who came later."""
         begin = None
         if older >= WORTH_ESTIMATING:
-            customers = await estimate(engine.ask, int(time.time()))
-            begin = FIRST_CUSTOMER if customers is not None and math.ceil(customers / PAGE) <= older else None
+            enough, budget = older * PAGE, max(PROBES, older // 10)
+            size = await size_of_account(engine.ask, int(time.time()), enough, budget)
+            if size is not None and size.customers is not None and not size.at_least:
+                begin = FIRST_CUSTOMER if math.ceil(size.customers / PAGE) <= older else None
         await prover.list_all(slices(span, min(CURSORS, math.ceil(self.proof.rows / PAGE) or 1), begin))
         later, most = int(span.last) + AFTERWARDS, max(LEAST_PAGES, self.proof.rows)
         if later <= time.time():

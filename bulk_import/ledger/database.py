@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from bulk_import.errors import LedgerRefuses, LedgerUnwritable
-from bulk_import.ledger.schema import APPLICATION_ID, TABLES, UPGRADES, VERSION
+from bulk_import.ledger.schema import APPLICATION_ID, SLICES, TABLES, UPGRADES, VERSION
 
 
 class Rows(Protocol):
@@ -130,6 +130,7 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 _create(db)
             _upgrade(db)
+            db.execute(SLICES)
             busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
                 _check_whole(db, path)

@@ -11,7 +11,7 @@ from typing import Any
 from bulk_import.ledger.database import Connection, translated
 from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
-from bulk_import.model import Claim, Customer, Doubt, Record, Status
+from bulk_import.model import Claim, Customer, Doubt, Record, Slice, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +256,11 @@ class Reader:
         """When the account was last read whole: begun, finished (None if it never was), newest `created`."""
         found = self._one("SELECT begun_at, finished_at, newest FROM snapshot")
         return (found[0], found[1], found[2]) if found else None
+
+    def slices(self) -> tuple[list[Slice], float]:
+        """What a reading that was cut short has left to read, and when its last page came."""
+        rows = self._all("SELECT id, low, high, cursor, oldest, read_at FROM slice ORDER BY id")
+        return [Slice(*row[:5]) for row in rows], max((row[5] for row in rows), default=0.0)
 
     def customers(self, owned_keys: Sequence[str]) -> dict[str, list[Customer]]:
         """The account's customers with these e-mails as last read, oldest first for each."""

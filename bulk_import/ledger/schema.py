@@ -3,7 +3,8 @@
 One file is one job. `job` says what the ledger is for, `command` who worked on it, `entry` holds one
 line for each input row that was looked at (`digest` tells what its create sent, `undo_at` when an undo set out
 to delete its customer), `payload` what is kept only until the row succeeds, `image` what
-an update replaced (kept until an undo has put it back), and `customer` the account's customers as last read (a cache for dedupe).
+an update replaced (kept until an undo has put it back), and `customer` the account's customers as last read (a cache
+for dedupe), with `slice` for what is still to be read.
 """
 
 from __future__ import annotations
@@ -101,4 +102,17 @@ CREATE TABLE snapshot (
 """
     + IMAGE
 )
+
+SLICES = """
+CREATE TABLE IF NOT EXISTS slice (
+    id INTEGER PRIMARY KEY,
+    low INTEGER,
+    high INTEGER,
+    cursor TEXT,
+    oldest INTEGER,
+    read_at REAL NOT NULL
+)
+"""
+# A cache like the customers themselves, so a ledger that has none yet simply gets it: no new version of the schema.
+
 # `entry.status` is indexed for tallies and for the rows at rest; it costs one small write a change.

@@ -28,6 +28,7 @@ from bulk_import.model import (
     Refusal,
     Released,
     Settled,
+    Slice,
     Status,
     Updated,
 )
@@ -148,6 +149,7 @@ class Writer:
         """Forget the account's customers as last read; a new reading begins now."""
         with translated(self._path), transaction(self._db):
             self._db.execute("DELETE FROM customer")
+            self._db.execute("DELETE FROM slice")
             self._db.execute(
                 "INSERT OR REPLACE INTO snapshot (id, begun_at, finished_at, newest) VALUES (1, ?, NULL, 0)",
                 (self._now(),),
@@ -156,25 +158,39 @@ class Writer:
     def remember(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> None:
         """Keep customers of the account, each with the key its e-mail is compared by."""
         with translated(self._path), transaction(self._db):
+            self._remember(customers, keys)
+
+    def read_slice(
+        self, customers: Sequence[Customer], keys: Sequence[str | None], read: Slice, left: Sequence[Slice]
+    ) -> None:
+        """One page of slice *read*, and what is *left* of it, in one commit; with nothing left anywhere, the reading is whole."""
+        now = self._now()
+        with translated(self._path), transaction(self._db):
+            self._remember(customers, keys)
+            self._db.execute("DELETE FROM slice WHERE id = ?", (read.id,))
             self._db.executemany(
-                "INSERT OR REPLACE INTO customer (id, email_key, email, created, marker) VALUES (?, ?, ?, ?, ?)",
-                [
-                    (c.id, self.owned_key(key), None if self._hashing else c.email, c.created, c.marker)
-                    for c, key in zip(customers, keys, strict=True)
-                ],
+                "INSERT INTO slice (id, low, high, cursor, oldest, read_at) VALUES (?, ?, ?, ?, ?, ?)",
+                [(s.id, s.low, s.high, s.cursor, s.oldest, now) for s in left],
             )
-            newest = max((c.created for c in customers), default=0)
-            self._db.execute("UPDATE snapshot SET newest = max(newest, ?) WHERE id = 1", (newest,))
+            self._db.execute(
+                "UPDATE snapshot SET finished_at = ? WHERE id = 1 AND NOT EXISTS (SELECT 1 FROM slice)", (now,)
+            )
+
+    def _remember(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO customer (id, email_key, email, created, marker) VALUES (?, ?, ?, ?, ?)",
+            [
+                (c.id, self.owned_key(key), None if self._hashing else c.email, c.created, c.marker)
+                for c, key in zip(customers, keys, strict=True)
+            ],
+        )
+        newest = max((c.created for c in customers), default=0)
+        self._db.execute("UPDATE snapshot SET newest = max(newest, ?) WHERE id = 1", (newest,))
 
     def forget(self, customer_id: str) -> None:
         """Drop a customer that turned out to be deleted."""
         with translated(self._path), transaction(self._db):
             self._db.execute("DELETE FROM customer WHERE id = ?", (customer_id,))
-
-    def finish_snapshot(self) -> None:
-        """The account has been read whole."""
-        with translated(self._path), transaction(self._db):
-            self._db.execute("UPDATE snapshot SET finished_at = ? WHERE id = 1", (self._now(),))
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and truncate it, so that deleted parameters are gone from both."""

@@ -1,0 +1,261 @@
+"""A snapshot holds everybody exactly once, however the account is spread over time and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulk_import.customer.emails import email_key
+from bulk_import.engine import inline
+from bulk_import.errors import StripeRefuses
+from bulk_import.existing import Means, Piece
+from bulk_import.existing.slices import cut, seams
+from bulk_import.existing.snapshot import CURSORS, Snapshot
+from bulk_import.ledger import Reader, Writer, open_for_writing
+from bulk_import.model import Reply, Request, Slice
+from tests.virtual_time import run_virtual
+
+NOW = 1_790_000_000
+
+
+class Killed(Exception):
+    """The process dies here."""
+
+
+@dataclass
+class Lister:
+    """An account that lists; `created` by id, newest first, ids in the order of creation within a second.
+
+    `meanwhile` happens after each page; the process dies at request `dies_at`. `forgets` makes the cursor of a deleted
+    customer unusable.
+    """
+
+    customers: dict[str, int]
+    meanwhile: Callable[[Lister], None] = lambda _: None
+    dies_at: int | None = None
+    forgets: bool = True
+    asked: int = 0
+    gone: dict[str, int] = field(default_factory=dict)
+    order: list[tuple[int, str]] = field(default_factory=list)
+
+    async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+        self.asked += 1
+        if self.dies_at is not None and self.asked >= self.dies_at:
+            raise Killed
+        assert request.endpoint == "list", request
+        await asyncio.sleep(0.25)
+        reply = self._page(request.params)
+        self.meanwhile(self)
+        assert reply.status == 200 or reply.status in accept
+        return reply
+
+    def _page(self, params: Any) -> Reply:
+        bounds = params.get("created", {})
+        end = min(bounds.get("lt", NOW * 2), bounds.get("lte", NOW * 2) + 1)
+        low = bounds.get("gte", 0)
+        if after := params.get("starting_after"):
+            if after not in self.customers and self.forgets:
+                return Reply(400, {"error": {"code": "resource_missing", "message": f"No such customer: {after}"}})
+            last = (self.customers.get(after, self.gone.get(after, 0)), after)
+            fits = self._newest_below(min(last, (end, "")), low)
+        else:
+            fits = self._newest_below((end, ""), low)
+        data = [{"id": cid, "created": at, "email": f"{cid}@example.com", "livemode": False} for at, cid in fits[:100]]
+        return Reply(200, {"object": "list", "data": data, "has_more": len(fits) > 100})
+
+    def _newest_below(self, top: tuple[int, str], low: int) -> list[tuple[int, str]]:
+        if len(self.order) != len(self.customers):
+            self.order = sorted((at, cid) for cid, at in self.customers.items())
+        first, end = bisect_left(self.order, (low, "")), bisect_left(self.order, top)
+        return self.order[max(first, end - 101) : end][::-1] if end > first else []
+
+    def delete(self, cid: str) -> None:
+        self.gone[cid] = self.customers.pop(cid)
+        self.order = []
+
+
+async def together(work: list[Piece], at_once: int, /) -> None:
+    slots = asyncio.Semaphore(at_once)
+
+    async def carry(piece: Piece) -> None:
+        async with slots:
+            more = await piece()
+        for following in more:
+            group.create_task(carry(following))
+
+    async with asyncio.TaskGroup() as group:
+        for piece in work:
+            group.create_task(carry(piece))
+
+
+def read(folder: Path, lister: Lister, customers: float = float("inf"), seconds: float = 0.0) -> float:
+    """Let one process read the account into the ledger; how many seconds it took."""
+    ledger = folder / "a.ledger.db"
+    db = open_for_writing(ledger)
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        now = lambda: NOW + seconds + loop.time() - began  # noqa: E731 - a clock
+        means = Means(lister.ask, together, inline, Writer(db, ledger, now), Reader(db, ledger), now, email_key)  # type: ignore[arg-type]  # a list is a sequence
+        await Snapshot(means, customers).begin()
+        return loop.time() - began
+
+    try:
+        return run_virtual(main)
+    finally:
+        db.close()
+
+
+def held(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "a.ledger.db") as db:
+        found = [row[0] for row in db.execute("SELECT id FROM customer ORDER BY id")]
+    db.close()
+    return found
+
+
+def spread(count: int, since: float, until: float = NOW, each: int = 1) -> dict[str, int]:
+    """*count* customers evenly between two moments, *each* of them in one second."""
+    step = (until - since) / max(count // each, 1)
+    return {f"cus_{n:07d}": int(since + n // each * step) for n in range(count)}
+
+
+YEAR = 365 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("since", "each"), [(NOW - 16 * YEAR, 1), (NOW - 2 * YEAR, 1), (NOW - 3600, 1), (NOW - 600, 50), (NOW - YEAR, 3000)]
+)
+def test_an_account_is_read_whole_side_by_side_however_it_is_spread(tmp_path: Path, since: float, each: int) -> None:
+    lister = Lister(spread(8_000, since, each=each))
+    seconds = read(tmp_path, lister, 8_000)
+    assert held(tmp_path) == sorted(lister.customers)
+    assert lister.asked <= (105 if each < 1000 else 120)
+    assert lister.asked / seconds >= (26 if each < 1000 else 8)
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 1), (1, 1), (100, 1), (101, 2), (250, 4), (1000, 15)])
+def test_a_small_account_of_known_size_costs_few_requests_more_than_its_pages(
+    tmp_path: Path, count: int, most: int
+) -> None:
+    lister = Lister(spread(count, NOW - YEAR))
+    read(tmp_path, lister, count)
+    assert len(held(tmp_path)) == count
+    assert lister.asked <= most
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from(["create", "delete", "delete last"]), st.integers(0, 10_000)), max_size=30)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 350)), min_size=1, max_size=12),
+    st.sampled_from([1, 60, 86_400, 20 * YEAR // 41]),
+    st.one_of(st.none(), st.integers(2, 30)),
+    CHANGES,
+    st.booleans(),
+)
+def test_nobody_is_missed_whoever_comes_or_goes_and_whenever_the_process_dies(
+    tmp_path_factory: pytest.TempPathFactory,
+    seconds: list[tuple[int, int]],
+    apart: int,
+    dies_at: int | None,
+    changes: list[tuple[str, int]],
+    forgets: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("snapshot")
+    customers: dict[str, int] = {}
+    for second, count in seconds:
+        for n in range(count):
+            customers[f"cus_{second:03d}x{n:04d}"] = NOW - (41 - second) * apart
+    todo = iter(changes)
+
+    def meanwhile(lister: Lister) -> None:
+        kind, number = next(todo, ("nothing", 0))
+        there = sorted(lister.customers)
+        if kind == "create":
+            lister.customers[f"cus_new{number:05d}"] = NOW + number
+            lister.order = []
+        elif kind.startswith("delete") and there:
+            lister.delete(there[number % len(there)] if kind == "delete" else there[-1])
+
+    always = set(customers)
+    lister = Lister(dict(customers), meanwhile, dies_at, forgets)
+    try:
+        read(folder, lister)
+    except* Killed:
+        lister.dies_at = None
+        read(folder, lister, seconds=30.0)
+    there = held(folder)
+    assert len(there) == len(set(there))
+    missed = (always - set(lister.gone)) - set(there)
+    assert not missed
+
+
+def test_a_reading_that_was_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
+    lister = Lister(spread(6_000, NOW - YEAR), dies_at=40)
+    with pytest.raises(ExceptionGroup):
+        read(tmp_path, lister, 6_000)
+    before, lister.dies_at, lister.asked = len(held(tmp_path)), None, 0
+    assert before > 2_500
+    read(tmp_path, lister, seconds=1800)
+    assert held(tmp_path) == sorted(lister.customers)
+    assert lister.asked < 50
+
+
+def test_a_reading_that_was_cut_short_more_than_an_hour_ago_begins_anew(tmp_path: Path) -> None:
+    lister = Lister(spread(5_000, NOW - YEAR), dies_at=30)
+    with pytest.raises(ExceptionGroup):
+        read(tmp_path, lister, 5_000)
+    lister.dies_at, lister.asked = None, 0
+    gone = min(lister.customers)
+    lister.delete(gone)
+    read(tmp_path, lister, 5_000, seconds=4000)
+    assert held(tmp_path) == sorted(lister.customers)
+    assert lister.asked >= 50
+
+
+def test_a_whole_reading_is_kept_for_an_hour(tmp_path: Path) -> None:
+    lister = Lister(spread(500, NOW - YEAR))
+    read(tmp_path, lister)
+    asked = lister.asked
+    read(tmp_path, lister, seconds=3000)
+    assert lister.asked == asked
+    read(tmp_path, lister, seconds=4000)
+    assert lister.asked > asked
+
+
+@pytest.mark.parametrize("data", [[], [{"id": "cus_1", "created": NOW, "email": None, "livemode": False}]])
+def test_a_list_that_promises_more_and_gives_nothing_new_is_an_error_and_no_end(tmp_path: Path, data: Any) -> None:
+    class Stuck(Lister):
+        def _page(self, params: Any) -> Reply:
+            return Reply(200, {"data": data, "has_more": True})
+
+    with pytest.raises(ExceptionGroup) as caught:
+        read(tmp_path, Stuck({}))
+    assert isinstance(caught.value.exceptions[0], StripeRefuses)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**9), st.integers(0, 10**7), st.integers(0, CURSORS))
+def test_seams_lie_between_the_floor_and_what_was_read_and_slices_meet_at_them(
+    low: int, span: int, page: int, most: int
+) -> None:
+    at = seams(low, low + span, low + span + page, most, float("inf"))
+    mine, others = cut(Slice(1, low, None, "cus_1"), at, 2)
+    assert len(at) <= most
+    assert at == sorted(set(at), reverse=True)
+    assert all(low < second < low + span for second in at)
+    ends = [mine, *others]
+    assert [s.low for s in ends[:-1]] == [s.high for s in ends[1:]]
+    assert ends[-1].low == low
+    assert mine.high is None
+    assert len({s.id for s in ends}) == len(ends)
