@@ -18,8 +18,8 @@ The pipe, in the order in which a row passes through it:
     simulator   a Stripe of our own, for rehearsals and tests
     cli         the command line; the only place that prints
 
-From Python: `import_customers(source, ...)` runs an import like the command line, and `read_records(path, ...)` reads
-a file as the importer reads it. Names are loaded when they are first used, so that importing this package is cheap.
+From Python: `import_customers(source, ...)` runs an import like the command line, `read_records(path, ...)` reads
+a file as the importer reads it, and `find_or_create(client, email, ...)` is for a sign-up: one person, without a ledger. Names are loaded when they are first used, so that importing this package is cheap.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bulk_import.errors import (
         BulkImportError,
+        CustomerInvalid,
+        CustomerRefused,
         LedgerRefuses,
         LedgerUnwritable,
         OutOfReach,
@@ -43,11 +45,16 @@ if TYPE_CHECKING:
     from bulk_import.model import Record
     from bulk_import.reading import read_records
     from bulk_import.report.summary import Summary
+    from bulk_import.signup import Client, FoundOrCreated, find_or_create
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BulkImportError",
+    "Client",
+    "CustomerInvalid",
+    "CustomerRefused",
+    "FoundOrCreated",
     "LedgerRefuses",
     "LedgerUnwritable",
     "OutOfReach",
@@ -59,11 +66,15 @@ __all__ = [
     "TooManyErrors",
     "UsageError",
     "__version__",
+    "find_or_create",
     "import_customers",
     "read_records",
 ]
 
 _HOMES = {
+    "Client": "bulk_import.signup",
+    "FoundOrCreated": "bulk_import.signup",
+    "find_or_create": "bulk_import.signup",
     "import_customers": "bulk_import.face",
     "read_records": "bulk_import.reading",
     "Record": "bulk_import.model",

@@ -2,11 +2,13 @@
 
     BulkImportError
     ├── UsageError            2   options, key or source are not usable
-    │   └── SourceError           the source is missing, empty or not readable
+    │   ├── SourceError           the source is missing, empty or not readable
+    │   └── CustomerInvalid       these fields cannot be a customer's
     ├── StoppedEarly          3   the same command continues once the cause is mended
     │   ├── TooManyErrors
     │   ├── OutOfReach
     │   └── LedgerUnwritable
+    ├── CustomerRefused       1   Stripe refuses this one customer
     ├── StripeRefuses         4   key, permission, account, mode or redirect
     └── LedgerRefuses         5   another source, account or mode; locked, newer, damaged
 
@@ -14,6 +16,8 @@ Each message is one sentence: what happened, where, and what to do next.
 """
 
 from __future__ import annotations
+
+from bulk_import.model import Refusal
 
 
 class BulkImportError(Exception):
@@ -30,6 +34,18 @@ class UsageError(BulkImportError):
 
 class SourceError(UsageError):
     """The source is missing, empty, or not readable by this tool."""
+
+
+class CustomerInvalid(UsageError):
+    """What was given to `find_or_create` cannot be a customer's fields; nothing was sent."""
+
+
+class CustomerRefused(BulkImportError):
+    """Stripe refused the one customer of `find_or_create`; `refusal` has its code, its param and its message."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"Stripe refused this customer ({refusal.message or refusal.code or refusal.http_status})")
+        self.refusal = refusal
 
 
 class StoppedEarly(BulkImportError):

@@ -21,6 +21,7 @@ __main__
 cli
 __init__
 face
+signup
 job
 restore
 undo verify
@@ -32,7 +33,8 @@ steps
 change digest prepare
 mapping stripe_api
 budget customer keys pace reading
-age errors formulas model simulator wording
+errors
+age formulas model simulator wording
 """
 DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 

@@ -8,7 +8,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise
 
 import pytest
@@ -382,25 +382,31 @@ def test_time_goes_by_at_100_a_second_with_stalls_cancellations_and_refusals(sec
 
 
 class Sliding:
-    def __init__(self, rate: int) -> None:
+    """So many in any second, those refused counted or not."""
+
+    def __init__(self, rate: int, *, counts_refused: bool = False) -> None:
         self.starts: deque[float] = deque()
         self.rate = rate
+        self.counts_refused = counts_refused
 
     def admits(self, now: float) -> bool:
         while self.starts and self.starts[0] <= now - 1.0:
             self.starts.popleft()
-        if len(self.starts) >= self.rate:
-            return False
-        self.starts.append(now)
-        return True
+        admitted = len(self.starts) < self.rate
+        if admitted or self.counts_refused:
+            self.starts.append(now)
+        return admitted
 
 
 class Bucket:
-    def __init__(self, rate: int) -> None:
-        self.rate, self.tokens, self.seen = rate, float(rate), 0.0
+    """As many tokens as a second brings, or fewer."""
+
+    def __init__(self, rate: int, capacity: float | None = None) -> None:
+        self.rate, self.capacity, self.seen = rate, capacity or float(rate), 0.0
+        self.tokens = self.capacity
 
     def admits(self, now: float) -> bool:
-        self.tokens = min(self.rate, self.tokens + (now - self.seen) * self.rate)
+        self.tokens = min(self.capacity, self.tokens + (now - self.seen) * self.rate)
         self.seen = now
         if self.tokens < 1:
             return False
@@ -409,14 +415,46 @@ class Bucket:
 
 
 class Calendar:
-    def __init__(self, rate: int) -> None:
-        self.rate, self.second, self.admitted = rate, 0, 0
+    """So many in each second, or part of a second, of the clock."""
+
+    def __init__(self, rate: int, each: float = 1.0) -> None:
+        self.rate, self.each, self.period, self.admitted = rate * each, each, 0, 0
 
     def admits(self, now: float) -> bool:
-        if math.floor(now) != self.second:
-            self.second, self.admitted = math.floor(now), 0
+        if math.floor(now / self.each) != self.period:
+            self.period, self.admitted = math.floor(now / self.each), 0
         self.admitted += 1
         return self.admitted <= self.rate
+
+
+class Chance:
+    """Refuses at any pace, besides what another limiter refuses."""
+
+    def __init__(self, share: float, limiter: Limiter | None = None) -> None:
+        self.share, self.limiter, self.dice = share, limiter, dice(3)
+
+    def admits(self, now: float) -> bool:
+        if self.dice.random() < self.share:
+            return False
+        return self.limiter is None or self.limiter.admits(now)
+
+
+class Changing:
+    """One limiter at first, another one later."""
+
+    def __init__(self, first: Limiter, seconds: float, then: Limiter) -> None:
+        self.first, self.until, self.then = first, 1000.0 + seconds, then
+
+    def admits(self, now: float) -> bool:
+        return (self.first if now < self.until else self.then).admits(now)
+
+
+Limiter = Sliding | Bucket | Calendar | Chance | Changing
+
+SAYS_WHY = refusal("endpoint-rate")
+SAYS_NOTHING = Reply(429, {"error": {"type": "invalid_request_error", "message": "Too many requests"}})
+SAYS_WHEN = replace(SAYS_NOTHING, retry_after=1.0)
+NO_JSON = Reply(429, None, fault="not-json")
 
 
 @dataclass
@@ -429,20 +467,21 @@ class Ran:
     notices: list[tuple[str, str]]
 
 
-async def import_rows(gate: Gate, server: Sliding | Bucket | Calendar, rows: int, seed: int) -> tuple[int, int]:
+async def import_rows(gate: Gate, server: Limiter, rows: int, says: Reply, refuses_in: float | None) -> tuple[int, int]:
     """Create `rows` customers against an account; how many requests were sent and how many refused."""
-    rng = dice(seed)
+    rng = dice(1)
     loop = virtual_loop()
     todo = iter(range(rows))
     answers: list[bool] = []
 
     async def attempt() -> bool:
         async with gate.turn(CREATE):
+            await asyncio.sleep(rng.uniform(0.001, 0.004))
             admitted = server.admits(loop.time())
-            seconds = max(0.02, rng.gauss(0.25, 0.08))
+            latency = max(0.02, rng.gauss(0.25, 0.08))
+            seconds = latency if admitted or refuses_in is None else refuses_in
             await asyncio.sleep(seconds)
-            reply = Reply(200, {"id": "cus_1"}, seconds=seconds) if admitted else refusal(seconds=seconds)
-            gate.heard(CREATE, reply)
+            gate.heard(CREATE, replace(WELL if admitted else says, seconds=seconds))
             answers.append(admitted)
         return admitted
 
@@ -451,19 +490,19 @@ async def import_rows(gate: Gate, server: Sliding | Bucket | Calendar, rows: int
             for tries in count():
                 if await attempt():
                     break
-                await asyncio.sleep(rng.uniform(0.5, 1) * min(0.5 * 2**tries, 16))
+                await asyncio.sleep(max(rng.uniform(0.5, 1) * min(0.5 * 2**tries, 8), says.retry_after or 0))
 
     await asyncio.gather(*(work() for _ in range(gate.max_in_flight)))
     return len(answers), answers.count(False)
 
 
-def simulate(server: Sliding | Bucket | Calendar, rate: float, rows: int, seed: int) -> Ran:
+def simulate(server: Limiter, rate: float, rows: int, says: Reply = SAYS_WHY, refuses_in: float | None = None) -> Ran:
     notices: list[tuple[str, str]] = []
 
     async def main() -> Ran:
         gate = Gate(rate, {CREATE: rate}, notify=lambda code, text: notices.append((code, text)))
         begun = virtual_loop().time()
-        requests, refused = await import_rows(gate, server, rows, seed)
+        requests, refused = await import_rows(gate, server, rows, says, refuses_in)
         assert gate.rate_limited == refused
         return Ran(virtual_loop().time() - begun, requests, refused, notices)
 
@@ -477,7 +516,7 @@ def simulate(server: Sliding | Bucket | Calendar, rate: float, rows: int, seed: 
 def test_a_cap_far_above_what_the_account_allows_costs_little(
     server: type[Sliding | Bucket | Calendar], slower: float, rate: float, most_refused: float
 ) -> None:
-    ran = simulate(server(25), rate, 2500, 1)
+    ran = simulate(server(25), rate, 2500)
     assert ran.refused <= most_refused * ran.requests
     assert ran.seconds <= slower * 2500 / 25
     assert ran.notices[0][0] == "slowed"
@@ -485,8 +524,58 @@ def test_a_cap_far_above_what_the_account_allows_costs_little(
     assert len(ran.notices) <= 3
 
 
+@pytest.mark.parametrize(
+    ("says", "rate", "refuses_in"),
+    [
+        (SAYS_NOTHING, 100.0, None),
+        (SAYS_NOTHING, 500.0, 0.01),
+        (SAYS_WHEN, 100.0, None),
+        (SAYS_WHEN, 500.0, 0.01),
+        (NO_JSON, 500.0, 0.01),
+    ],
+    ids=["no reason", "no reason, at once", "retry-after", "retry-after, at once", "no json, at once"],
+)
+def test_the_limit_is_found_whatever_a_refusal_says_and_however_fast_it_comes(
+    says: Reply, rate: float, refuses_in: float | None
+) -> None:
+    ran = simulate(Sliding(25), rate, 1250, says, refuses_in)
+    assert ran.refused <= (0.05 if rate == 100.0 else 0.20) * ran.requests
+    # Waiting as long as was asked for costs a second each time.
+    assert ran.seconds <= (1.4 if says.retry_after else 1.10) * 1250 / 25
+
+
+@pytest.mark.parametrize(
+    ("server", "most_refused", "slower"),
+    [
+        (Sliding(25, counts_refused=True), 0.06, 1.5),
+        (Bucket(25, 2), 0.05, 1.10),
+        (Bucket(25, 100), 0.08, 1.08),
+        (Calendar(25, 0.2), 0.05, 1.12),
+        (Chance(0.02), 0.03, 1.5),
+        (Chance(0.10), 0.12, 1.8),
+        (Chance(0.02, Sliding(25)), 0.08, 1.75),
+    ],
+    ids=["refused count", "small bucket", "large bucket", "fifths", "chance", "much chance", "limit and chance"],
+)
+def test_other_limiters_and_refusals_by_chance_are_coped_with(
+    server: Limiter, most_refused: float, slower: float
+) -> None:
+    # What falls by chance alone must not slow us down to a crawl.
+    free = isinstance(server, Chance) and server.limiter is None
+    rows, allows = (4000, 100) if free else (1250, 25)
+    ran = simulate(server, 100.0, rows)
+    assert ran.refused <= most_refused * ran.requests
+    assert ran.seconds <= slower * rows / allows
+
+
+def test_a_limit_that_rises_is_found_from_below() -> None:
+    ran = simulate(Changing(Sliding(25), 20.0, Sliding(100)), 100.0, 500 + 6000)
+    assert ran.seconds <= 20 + 60 + 60
+    assert ran.refused <= 0.05 * ran.requests
+
+
 def test_a_cap_that_the_account_allows_is_never_refused() -> None:
-    ran = simulate(Sliding(25), 25.0, 500, 1)
+    ran = simulate(Sliding(25), 25.0, 500)
     assert (ran.refused, ran.notices) == (0, [])
     assert ran.seconds <= 500 / 25 / 0.96
 
