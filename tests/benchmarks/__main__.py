@@ -1,0 +1,43 @@
+"""`python -m tests.benchmarks`: runs the benchmarks and prints their figures."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+
+from tests.benchmarks import BENCHMARKS
+from tests.benchmarks.figures import Figure, as_json, machine, table
+
+HISTORY = Path(__file__).with_name("history.jsonl")
+"""What was recorded, a line for each benchmark, so that later changes are seen."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmarks that were named, or all; 1 if a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all if none is given"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="a fraction of the rows, for a quick look")
+    parser.add_argument("--json", action="store_true", help="one object a line for each benchmark")
+    parser.add_argument("--record", action="store_true", help=f"append to {HISTORY.name}")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    missed = False
+    for name in given.names or BENCHMARKS:
+        figures: list[Figure] = importlib.import_module(f"tests.benchmarks.{name}").measure(given.scale)
+        line = as_json(name, figures, scale=given.scale, at=time.strftime("%Y-%m-%d"), machine=machine())
+        print(line if given.json else table(name, figures) + "\n", flush=True)
+        if given.record:
+            with HISTORY.open("a") as file:
+                file.write(line + "\n")
+        missed |= any(figure.is_met is False for figure in figures)
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

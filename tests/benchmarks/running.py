@@ -1,0 +1,104 @@
+"""Starts what is measured: the light server, the tool, and other programs, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+COLUMNS = "user_id,email,name,phone,city,country,plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One process that ended: seconds of the clock, CPU seconds, peak memory in MiB, and what it printed."""
+
+    seconds: float
+    cpu: float
+    peak: float
+    output: str
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """A light server on a free port; it ends with the block."""
+    command = [sys.executable, "-m", "tests.benchmarks.server"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(timeout=20)
+
+
+def counts(url: str) -> dict[str, float]:
+    """What the light server has counted so far."""
+    with urllib.request.urlopen(url + "/counts", timeout=30) as answer:  # noqa: S310 - loopback
+        found: dict[str, float] = json.loads(answer.read())
+        return found
+
+
+def ran(*command: str | Path, stdin: IO[bytes] | None = None, codes: tuple[int, ...] = (0,)) -> Ran:
+    """Run a program to its end under one of *codes* and say what it cost."""
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("STRIPE_", "BULK_IMPORT_"))}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*map(str, command)], stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**kept, "STRIPE_API_KEY": "sk_test_benchmark"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process.stdout:
+        output = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in codes:
+        raise SystemExit(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{output}")
+    return Ran(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+
+
+def tool(*arguments: str | Path, stdin: IO[bytes] | None = None, codes: tuple[int, ...] = (0,)) -> Ran:
+    """Run bulk-import."""
+    return ran(sys.executable, "-m", "bulk_import", *arguments, stdin=stdin, codes=codes)
+
+
+def peer(kind: str, url: str, source: Path) -> dict[str, float]:
+    """Run one of `peers`."""
+    found: dict[str, float] = json.loads(ran(sys.executable, "-m", "tests.benchmarks.peers", kind, url, source).output)
+    return found
+
+
+def people(path: Path, rows: int) -> Path:
+    """A file of so many different people."""
+    with path.open("w") as file:
+        file.write(COLUMNS + "\n")
+        for n in range(1, rows + 1):
+            file.write(f"u{n},person.{n}@example.com,Person Number {n},+4144{n:07d},Zürich,CH,gold\n")
+    return path
+
+
+def settled_per_second(ledger: Path) -> float:
+    """Rows settled a second after the first commit that settled any, up to the last one, as the ledger has it."""
+    db = sqlite3.connect(ledger)
+    try:
+        first, last, rows = db.execute("SELECT min(settled_at), max(settled_at), count(*) FROM entry").fetchone()
+        (with_first,) = db.execute("SELECT count(*) FROM entry WHERE settled_at = ?", (first,)).fetchone()
+    finally:
+        db.close()
+    return float((rows - with_first) / (last - first))
+
+
+def values(text: str) -> Any:
+    """The last line of *text* as JSON."""
+    return json.loads(text.splitlines()[-1])

@@ -1,0 +1,62 @@
+"""The benchmarks' own footing: the light server is honest, and the frame measures a real run."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+from tests.benchmarks import BENCHMARKS
+from tests.benchmarks.figures import Figure, table
+from tests.benchmarks.running import counts, people, served, settled_per_second
+from tests.benchmarks.server import Account
+from tests.benchmarks.uncapped import imported
+
+FORM = b"email=a%40example.com&address[city]=Bern&metadata[plan]=gold"
+
+
+def test_the_light_server_makes_one_customer_of_one_key_and_echoes_what_was_sent() -> None:
+    account = Account()
+    first, replayed = account.create("k1", FORM)
+    again, replayed_then = account.create("k1", FORM)
+    other, _ = account.create("k2", FORM)
+    customer = json.loads(first)
+    assert (replayed, replayed_then, again) == (False, True, first)
+    assert (customer["email"], customer["address"]["city"], customer["metadata"]) == (
+        "a@example.com", "Bern", {"plan": "gold"},
+    )  # fmt: skip
+    assert json.loads(other)["id"] != customer["id"]
+    assert account.made == 2
+
+
+def test_the_light_server_lists_page_by_page_the_newest_first() -> None:
+    account = Account()
+    ids = [json.loads(account.create(str(n), FORM)[0])["id"] for n in range(5)]
+    _, first = account.read("/v1/customers?limit=3")
+    page = json.loads(first)
+    _, rest = account.read(f"/v1/customers?limit=3&starting_after={page['data'][-1]['id']}")
+    assert [c["id"] for c in page["data"] + json.loads(rest)["data"]] == ids[::-1]
+    assert (page["has_more"], json.loads(rest)["has_more"]) == (True, False)
+
+
+def test_a_measured_import_makes_every_row_a_customer(tmp_path: Path) -> None:
+    source, ledger = people(tmp_path / "people.csv", 300), tmp_path / "ledger.db"
+    with served() as url:
+        cost = imported(source, url, ledger)
+        held = counts(url)
+    assert held["made"] == 300
+    assert held["most_open"] <= 64
+    assert settled_per_second(ledger) > 0
+    assert cost.cpu > 0
+
+
+def test_every_benchmark_can_be_run_by_its_name() -> None:
+    for name in BENCHMARKS:
+        assert callable(importlib.import_module(f"tests.benchmarks.{name}").measure)
+
+
+def test_a_figure_knows_whether_its_target_is_met() -> None:
+    figures = [Figure("a", 2.0, "×", at_least=1), Figure("b", 2.0, "ms", at_most=1), Figure("c", 12345.0)]
+    assert [figure.is_met for figure in figures] == [True, False, None]
+    assert "| b | 2 ms | at most 1 | **missed** |" in table("x", figures)
+    assert "| c | 12,345" in table("x", figures)
