@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import given
+import stripe
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulk_import.model import Endpoint, Request
-from bulk_import.stripe_api.form import flatten, why_unsendable
+from bulk_import.stripe_api.form import encoded, flatten, why_unsendable
 
 names = st.text("abcxyz_", min_size=1, max_size=5)
 leaves = st.text(max_size=8) | st.integers() | st.booleans()
@@ -53,6 +56,36 @@ def test_every_leaf_arrives_as_text(params: dict[str, Any]) -> None:
 
     arrived = parse_qsl(urlencode(flatten(params)), keep_blank_values=True)
     assert len(arrived) == count(params)
+
+
+class _Listening(stripe.HTTPClient):
+    """Keeps the body that stripe-python would send."""
+
+    name = "listening"
+    body = ""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        self.body = post_data or ""
+        return b"{}", 200, {}
+
+
+@given(st.dictionaries(names, st.text(max_size=12) | st.integers(), max_size=4))
+@example({"metadata[a b]": "[x]&=+%5B ~é/", "a": ""})
+def test_a_form_is_written_byte_for_byte_as_stripe_python_writes_it(form: dict[str, Any]) -> None:
+    http = _Listening()
+    client = stripe.StripeClient("sk_test_form", http_client=http)
+    asyncio.run(client.raw_request_async("post", "/v1/customers", **form))
+    assert encoded(form) == http.body
+
+
+def test_nothing_is_sent_to_another_place_or_by_another_method() -> None:
+    for request in (
+        Request(Endpoint.LIST, "GET", "//evil.example/v1"),
+        Request(Endpoint.CREATE, "PATCH", "/v1/x", {}, "k"),
+    ):
+        assert why_unsendable(request) is not None
 
 
 def test_long_lists_keep_their_order() -> None:

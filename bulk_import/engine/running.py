@@ -139,7 +139,10 @@ class Engine:
         """Hand claims that are on disk to the workers; *fresh* ones were surely never sent."""
         for claim in claims:
             self._scribe.took_off()
-            await self._work.send((claim, fresh))
+            try:
+                self._work.send_nowait((claim, fresh))  # no trip through the event loop while there is room
+            except anyio.WouldBlock:
+                await self._work.send((claim, fresh))
         self.check()
 
     async def idle(self) -> None:
@@ -237,7 +240,11 @@ class Engine:
 
     async def _carry_out_all(self, work: MemoryObjectReceiveStream[Work]) -> None:
         with work:
-            async for claim, fresh in work:
+            while True:
+                try:
+                    claim, fresh = await _taken(work)
+                except anyio.EndOfStream:
+                    return
                 settled = await self._carry_out(claim, fresh=fresh)
                 await self._scribe.landed(settled)
 
@@ -317,19 +324,26 @@ class Engine:
         return settled
 
     async def _attempt(self, request: Request) -> tuple[float, Reply]:
+        gate = self.parts.gate
+        if gate.starts_at_once(request.endpoint):  # nothing to wait for, so nothing that a stop would have to cut short
+            async with gate.turn(request.endpoint):
+                return await self._fly(request)
         with anyio.CancelScope() as waiting:
             self._waiting.add(waiting)
             try:
-                async with self.parts.gate.turn(request.endpoint):
+                async with gate.turn(request.endpoint):
                     self._waiting.discard(waiting)  # from here on it is a flight, and flights land
-                    self.check()
-                    started = self.parts.tick()
-                    reply = await self.parts.send(request)
-                    self._heard(request.endpoint, reply)
-                    return started, reply
+                    return await self._fly(request)
             finally:
                 self._waiting.discard(waiting)
         raise Stopped
+
+    async def _fly(self, request: Request) -> tuple[float, Reply]:
+        self.check()
+        started = self.parts.tick()
+        reply = await self.parts.send(request)
+        self._heard(request.endpoint, reply)
+        return started, reply
 
     async def _exchange(self, request: Request) -> Reply:
         _, reply = await self._attempt(request)
@@ -373,3 +387,11 @@ class Engine:
                 # What was asked for is done. One more impatient Ctrl-C must not cut off the closing of the ledger.
                 for number in heeded:
                     signal.signal(number, signal.SIG_IGN)
+
+
+async def _taken(work: MemoryObjectReceiveStream[Work]) -> Work:
+    """The next piece of work; what waits already comes at once, where `receive` would go through the event loop."""
+    try:
+        return work.receive_nowait()
+    except anyio.WouldBlock:
+        return await work.receive()

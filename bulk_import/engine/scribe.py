@@ -16,6 +16,9 @@ from bulk_import.model import Claim, Created, Settled, Updated
 GROUP = 200
 """Most outcomes in one commit."""
 
+LINGER = 0.1
+"""Seconds for which outcomes may wait for company, while others are in flight and nobody waits for the commit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -38,7 +41,8 @@ class Scribe:
         self._halt = halt
         self.refused = False
         self.unwritten: list[tuple[int, str]] = []
-        self._open = 0
+        self._open = self._flying = 0
+        self._hurry = anyio.Event()
         self._quiet = anyio.Event()
         self._quiet.set()
         self._entries: MemoryObjectSendStream[Entry]
@@ -50,13 +54,20 @@ class Scribe:
         async def drain() -> None:
             with entries:
                 async for first in entries:
-                    await self._commit(_what_waits(first, entries))
+                    if first.done is None:
+                        with anyio.move_on_after(LINGER):
+                            await self._hurry.wait()
+                    batch = _what_waits(first, entries)
+                    if len(batch) < GROUP:
+                        self._hurry = anyio.Event()
+                    await self._commit(batch)
 
         return self._entries, drain
 
     async def write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> bool:
         """Have it written and wait until it is on disk; False when the ledger refused."""
         done = anyio.Event()
+        self._hurry.set()
         await self._entries.send(Entry(claims, settled, done=done))
         await done.wait()
         return not self.refused
@@ -66,11 +77,20 @@ class Scribe:
         if self._open == 0:
             self._quiet = anyio.Event()
         self._open += 1
+        self._flying += 1
 
     async def landed(self, settled: Sequence[Settled]) -> None:
         """One claim has landed with *settled*; what came back is written even when a second signal cancels."""
-        with anyio.CancelScope(shield=True):
-            await self._entries.send(Entry(settled=settled, landed=1))
+        entry = Entry(settled=settled, landed=1)
+        self._flying -= 1
+        if self._flying == 0:
+            self._hurry.set()
+        try:
+            self._entries.send_nowait(entry)  # no trip through the event loop while there is room
+        except anyio.WouldBlock:
+            self._hurry.set()
+            with anyio.CancelScope(shield=True):
+                await self._entries.send(entry)
 
     async def quiet(self) -> None:
         """Wait until nothing is in flight and everything that landed is on disk."""

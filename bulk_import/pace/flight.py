@@ -66,6 +66,8 @@ def places(flight: Flight, now: float) -> int:
 
 def after_answer(flight: Flight, seconds: float) -> Flight:
     """The flight once an answer took `seconds`."""
+    if flight.rate is None:
+        return flight  # not sized by latency
     return replace(flight, latency=measured(flight.latency, seconds))
 
 

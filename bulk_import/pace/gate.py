@@ -148,6 +148,11 @@ class Gate:
         seconds = self.last_start - self.first_start
         return (self.starts.total() - 1) / seconds / self._rate if seconds > 0 else None
 
+    def starts_at_once(self, endpoint: Endpoint) -> bool:
+        """Whether a turn taken now would begin without waiting: nobody is in line, and everything has room."""
+        now = self._clock()
+        return self._line.is_empty and now < self._gives_up_at() and self._opens_at(endpoint, now) <= now
+
     @asynccontextmanager
     async def turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Wait until one request may start, and count it as in flight until the block is left.
@@ -155,8 +160,11 @@ class Gate:
         Starts come in order within an endpoint, and endpoints take turns. Raises OutOfReach once Stripe has been out of reach
         for longer than the run may wait. A cancelled wait takes nothing.
         """
-        async with self._line.front(endpoint):
+        if self.starts_at_once(endpoint):
             is_probe = await self._start(endpoint)
+        else:
+            async with self._line.front(endpoint):
+                is_probe = await self._start(endpoint)
         try:
             yield
         finally:

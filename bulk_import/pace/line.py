@@ -54,6 +54,11 @@ class Line:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits."""
+        return not any(self._waiting.values())
+
     @asynccontextmanager
     async def front(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Wait until a request may start; what the block takes, it must take without suspending."""
@@ -75,6 +80,8 @@ class Line:
 
     def look(self) -> None:
         """Call whoever may start now, else set the timer; to be called when something has changed."""
+        if self.is_empty:
+            return
         now = self._clock()
         closes_at = self._closes_at()
         if closes_at <= now:
@@ -83,7 +90,7 @@ class Line:
             waiter, opens_at = self._next(now)
             if waiter is not None and opens_at <= now:
                 self._call(waiter)
-            elif any(self._waiting.values()):
+            else:
                 self._wake_at(min(opens_at, closes_at), now)
 
     def _is_let_through(self, waiter: Waiter) -> bool:

@@ -59,6 +59,10 @@ class Reach:
     pause: Pause | None = None
 
 
+ANSWERS = Reach(answered=True)
+"""What is known after a good answer, however often."""
+
+
 def sign_of(reply: Reply) -> Sign:
     """A 5xx, or a body that is not JSON, is an answer but not from a healthy Stripe."""
     if reply.status is None:
@@ -71,7 +75,7 @@ def sign_of(reply: Reply) -> Sign:
 def after_reply(reach: Reach, sign: Sign, now: float, draw: float) -> Reach:
     """What is known once one more reply was heard; the pause appears, stays or goes."""
     if sign is Sign.WELL:
-        return Reach(answered=True)
+        return ANSWERS
     reach = _count(reach, sign, now)
     if reach.pause is None:
         return _paused_if_due(reach, now, draw)

@@ -20,7 +20,7 @@ LONGEST_WAIT = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One complete answer as it came off the wire; the names in `headers` are lower-case."""
+    """One complete answer as it came off the wire; `headers` are asked for by lower-case names."""
 
     status: int
     headers: Mapping[str, str]

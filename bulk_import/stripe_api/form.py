@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote_plus
 
 from bulk_import.model import Request
 
-# stripe-python's raw_request_async takes these names out of the parameters as options of its own.
-_TAKEN_BY_THE_SDK = frozenset(
-    {"self", "method_", "url_", "base", "api_key", "stripe_version", "stripe_account", "stripe_context"}
-    | {"max_network_retries", "idempotency_key", "content_type", "headers"}
-)
+METHODS = frozenset({"GET", "POST", "DELETE"})
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
     """Bracketed names and plain values, in the same order for equal parameters; None and empty leave no trace.
 
-    The SDK would do this too, but sends a None or a True inside a list as Python spells it.
+    stripe-python would do this too, but sends a None or a True inside a list as Python spells it.
     """
     form: dict[str, Any] = {}
     for name in sorted(params):
@@ -41,11 +39,23 @@ def _fill(form: dict[str, Any], name: str, value: Any) -> None:
             form[name] = value
 
 
+def encoded(form: Mapping[str, Any]) -> str:
+    """The form as stripe-python writes it, brackets left as they are: a key may only be used again with the same bytes."""
+    return "&".join(f"{_quoted(name)}={quote_plus(str(value), safe='[]')}" for name, value in form.items())
+
+
+# The same few names come with every row.
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
+    return quote_plus(name, safe="[]")
+
+
 def why_unsendable(request: Request) -> str | None:
-    """Why *request* must not reach the SDK, None when it may: a mistake of ours, not of a row."""
-    if request.method.upper() == "POST" and not request.idempotency_key:
+    """Why *request* must not be sent, None when it may: a mistake of ours, not of a row."""
+    if request.method not in METHODS:
+        return f"nothing is sent by {request.method}"
+    if not request.path.startswith("/v1/"):
+        return "its path does not begin with /v1/"
+    if request.method == "POST" and not request.idempotency_key:
         return "a POST needs an idempotency key"
-    for name in sorted(_TAKEN_BY_THE_SDK.intersection(request.params)):
-        if not isinstance(request.params[name], Mapping | list | tuple):
-            return f"stripe-python would take the parameter {name} for an option of its own"
     return None

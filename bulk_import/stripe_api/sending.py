@@ -1,7 +1,8 @@
 """Sends one request to Stripe and says what came back: requests in, replies out.
 
 The only module that imports stripe and aiohttp's client. Importing it costs about a third of a second, so import it
-where sending begins. Each `send` is one attempt on the wire: nothing here, in stripe-python or in aiohttp, tries twice.
+where sending begins. stripe-python decides on address, version, account and every other header, aiohttp carries. Each
+`send` is one attempt on the wire: nothing here or in aiohttp tries twice.
 """
 
 from __future__ import annotations
@@ -15,9 +16,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -25,7 +24,7 @@ import aiohttp
 from bulk_import.keys import SecretKey
 from bulk_import.model import Reply, Request
 from bulk_import.stripe_api.answer import Answer, Broken, read_answer
-from bulk_import.stripe_api.form import flatten, why_unsendable
+from bulk_import.stripe_api.form import encoded, flatten, why_unsendable
 
 
 @contextmanager
@@ -80,28 +79,31 @@ def describe_fault(error: BaseException, host: str) -> Broken:
     return Broken("protocol", f"The request to {host} could not be made ({type(error).__name__})")
 
 
-@dataclass(slots=True)
-class _Flight:
-    """What really happened on the wire in one call, kept apart from what the SDK makes of it."""
+class _Specimen(stripe.HTTPClient):
+    """Takes the place of a network: keeps the address and the headers of what stripe-python would send."""
 
-    result: Answer | Broken | None = None
+    name = "aiohttp"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = ""
+        self.headers: Mapping[str, str] = {}
 
-# Each `send` sets its own flight before it calls the SDK, and the transport fills it within the same task.
-_flight: ContextVar[_Flight] = ContextVar("flight")
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        self.url, self.headers = url, dict(headers)
+        return b"{}", 200, {}
 
 
 class _Dropped(Exception):
     """A connection broke under a request that aiohttp would otherwise send again by itself."""
 
 
-class _Transport(stripe.HTTPClient):
-    """stripe-python's way onto the network: our own session, no redirects, bounded bodies, one attempt."""
-
-    name = "aiohttp"
+class _Transport:
+    """The way onto the network: our own session, no redirects, bounded bodies, one attempt."""
 
     def __init__(self, key: SecretKey, base: str, connections: int) -> None:
-        super().__init__()
         self._key = key
         self._host = urlsplit(base).hostname or base
         secure = urlsplit(base).scheme == "https"
@@ -110,42 +112,41 @@ class _Transport(stripe.HTTPClient):
             headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the only deadline is that of `send`
-            middlewares=(self._send_once,),
             # Instead of aiohttp's trust_env, which hops to a thread twice a request to read the environment,
             # and fails every request when a .netrc names the host.
             proxy=_find_proxy(base),
+            middlewares=(self._send_once,),
         )
 
-    async def request_async(
-        self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        flight = _flight.get()
-        body = None if post_data is None else post_data.encode()
+    async def carry(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer | Broken:
+        """Make one attempt; only cancellation and the deadline's are raised."""
         try:
             async with self._session.request(
                 method, url, headers=headers, data=body, allow_redirects=False
             ) as response:
                 content = await _read_bounded(response)
+            return Answer(response.status, self._masked_headers(response.headers), self._masked(content))
         except _Oversized:
-            flight.result = Broken("oversized", f"The answer of {self._host} is larger than {MAX_BODY >> 20} MiB")
+            return Broken("oversized", f"The answer of {self._host} is larger than {MAX_BODY >> 20} MiB")
         except _Dropped as dropped:
-            flight.result = describe_fault(dropped.__cause__ or dropped, self._host)
+            return describe_fault(dropped.__cause__ or dropped, self._host)
         except Exception as error:
-            flight.result = describe_fault(error, self._host)
-        else:
-            secret, mask = self._key.reveal(), str(self._key)
-            # A server that repeats the key, in "Invalid API Key provided: …", must not bring it into ledger and reports.
-            named = {name.lower(): value.replace(secret, mask) for name, value in response.headers.items()}
-            content = content.replace(secret.encode(), mask.encode())
-            flight.result = Answer(response.status, named, content)
-            return content, response.status, named
-        # Raised out here, so that it carries no chain of exceptions whose frames hold the request's headers.
-        raise stripe.APIConnectionError(flight.result.detail)  # type: ignore[no-untyped-call]  # the SDK's gap
+            return describe_fault(error, self._host)
+
+    def _masked(self, content: bytes) -> bytes:
+        """A server that repeats the key, in "Invalid API Key provided: …", must not bring it into ledger and reports."""
+        return content.replace(self._key.reveal().encode(), str(self._key).encode())
+
+    def _masked_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        secret = self._key.reveal()
+        if not any(secret in value for value in headers.values()):
+            return headers
+        return {name.lower(): value.replace(secret, str(self._key)) for name, value in headers.items()}
 
     async def _send_once(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        # The SDK knows the key only by its mask, so that none of its objects, errors and logs can show it.
+        # stripe-python knows the key only by its mask, so that none of its objects, errors and logs can show it.
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         try:
             return await handler(request)
@@ -155,7 +156,7 @@ class _Transport(stripe.HTTPClient):
             # Aiohttp repeats a GET or DELETE whose kept connection broke: unpaced, and a second DELETE answers 404.
             raise _Dropped from error
 
-    async def close_async(self) -> None:
+    async def aclose(self) -> None:
         await self._session.close()
 
 
@@ -164,8 +165,11 @@ class _Oversized(Exception):
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    if (response.content_length or 0) > MAX_BODY:
+    announced = response.content_length
+    if (announced or 0) > MAX_BODY:
         raise _Oversized
+    if announced is not None and "Content-Encoding" not in response.headers:
+        return await response.read()  # no more than was announced, and at once: the usual answer
     content = bytearray()
     async for piece in response.content.iter_any():
         content += piece
@@ -205,6 +209,19 @@ def _silence_loggers() -> None:
         logger.setLevel(max(logger.level, logging.WARNING))
 
 
+ANY_PATH = "/v1/customers"
+NEVER_SHARED = ("Authorization", "Idempotency-Key")
+"""Headers of a specimen that no other request may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What all requests of one method have in common, as stripe-python writes it."""
+
+    base: str
+    headers: Mapping[str, str]
+
+
 class StripeApi:
     """Stripe, or a server that plays it at *base*, behind one key.
 
@@ -227,14 +244,16 @@ class StripeApi:
         self._deadline = deadline
         self._host = urlsplit(base).hostname or base
         self._transport = _Transport(key, base, connections)
+        self._specimen = _Specimen()
         self._client = stripe.StripeClient(
             str(key),
             stripe_account=stripe_account,
             stripe_version=stripe_version or STRIPE_VERSION,
             base_addresses={"api": base},
             max_network_retries=0,
-            http_client=self._transport,
+            http_client=self._specimen,
         )
+        self._heads: dict[str, _Head] = {}
 
     async def send(self, request: Request) -> Reply:
         """Make one attempt at *request*; every failure is a `Reply`, and only cancellation is raised."""
@@ -251,28 +270,35 @@ class StripeApi:
     async def _attempt(self, request: Request) -> Answer | Broken:
         if reason := why_unsendable(request):
             return Broken("protocol", f"Nothing was sent to {self._host}: {reason}")
-        flight = _Flight()
-        token = _flight.set(flight)
+        try:
+            head = self._heads.get(request.method) or await self._compose(request.method)
+            form = encoded(flatten(request.params))
+        except (ValueError, stripe.StripeError) as error:
+            return Broken(
+                "protocol", f"Nothing was sent to {self._host}: the request has no form ({type(error).__name__})"
+            )
+        url, headers, body = head.base + request.path, head.headers, None
+        if request.method == "POST":
+            headers, body = {**headers, "Idempotency-Key": request.idempotency_key or ""}, form.encode()
+        elif form:
+            url += "?" + form
         try:
             async with asyncio.timeout(self._deadline):
-                await self._call_sdk(request)
+                return await self._transport.carry(request.method, url, headers, body)
         except TimeoutError:
             return Broken("timeout", f"{self._host} gave no complete answer within {self._deadline:g} s")
-        except Exception as error:
-            # Only the class is looked at: the SDK's message quotes the body, and it loses headers on the way.
-            unsent = f"Nothing was sent to {self._host}: stripe-python refused the request ({type(error).__name__})"
-            return flight.result or Broken("protocol", unsent)
-        finally:
-            _flight.reset(token)
-        return flight.result or Broken("protocol", f"{self._host} was not asked at all")
 
-    async def _call_sdk(self, request: Request) -> None:
-        options: dict[str, Any] = {}
-        if request.method.upper() == "POST":
-            options["idempotency_key"] = request.idempotency_key
-        params = flatten(request.params)
-        await self._client.raw_request_async(request.method.lower(), request.path, **params, **options)
+    async def _compose(self, method: str) -> _Head:
+        """Have stripe-python write a request of this method once; all others differ in path, form and key alone.
+
+        It would write every one of them anew, version, account and platform each time, log it twice and read each answer
+        into objects that nobody asks for: more work than aiohttp has with the request itself.
+        """
+        await self._client.raw_request_async(method.lower(), ANY_PATH)
+        kept = {name: value for name, value in self._specimen.headers.items() if name not in NEVER_SHARED}
+        self._heads[method] = _Head(self._specimen.url.removesuffix(ANY_PATH), kept)
+        return self._heads[method]
 
     async def aclose(self) -> None:
         """Close every connection; a `send` under way ends as a broken one."""
-        await self._transport.close_async()
+        await self._transport.aclose()
