@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from bulk_import.model import MARKER, Params
@@ -36,6 +37,7 @@ _ONLY_IF_SENT = ("business_name", "individual_name", "invoice_prefix", "test_clo
 """Stripe may fill these by itself."""
 
 _COMPARED = (*_EMPTY, *_DEFAULTS, *_ONLY_IF_SENT)
+_ALONE = frozenset({""})
 _NAMES = frozenset({"business_name", "individual_name"})
 
 
@@ -100,5 +102,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _digest(name: str, form: Form, salt: bytes) -> str:
-    text = json.dumps([name, sorted(form.items())])  # ASCII, and the same from any version of Python
+    # ASCII, and the same from any version of Python. One text alone, as most fields are, is the same JSON made faster.
+    if form.keys() == _ALONE:
+        text = f'["{name}", [["", {encode_basestring_ascii(form[""])}]]]'
+    else:
+        text = json.dumps([name, sorted(form.items())])
     return hashlib.blake2b(text.encode(), digest_size=4, key=salt).hexdigest()
