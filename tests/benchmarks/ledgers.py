@@ -1,0 +1,44 @@
+"""Ledgers of a million rows, made without a million requests: a run of one row founds it, the rest is written directly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bulk_import.ledger import open_for_writing
+from bulk_import.ledger.database import transaction
+from tests.benchmarks.running import people, served, tool
+
+_INSERT = """
+INSERT INTO entry (number, line, source_id, email, owned_key, status, customer_id, claimed_at, stripe_time,
+                   key_fingerprint, attempts, attempted_at, request_id, settled_at, digest)
+VALUES (?, ?, ?, ?, ?, 'created', ?, ?, ?, ?, 1, ?, ?, ?, ?)
+"""
+_DIGEST = '{"email":"0123abcd","name":"0123abcd","phone":"0123abcd","address":"0123abcd","metadata":"0123abcd","marker":"any"}'
+
+
+def mostly_settled(folder: Path, rows: int, is_left: Callable[[int], bool]) -> tuple[Path, Path]:
+    """A source of *rows* people and its ledger, in which every row is created but those that are left."""
+    source, ledger = people(folder / "people.csv", rows), folder / "ledger.db"
+    with served() as url:
+        tool("run", source, "--api-base", url, "--ledger", ledger, "--key", "user_id", "--limit", "1")
+    db = open_for_writing(ledger)
+    try:
+        with transaction(db):
+            db.executemany(_INSERT, _entries(rows, is_left))
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        db.close()
+    return source, ledger
+
+
+def _entries(rows: int, is_left: Callable[[int], bool]) -> Iterator[tuple[object, ...]]:
+    began = time.time() - rows / 100
+    for n in range(2, rows + 1):  # the first row was imported
+        if not is_left(n):
+            email, moment = f"person.{n}@example.com", began + n / 100
+            yield (
+                n, n + 1, f"u{n}", email, email, f"cus_old{n:011d}", moment, moment, "0" * 32, moment,
+                f"req_old{n:011d}", moment, _DIGEST,
+            )  # fmt: skip
