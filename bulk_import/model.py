@@ -8,7 +8,7 @@ Times are seconds since the epoch (floats) unless a name says otherwise.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -50,6 +50,28 @@ class Record:
     line: int
     fields: Mapping[str, Any]
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Sound records that follow each other, each on one physical line, kept as cells so that they can be judged by column.
+
+    `number` and `line` are the first record's; every one of `rows` has a cell for each of `columns`.
+    """
+
+    number: int
+    line: int
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+
+    def record(self, index: int) -> Record:
+        """The record at one index of the block."""
+        fields = dict(zip(self.columns, self.rows[index], strict=True))
+        return Record(self.number + index, self.line + index, fields)
+
+    def records(self) -> Iterator[Record]:
+        """Every record in order."""
+        return map(self.record, range(len(self.rows)))
 
 
 @dataclass(frozen=True, slots=True)

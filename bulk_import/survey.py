@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulk_import.errors import SourceError, UsageError
 from bulk_import.ledger.seen import Seen
 from bulk_import.mapping.settled import Mapping, settle_mapping
-from bulk_import.model import Invalid, Prepared, Problem, Record, Row
+from bulk_import.model import Block, Invalid, Prepared, Problem, Record, Row
 from bulk_import.options import Preparing
+from bulk_import.prepare.clearing import Clearance, clearance_of
 from bulk_import.prepare.rows import Preparation, prepare
-from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read
-
-EMAIL, METHOD = "e:", "m:"
-"""Prefixes that tell the two kinds of keys seen apart."""
+from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read_pieces
 
 SHARED_TEST_METHODS = "pm_card_"
 """Stripe's test payment methods start like this and may be given to any number of customers."""
@@ -26,8 +24,8 @@ WITHOUT_HEADER = ("json", "jsonl")
 FIRST_PLACES = 5
 """Places of each kind of problem that are shown."""
 
-STEP = 1000
-"""Rows between two looks at the progress and two writes of the keys seen."""
+FIRST_ROWS = 3
+"""Rows that are shown as they were read."""
 
 ReadProgress = Callable[[int, int, int], None]
 """Told bytes read, bytes there, rows so far."""
@@ -111,10 +109,12 @@ def survey(
     if reading is None:
         reading, notices = detect(path, preparing.overrides)
     how = preparation(reading, preparing)
-    with Source.open(path) as source, Seen() as seen:
-        tally = _Tally(seen, how)
-        for record in _reporting(read(source, reading), source, read_progress):
-            tally.add(record)
+    with Source.open(path) as source, Seen() as emails, Seen() as methods:
+        tally = _Tally(emails, methods, how)
+        for piece in read_pieces(source, reading):
+            tally.add(piece)
+            if read_progress:
+                read_progress(source.bytes_read, source.size, tally.rows)
         tally.finish()
         _must_hold_people(tally, path, preparing)
         if how.mapping.unmet():
@@ -129,22 +129,50 @@ def survey(
 class _Tally:
     """Counts while the source passes."""
 
-    def __init__(self, seen: Seen, how: Preparation) -> None:
+    def __init__(self, emails: Seen, methods: Seen, how: Preparation) -> None:
         self.rows = self.valid = self.invalid = self.duplicates = self.warnings = self.with_email = 0
         self.groups: dict[tuple[str, bool], Group] = {}
         self.first: list[Record] = []
-        self._seen = seen
+        self._emails = emails
+        self._methods = methods
         self._how = how
-        self._sightings: list[tuple[str, int, int]] = []
+        self._clearance = clearance_of(how)
 
-    def add(self, record: Record) -> None:
+    def add(self, piece: Block | Record) -> None:
+        """Count one record, or a block of them."""
+        if isinstance(piece, Block) and self._clearance is not None:
+            self._add_block(piece, self._clearance)
+        elif isinstance(piece, Block):
+            for record in piece.records():
+                self._add(record)
+        else:
+            self._add(piece)
+
+    def _add_block(self, block: Block, clearance: Clearance) -> None:
+        """Count a block's cleared rows at once, and judge the others one by one."""
+        found = clearance.clear(block)
+        for index in range(min(FIRST_ROWS - len(self.first), len(block.rows))):
+            self.first.append(block.record(index))
+        for index in found.doubtful:
+            self._judge(block.record(index))
+        self.rows += len(block.rows)
+        self.valid += found.clear
+        self.with_email += len(found.emails.keys)
+        self._emails.add(*found.emails)
+        for method, row, line in zip(*found.methods, strict=True):
+            self._see_method(method, row, line)
+
+    def _add(self, record: Record) -> None:
         self.rows += 1
-        if len(self.first) < 3:
+        if len(self.first) < FIRST_ROWS:
             self.first.append(record)
+        self._judge(record)
+
+    def _judge(self, record: Record) -> None:
         match prepare(record, self._how):
             case Row() as row:
                 self.valid += 1
-                self._sight(row)
+                self._see(row)
                 for warning in row.warnings:
                     self.warnings += 1
                     self._group(row, warning, warning=True)
@@ -154,31 +182,29 @@ class _Tally:
                 for problem in row.problems:
                     self._group(row, problem, warning=False)
 
-    def _sight(self, row: Row) -> None:
+    def _see(self, row: Row) -> None:
         if row.email_key is not None:
             self.with_email += 1
-            self._sightings.append((EMAIL + row.email_key, row.number, row.line))
-        method = row.params.get("payment_method")
-        if isinstance(method, str) and not method.startswith(SHARED_TEST_METHODS):
-            self._sightings.append((METHOD + method, row.number, row.line))
-        if len(self._sightings) >= STEP:
-            self._flush()
+            self._emails.add([row.email_key], [row.number], [row.line])
+        if isinstance(method := row.params.get("payment_method"), str):
+            self._see_method(method, row.number, row.line)
 
-    def _flush(self) -> None:
-        self._seen.add(self._sightings)
-        self._sightings = []
+    def _see_method(self, method: str, row: int, line: int) -> None:
+        if not method.startswith(SHARED_TEST_METHODS):
+            self._methods.add([method], [row], [line])
 
     def finish(self) -> None:
-        self._flush()
-        for key, row, line, first_row, first_line in self._seen.repeated():
-            first = f"row {first_row} (line {first_line})"
-            if key.startswith(EMAIL):
-                self.duplicates += 1
-                message = f"The same e-mail as {first}; it will map to that row's customer."
-                self._place("duplicate", Place(row, line, None, None, message), warning=True)
-            else:
-                message = f"The same payment method as {first}; Stripe will refuse it here, so give each row its own."
-                self._place("same-payment-method", Place(row, line, "payment_method", None, message), warning=True)
+        """Find what came up more than once."""
+        for row, line, first_row, first_line in self._emails.repeated():
+            self.duplicates += 1
+            message = f"The same e-mail as row {first_row} (line {first_line}); it will map to that row's customer."
+            self._place("duplicate", Place(row, line, None, None, message), warning=True)
+        for row, line, first_row, first_line in self._methods.repeated():
+            message = (
+                f"The same payment method as row {first_row} (line {first_line}); Stripe will refuse it here, "
+                "so give each row its own."
+            )
+            self._place("same-payment-method", Place(row, line, "payment_method", None, message), warning=True)
 
     def _group(self, row: Prepared, problem: Problem, *, warning: bool) -> None:
         place = Place(row.number, row.line, problem.column, problem.value, problem.message)
@@ -202,14 +228,3 @@ def _must_hold_people(tally: _Tally, path: Path, preparing: Preparing) -> None:
 def _columns_of(records: Iterable[Record]) -> str:
     names = dict.fromkeys(str(name) for record in records for name in record.fields)
     return ", ".join(list(names)[:20]) or "none"
-
-
-def _reporting(records: Iterator[Record], source: Source, told: ReadProgress | None) -> Iterator[Record]:
-    count = 0
-    for record in records:
-        count += 1
-        if told and count % STEP == 0:
-            told(source.bytes_read, source.size, count)
-        yield record
-    if told:
-        told(source.bytes_read, source.size, count)

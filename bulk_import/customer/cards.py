@@ -11,6 +11,9 @@ from collections.abc import Iterator
 
 from bulk_import.wording import terminal_safe
 
+SHORTEST = 14
+"""Fewest characters that can hold a card number."""
+
 # No letter or digit may touch the run: digits inside an opaque id are not a card. The look behind comes second,
 # as a pattern that starts with a digit is searched for much faster.
 _RUN = re.compile(r"[0-9](?<![0-9A-Za-z][0-9])(?:[ \u00a0\u2010-\u2015-]?[0-9]){13,}(?![0-9A-Za-z])")

@@ -41,6 +41,10 @@ Cleaned = str | int | list[str] | Noted | Fault
 Cleaner = Callable[[str], Cleaned]
 
 NO_LIMIT = 10**9
+
+UNQUOTED = ("phone", "postal_code")
+"""Rules of parameters from which nothing but a spreadsheet's apostrophe is taken."""
+
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,15}")
 _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
@@ -70,7 +74,7 @@ def _text_cleaner(parameter: Parameter, email_check: EmailCheck) -> Cleaner:
         return partial(_email, check=email_check)
     if parameter.rule == "country":
         return _country
-    if parameter.rule in ("phone", "postal_code"):
+    if parameter.rule in UNQUOTED:
         return partial(_unquoted, limit=parameter.limit or NO_LIMIT)
     return partial(_limited, limit=parameter.limit or NO_LIMIT, rule=_TEXT_RULES.get(parameter.rule or ""))
 

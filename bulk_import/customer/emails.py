@@ -15,8 +15,12 @@ _PLAIN = re.compile(
     r"(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+"
     r"(?!(?i:test|local|localhost|invalid|onion|arpa)$)[A-Za-z]{2,24}"
 )
-# Local part and domain each have limits of their own (64 and 253) that nothing this short can break.
-_PLAIN_LIMIT = 64
+is_plain = _PLAIN.fullmatch
+"""Something true for an address that is one by any check, as long as it is no longer than `PLAIN_LIMIT`."""
+
+PLAIN_LIMIT = 64
+"""Local part and domain each have limits of their own (64 and 253) that nothing this short can break."""
+
 _BASIC = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
@@ -32,7 +36,7 @@ def email_fault(email: str, check: EmailCheck = "strict") -> str | None:
         return None
     if check == "basic":
         return None if _BASIC.fullmatch(email) else "it is not of the form name@domain.tld"
-    if len(email) <= _PLAIN_LIMIT and _PLAIN.fullmatch(email):
+    if len(email) <= PLAIN_LIMIT and is_plain(email):
         return None
     return _judged(email)
 

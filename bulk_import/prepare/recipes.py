@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bulk_import.customer.cleaning import NO_LIMIT, Cleaner, clean_metadata, cleaner_of
+from bulk_import.customer.cleaning import NO_LIMIT, UNQUOTED, Cleaner, clean_metadata, cleaner_of
 from bulk_import.customer.emails import EmailCheck
 from bulk_import.customer.parameters import Path, parameter_at, spelled
 from bulk_import.mapping.aliases import OWN_COLUMNS
@@ -31,7 +31,8 @@ class Step(NamedTuple):
     """What happens to one column: its value is read as text, cleaned, and put under `key` into a group of the draft.
 
     `group` is None for a column that is only watched for card numbers; `clean` is None where nothing but the
-    length counts. `watched` is false where long runs of digits are at home. A tuple, because every cell of
+    length counts. `watched` is false where long runs of digits are at home, `unquoted` true where all
+    that cleaning does is to take a spreadsheet's apostrophe away. A tuple, because every cell of
     every row passes here and unpacking one is the fastest way to all of it.
     """
 
@@ -44,6 +45,7 @@ class Step(NamedTuple):
     to_text: ToText
     watched: bool
     many_lines: bool
+    unquoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def _param_step(column: str, path: Path, email_check: EmailCheck, watched: bool)
         to_text=_reader(parameter.kind, path),
         watched=watched and parameter.rule != "phone",
         many_lines=parameter.many_lines,
+        unquoted=parameter.rule in UNQUOTED,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulk_import.customer.cards import holds_card, mask_cards, shown
+from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
 from bulk_import.customer.cleaning import Fault, Noted, too_long, unquoted_digits
 from bulk_import.customer.completeness import whole_faults
 from bulk_import.customer.emails import EmailCheck, email_key
@@ -23,7 +23,6 @@ from bulk_import.wording import terminal_safe
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SIGNS = re.compile("[\t\n\r]")
-_SHORTEST_CARD = 14
 _MOST_RECIPES = 1024
 
 
@@ -116,7 +115,7 @@ def _follow(
     Every cell of every row passes here, so the usual case (plain text that fits) comes without a call of ours.
     """
     for step in recipe.steps:
-        column, group, key, limit, clean, _, to_text, watched, _ = step
+        column, group, key, limit, clean, _, to_text, watched, _, _ = step
         value = fields.get(column)
         if value is None or value == "":
             continue
@@ -128,7 +127,7 @@ def _follow(
         if not (size := len(text)):
             continue
         cleaned: Any = text
-        if ((size >= _SHORTEST_CARD and watched) or not text.isprintable()) and (fault := _sign_fault(text, step)):
+        if ((size >= SHORTEST and watched) or not text.isprintable()) and (fault := _sign_fault(text, step)):
             cleaned = fault
         elif clean is not None:
             cleaned = clean(text)
@@ -151,7 +150,7 @@ def _follow(
 
 def _sign_fault(text: str, step: Step) -> Fault | None:
     """What no value may contain: a card number, or signs that are no text."""
-    if step.watched and len(text) >= _SHORTEST_CARD and holds_card(text):
+    if step.watched and len(text) >= SHORTEST and holds_card(text):
         return Fault(
             "card-number", "This holds a card number, which must never pass through; remove it from the source."
         )

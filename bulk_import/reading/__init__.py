@@ -5,7 +5,7 @@ path ── Source (bytes, fingerprint) ── unpacked ── decoded ── wh
 """
 
 from bulk_import.reading.detect import detect
-from bulk_import.reading.records import Records, read, read_records
+from bulk_import.reading.records import Records, read, read_pieces, read_records
 from bulk_import.reading.settled import Notice, Overrides, Reading
 from bulk_import.reading.source import Fingerprint, Source, spool
 
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "detect",
     "read",
+    "read_pieces",
     "read_records",
     "spool",
 ]

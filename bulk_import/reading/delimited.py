@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulk_import.errors import SourceError
-from bulk_import.model import Record
+from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
 from bulk_import.reading.damage import Verdict, judge, readable
-from bulk_import.reading.lines import is_clean, split_lines
+from bulk_import.reading.lines import bare_lines, is_clean, split_lines
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.table import SecondTable, Table, looks_like_units, table_of
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 TOLERATED = 5
 """Undecodable rows that never stop a reading, however few rows there are."""
 
 
-_WALK = 1000  # lines that a new csv reader may walk over before it is cheaper to drop them
+STRETCH = 500
+"""Lines that are tried at once; few enough that one damaged row costs little and the cells of all take little room."""
+
+Cells = Callable[[list[str]], list[list[str]] | None]
+Singly = Callable[[int, int], Generator[Record, None, int]]
 
 
 class DelimitedRows:
@@ -40,18 +49,28 @@ class DelimitedRows:
         self._second = SecondTable(self._table)
         delimiter, quote = reading.delimiter, reading.quote
         self._csv_can = quote is not None and len(delimiter) == 1 and delimiter not in (quote, "\\")
-        # csv takes a quote after a blank for an ordinary character; people mean it as a quote.
-        self._blank_quote = f"{delimiter} {quote}" if quote and delimiter.strip(" ") else "\n\n\n"
+        # csv takes a quote after blanks for an ordinary character; people mean it as a quote.
+        blanks = " +" if delimiter.strip(" ") else "(?!)"
+        self._blank_quotes = False  # whether the chunk at hand holds any
+        self._blank_quote = re.compile(f"(?:^|{re.escape(delimiter)}){blanks}{re.escape(quote or '')}").search
 
     def records(self) -> Iterator[Record]:
         """Every record in order; damaged ones carry a problem."""
+        for piece in self.pieces():
+            if isinstance(piece, Block):
+                yield from piece.records()
+            else:
+                yield piece
+
+    def pieces(self) -> Iterator[Block | Record]:
+        """The same in blocks wherever nothing asks for a closer look."""
         text = self._below_header()
         while text is not None:
             yield from self._chunk(text)
             self._check_encoding()
             text = next(self._texts, None)
 
-    def _chunk(self, text: str) -> Iterator[Record]:
+    def _chunk(self, text: str) -> Iterator[Block | Record]:
         """The records of a chunk, by the fastest way that reads it right."""
         reading = self._reading
         bare_cr = "\r" in text and reading.line_ending != "CR" and text.count("\r") != text.count("\r\n")
@@ -59,75 +78,96 @@ class DelimitedRows:
         if bare_cr or escaped or not is_clean(text, reading.delimiter):
             return self._careful(text)
         if reading.quote is None or reading.quote not in text:
-            return self._plain(text)
-        return self._quoted(text) if self._csv_can else self._careful(text)
+            return self._quick(bare_lines(text), self._plain_cells, self._plain)
+        if not self._csv_can:
+            return self._careful(text)
+        self._blank_quotes = f" {reading.quote}" in text
+        return self._quick(split_lines(text), self._quoted_cells, self._quoted)
 
-    def _plain(self, text: str) -> Iterator[Record]:
-        """A chunk without quotes: every line is a record."""
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        columns, width, delimiter, header = (
-            self._reading.columns,
-            self._table.width,
-            self._reading.delimiter,
-            self._header,
-        )
-        self._lines = text.split("\n")
-        if not self._lines[-1]:
-            self._lines.pop()
-        for at, row in enumerate(self._lines):
-            cells = row.split(delimiter)
-            if len(cells) == width and row and cells != header and self._easy:
-                self._number += 1
-                yield Record(self._number, self._line + at, dict(zip(columns, cells, strict=True)))
-            elif (record := self._judged(at)[0]) is not None:
-                yield record
-        self._forget(len(self._lines))
-
-    def _quoted(self, text: str) -> Iterator[Record]:
-        """A chunk with quotes: `csv` takes what is well-formed, one record after another."""
-        self._lines = split_lines(text)
-        columns, at = self._reading.columns, 0
+    def _quick(self, lines: list[str], cells: Cells, singly: Singly) -> Iterator[Block | Record]:
+        """A chunk a stretch of lines at a time; a stretch that is not sound throughout is read record by record."""
+        self._lines = lines
+        at = 0
         while at < len(self._lines):
-            at = first = self._forget(at) if at > _WALK else at
-            delimiter, quote = self._reading.delimiter, self._reading.quote
-            lines = islice(self._lines, at, None)
-            reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True)
+            end = min(at + STRETCH, len(self._lines))
+            if self._easy and (rows := cells(self._lines[at:end])) is not None:
+                yield Block(self._number + 1, self._line + at, self._reading.columns, rows)
+                self._number += len(rows)
+                at = end
+            else:
+                at = yield from singly(at, end)
+        self._forget(at)
+
+    def _plain_cells(self, lines: list[str]) -> list[list[str]] | None:
+        """The cells of lines without quotes, None unless every line is a sound record."""
+        delimiter = self._reading.delimiter
+        rows = [line.split(delimiter) for line in lines]
+        return rows if self._are_sound(rows) else None
+
+    def _quoted_cells(self, lines: list[str]) -> list[list[str]] | None:
+        """The cells of lines with quotes, None unless `csv` finds every line to be a sound record."""
+        if self._blank_quotes and any(map(self._blank_quote, lines)):
+            return None
+        try:
+            rows = list(self._csv_reader(lines))
+        except csv.Error:
+            return None
+        return rows if len(rows) == len(lines) and self._are_sound(rows) else None
+
+    def _are_sound(self, rows: list[list[str]]) -> bool:
+        width = self._table.width
+        return set(map(len, rows)) == {width} and self._header not in rows and not (width == 1 and [""] in rows)
+
+    def _csv_reader(self, lines: Iterable[str]) -> Reader:
+        return csv.reader(lines, delimiter=self._reading.delimiter, quotechar=self._reading.quote, strict=True)
+
+    def _plain(self, at: int, end: int) -> Generator[Record, None, int]:
+        """Lines without quotes: every one is a record."""
+        while at < end:
+            cells = self._lines[at].split(self._reading.delimiter)
+            record, at = self._sound(cells, at) if self._is_good(cells) else self._judged(at)
+            if record is not None:
+                yield record
+        return at
+
+    def _quoted(self, at: int, end: int) -> Generator[Record, None, int]:
+        """Lines with quotes: `csv` takes what is well-formed, one record after another."""
+        while at < end:
+            first = at
+            reader = self._csv_reader(islice(self._lines, at, None))
             try:
                 for cells in reader:
-                    if first + reader.line_num == at + 1 and self._is_good(cells, at):
-                        self._number += 1
-                        yield Record(self._number, self._line + at, dict(zip(columns, cells, strict=True)))
-                        at += 1
-                        continue
-                    record, at = self._judged(at)
+                    good = first + reader.line_num == at + 1 and self._is_good(cells)
+                    good = good and not (self._blank_quotes and self._blank_quote(self._lines[at]))
+                    record, at = self._sound(cells, at) if good else self._judged(at)
                     if record is not None:
                         yield record
-                    if at != first + reader.line_num:
+                    if at != first + reader.line_num or at >= end:
                         break
             except csv.Error:
                 record, at = self._judged(at)
                 if record is not None:
                     yield record
-        self._forget(at)
+        return at
 
-    def _is_good(self, cells: list[str], at: int) -> bool:
-        """Whether the cells that `csv` found on one line can be taken as they are."""
+    def _is_good(self, cells: list[str]) -> bool:
+        """Whether the cells found on one line can be taken as they are."""
         if len(cells) != self._table.width or cells == self._header or not self._easy:
             return False
-        return self._blank_quote not in self._lines[at] and bool(cells[0] or len(cells) > 1)
+        return bool(cells[0] or len(cells) > 1)
+
+    def _sound(self, cells: list[str], at: int) -> tuple[Record, int]:
+        """The record that is the line at an index of the window, and the index after it."""
+        self._number += 1
+        return Record(self._number, self._line + at, dict(zip(self._reading.columns, cells, strict=True))), at + 1
 
     def _careful(self, text: str) -> Iterator[Record]:
         """A chunk with something unusual in it: every record is looked at."""
         self._lines = split_lines(text)
         at = 0
         while at < len(self._lines):
-            if self._easy and (cells := self._at_once(self._lines[at])) is not None:
-                self._number += 1
-                yield Record(self._number, self._line + at, dict(zip(self._reading.columns, cells, strict=True)))
-                at += 1
-                continue
-            record, at = self._judged(at)
+            cells = self._at_once(self._lines[at]) if self._easy else None
+            record, at = self._sound(cells, at) if cells is not None else self._judged(at)
             if record is not None:
                 yield record
         self._forget(at)

@@ -20,6 +20,7 @@ OVERLONG = "\udbff"
 MARK = "bulk_import.mark"
 """The name of the error handler below."""
 
+_NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # at which `str.splitlines` ends a line and no table does
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
 
@@ -93,7 +94,15 @@ def _never_inside_crlf(texts: Iterable[str]) -> Iterator[str]:
 
 def split_lines(text: str) -> list[str]:
     """The physical lines of *text*, each with its end."""
-    return StringIO(text, newline="").readlines()
+    if any(map(text.__contains__, _NO_ENDS)):
+        return StringIO(text, newline="").readlines()
+    return text.splitlines(keepends=True)
+
+
+def bare_lines(text: str) -> list[str]:
+    """The physical lines of *text* without their ends."""
+    lines = (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text).split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def is_clean(text: str, allowed: str = "") -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bulk_import.errors import SourceError
-from bulk_import.model import Record
+from bulk_import.model import Block, Record
 from bulk_import.reading.delimited import DelimitedRows
 from bulk_import.reading.detect import detect
 from bulk_import.reading.jsonarray import read_json_array
@@ -25,13 +25,22 @@ def read(source: Source, reading: Reading) -> Iterator[Record]:
     Raises `SourceError` when the rest cannot be read at all (packed data cut short, the wrong encoding
     throughout), and what `Source` raises when the file is not the one it was.
     """
+    for piece in read_pieces(source, reading):
+        if isinstance(piece, Block):
+            yield from piece.records()
+        else:
+            yield piece
+
+
+def read_pieces(source: Source, reading: Reading) -> Iterator[Block | Record]:
+    """The same, with stretches of sound rows of a delimited text left together, for who judges them by column."""
     if reading.format == "xlsx":
         return read_sheet(source, reading)
     blocks = unpacked(source.chunks(), reading.compression, source.path, reading.max_bytes)
     texts = whole_lines(decoded(blocks, reading.encoding))
     match reading.format:
         case "csv" | "tsv":
-            return DelimitedRows(texts, reading, source.path).records()
+            return DelimitedRows(texts, reading, source.path).pieces()
         case "jsonl":
             return read_json_lines(texts)
         case "json":

@@ -1,0 +1,196 @@
+"""Clears rows by the column: what a few tests on all cells at once prove sound needs no look of its own.
+
+Clearing is only ever quicker than `prepare`, never kinder: a row is cleared when `prepare` would make a `Row` of it
+without a warning, and whatever the tests here cannot decide is left to `prepare`, row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from bulk_import.customer.cards import SHORTEST, holds_card
+from bulk_import.customer.cleaning import Cleaner, Fault, Noted
+from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
+from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
+from bulk_import.model import SOURCE_ID, Block
+from bulk_import.prepare.recipes import METADATA, NAME, SHIPPING_NAME, VAT, Recipe, Step
+from bulk_import.prepare.rows import Preparation
+
+_BETWEEN = "|"  # printable, and in no number
+_REMEMBERED = 4096
+_MADE_OF_PARTS = ("shipping", "tax_id_data", "invoice_settings")
+_PARTS_OF_NAMES = (NAME, SHIPPING_NAME)
+
+Cells = Sequence[str]
+Test = Callable[[Cells, str, int], Iterable[int]]
+"""The indexes of cells that are not proven sound, given all of them, all joined, and the longest one's length."""
+
+
+class Sighted(NamedTuple):
+    """Keys by which rows are told apart, with the number and the line of each one's row."""
+
+    keys: Sequence[str]
+    rows: Sequence[int]
+    lines: Sequence[int]
+
+
+class Cleared(NamedTuple):
+    """What became of a block: the indexes of rows left to `prepare`, and of the others how many, their e-mails and payment methods."""
+
+    doubtful: list[int]
+    clear: int
+    emails: Sighted
+    methods: Sighted
+
+
+class Clearance:
+    """The tests for one set of columns; it remembers values it has seen, nothing else changes."""
+
+    def __init__(self, columns: tuple[str, ...], recipe: Recipe, *, needs_email: bool) -> None:
+        self._tests = [(columns.index(step.column), _test(step)) for step in recipe.steps]
+        self._names = [
+            [columns.index(step.column) for step in recipe.steps if step.group == group] for group in _PARTS_OF_NAMES
+        ]
+        self._email = columns.index(recipe.email_column) if recipe.email_column is not None else None
+        self._key = columns.index(recipe.key_column) if recipe.key_column is not None else None
+        self._method = next((columns.index(s.column) for s in recipe.steps if s.field == "payment_method"), None)
+        self._needs_email = needs_email
+
+    def clear(self, block: Block) -> Cleared:
+        """Tell the block's rows apart."""
+        columns = list(zip(*block.rows, strict=True))
+        doubtful = set(self._doubtful(columns))
+        emails = columns[self._email] if self._email is not None else ()
+        methods = columns[self._method] if self._method is not None else ()
+        return Cleared(
+            sorted(doubtful),
+            len(block.rows) - len(doubtful),
+            _sighted(
+                block, list(map(str.lower, emails)), doubtful
+            ),  # a cleared address is plain ASCII: that is its key
+            _sighted(block, list(map(str.strip, methods)), doubtful),
+        )
+
+    def _doubtful(self, columns: list[tuple[str, ...]]) -> Iterator[int]:
+        for at, test in self._tests:
+            cells = columns[at]
+            yield from test(cells, _BETWEEN.join(cells), max(map(len, cells)))
+        if self._email is not None and self._needs_email and not all(columns[self._email]):
+            yield from _blank(columns[self._email])
+        if self._key is not None and not all(map(_fits_as_key, columns[self._key])):
+            yield from (at for at, cell in enumerate(columns[self._key]) if not _fits_as_key(cell))
+        for parts in self._names:
+            if sum(max(map(len, columns[at])) + 1 for at in parts) > 256:
+                yield from range(len(columns[0]))
+
+
+def clearance_of(how: Preparation) -> Clearance | None:
+    """The tests for a preparation's columns, None where rows have to be looked at one by one."""
+    mapping = how.mapping
+    if mapping.columns is None or mapping.from_own_export:
+        return None
+    recipe = how.recipe(mapping.columns)
+    if recipe.unmapped or any(str(each.path[0]) in _MADE_OF_PARTS for each in recipe.fixed):
+        return None
+    keys = {step.key for step in recipe.steps if step.group == METADATA}
+    keys |= {each.path[1] for each in recipe.fixed if each.path[0] == METADATA}
+    keys |= {SOURCE_ID} if recipe.key_column is not None else set()
+    if len(keys) > MAX_METADATA_KEYS - how.marker:
+        return None
+    has_email = recipe.email_column is not None
+    if not has_email and not how.allow_no_email:
+        return None
+    return Clearance(mapping.columns, recipe, needs_email=not how.allow_no_email)
+
+
+def _sighted(block: Block, keys: list[str], doubtful: set[int]) -> Sighted:
+    """What is there of *keys*, one a row, without the doubtful rows."""
+    if not doubtful and all(keys):
+        return Sighted(keys, range(block.number, block.number + len(keys)), range(block.line, block.line + len(keys)))
+    at = [index for index, key in enumerate(keys) if key and index not in doubtful]
+    return Sighted(
+        [keys[index] for index in at], [block.number + index for index in at], [block.line + index for index in at]
+    )
+
+
+def _test(step: Step) -> Test:
+    """The test of one column: no odd sign, no card number, and what its parameter asks of a value."""
+    value = _value_test(step)
+
+    def test(cells: Cells, joined: str, longest: int) -> Iterator[int]:
+        if not joined.isprintable():
+            yield from (at for at, cell in enumerate(cells) if not cell.isprintable())
+        if step.watched and longest >= SHORTEST and holds_card(joined):
+            yield from (at for at, cell in enumerate(cells) if holds_card(cell))
+        yield from value(cells, joined, longest)
+
+    return test
+
+
+def _value_test(step: Step) -> Test:
+    if step.group is None:
+        return _anything
+    if step.group == VAT or step.group.startswith(_MADE_OF_PARTS):
+        return lambda cells, _joined, longest: _filled(cells) if longest else ()
+    if step.field == "email":
+        return _plain_email
+    limit = MAX_METADATA_VALUE if step.group == METADATA else step.limit
+    if step.clean is None or step.group == METADATA:
+        return lambda cells, _joined, longest: _longer(cells, limit) if longest > limit else ()
+    if step.unquoted:
+        return lambda cells, joined, longest: (
+            _longer_or_quoted(cells, limit) if longest > limit or "'" in joined else ()
+        )
+    return _Known(step.clean)
+
+
+class _Known:
+    """The test of a column whose values recur: each is cleaned once, and those that come out sound are remembered."""
+
+    def __init__(self, clean: Cleaner) -> None:
+        self._clean = clean
+        self._sound = {""}
+
+    def __call__(self, cells: Cells, _joined: str, _longest: int) -> Iterable[int]:
+        if self._sound.issuperset(cells):
+            return ()
+        new = set(cells) - self._sound
+        odd = {cell for cell in new if not self._is_sound(cell)}
+        if len(self._sound) < _REMEMBERED:
+            self._sound |= new - odd
+        return (at for at, cell in enumerate(cells) if cell in odd) if odd else ()
+
+    def _is_sound(self, cell: str) -> bool:
+        text = cell.strip()
+        return not text or not isinstance(self._clean(text), Fault | Noted)
+
+
+def _anything(_cells: Cells, _joined: str, _longest: int) -> Iterable[int]:
+    return ()
+
+
+def _plain_email(cells: Cells, _joined: str, longest: int) -> Iterable[int]:
+    if longest <= PLAIN_LIMIT and all(map(is_plain, cells)):
+        return ()
+    return (at for at, cell in enumerate(cells) if cell and not (len(cell) <= PLAIN_LIMIT and is_plain(cell)))
+
+
+def _filled(cells: Cells) -> Iterable[int]:
+    return (at for at, cell in enumerate(cells) if cell)
+
+
+def _blank(cells: Cells) -> Iterable[int]:
+    return (at for at, cell in enumerate(cells) if not cell)
+
+
+def _longer(cells: Cells, limit: int) -> Iterable[int]:
+    return (at for at, cell in enumerate(cells) if len(cell) > limit)
+
+
+def _longer_or_quoted(cells: Cells, limit: int) -> Iterable[int]:
+    return (at for at, cell in enumerate(cells) if len(cell) > limit or "'" in cell)
+
+
+def _fits_as_key(cell: str) -> bool:
+    return 0 < len(cell) <= MAX_METADATA_VALUE and cell.isprintable() and not cell.isspace()

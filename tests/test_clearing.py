@@ -1,0 +1,106 @@
+"""What is cleared by the column is exactly what `prepare` finds nothing to say about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulk_import.mapping import MappingOptions, settle_mapping
+from bulk_import.model import Block, Row
+from bulk_import.options import Preparing
+from bulk_import.prepare import Preparation, prepare
+from bulk_import.prepare.clearing import clearance_of
+from bulk_import.survey import survey
+
+COLUMNS = (
+    "id", "email", "name", "phone", "zip", "country", "locale", "tax_exempt", "balance", "payment_method", "plan",
+    "password", "shipping.name", "vat_number",
+)  # fmt: skip
+CELLS = {
+    "id": ["u_1", "", "  ", "'00012", "x" * 501, "a\tb"],
+    "email": ["a@example.com", "B@Example.com", "", " c@example.com", "é@example.com", "no", "x" * 60 + "@example.com"],
+    "name": ["Ann", "", "x" * 257, "Zoë\u200b", "4242 4242 4242 4242", "424242", "a|b"],
+    "phone": ["+49 30 1234", "'0049", "'", "4" * 21, "4242424242424242"],
+    "zip": ["01067", "'01067", "'"],
+    "country": ["DE", "de", "Germany", "Nowhere", " FR ", ""],
+    "locale": ["de", "de,fr", "?", ","],
+    "tax_exempt": ["exempt", "yes", "maybe", ""],
+    "balance": ["0", "-5", "1.5", ""],
+    "payment_method": ["pm_1", " pm_2 ", "pm_card_visa", ""],
+    "plan": ["pro", "", "x" * 501, "5555555555554444", "a\x00b"],
+    "password": ["", "hunter2", "4242424242424242"],
+    "shipping.name": ["", "", "", "Ann"],
+    "vat_number": ["", "", "", "DE123456789"],
+}
+SOUND = {column: cells[0] for column, cells in CELLS.items()}
+
+
+def a_row(data: st.DataObject) -> list[str]:
+    """Mostly sound cells, so that a good part of all rows is cleared."""
+    odd = data.draw(st.sets(st.sampled_from(COLUMNS), max_size=2))
+    return [data.draw(st.sampled_from(CELLS[column])) if column in odd else SOUND[column] for column in COLUMNS]
+
+
+@given(data=st.data(), key=st.sampled_from([None, "id"]), allow_no_email=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_a_row_is_cleared_only_when_prepare_has_nothing_to_say(
+    data: st.DataObject, key: str | None, allow_no_email: bool
+) -> None:
+    mapping = settle_mapping(COLUMNS, MappingOptions(key=key), allow_no_email=allow_no_email)
+    how = Preparation(mapping, allow_no_email=allow_no_email)
+    clearance = clearance_of(how)
+    assert clearance is not None
+    block = Block(7, 9, COLUMNS, [a_row(data) for _ in range(4)])
+    found = clearance.clear(block)
+    rows = [prepare(record, how) for record in block.records()]
+    emails, methods = [], []
+    for index, row in enumerate(rows):
+        if index in found.doubtful:
+            continue
+        assert isinstance(row, Row)
+        assert row.warnings == ()
+        emails += [(row.email_key, row.number, row.line)] if row.email_key is not None else []
+        method = row.params.get("payment_method")
+        methods += [(method, row.number, row.line)] if method is not None else []
+    assert found.clear == 4 - len(found.doubtful)
+    assert list(zip(*found.emails, strict=True)) == emails
+    assert list(zip(*found.methods, strict=True)) == methods
+
+
+def test_sound_rows_are_cleared_by_the_column() -> None:
+    how = Preparation(settle_mapping(COLUMNS))
+    clearance = clearance_of(how)
+    assert clearance is not None
+    found = clearance.clear(Block(1, 2, COLUMNS, [list(SOUND.values())] * 3))
+    assert (found.doubtful, found.clear) == ([], 3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        MappingOptions(sets=(("shipping.name", "Ann"),)),
+        MappingOptions(sets=(("tax_id_data.0.type", "eu_vat"),)),
+    ],
+)
+def test_values_that_hang_together_are_left_to_prepare(options: MappingOptions) -> None:
+    assert clearance_of(Preparation(settle_mapping(("email", "vat_number"), options))) is None
+
+
+def test_a_survey_finds_the_same_however_many_sound_rows_stand_around(tmp_path: Path) -> None:
+    odd = {
+        700: "nobody,Ann,pm_1", 1200: "u1@example.com,Dup,", 1300: "u9@example.com", 1400: "x@example.com,Ann,pm_600",
+        1500: 'q@example.com,"Ann ""A"", Lee",pm_card_visa',
+    }  # fmt: skip
+    lines = [odd.get(number, f"u{number}@example.com,Ann,pm_{number}") for number in range(1, 2001)]
+    path = tmp_path / "customers.csv"
+    path.write_text("email,name,payment_method\n" + "\n".join(lines) + "\n")
+    found = survey(path, Preparing())
+    assert (found.rows, found.valid, found.invalid, found.duplicates) == (2000, 1998, 2, 1)
+    places = {group.rule: [(place.row, place.line) for place in group.places] for group in found.groups}
+    assert places == {
+        "email": [(700, 701)], "unreadable": [(1300, 1301)], "duplicate": [(1200, 1201)],
+        "same-payment-method": [(1400, 1401)],
+    }  # fmt: skip
