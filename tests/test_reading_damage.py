@@ -90,7 +90,23 @@ def test_a_second_table_is_not_read_under_the_columns_of_the_first() -> None:
     assert "second table seems to begin on line 9" in (records[-1].problem or "")
 
 
-@pytest.mark.parametrize("row", ["(text),(text),(text)", "string,varchar,text", "[mail],[],[m]"])
+def test_a_second_table_under_a_title_of_its_own_is_not_read_as_the_first() -> None:
+    text = "email,name,city\n" + "\n".join(GOOD) + "\n\nSuppliers\nemail,title,plan\nx@example.com,Hat,pro\n"
+    assert [record.problem is None for record in read_text(text)] == [True] * 6 + [False] * 3
+
+
+def test_the_same_table_goes_on_below_a_header_that_is_repeated() -> None:
+    text = "email,name,city\n" + "\n".join(GOOD[:3]) + "\n\nemail,name,city\n" + "\n".join(GOOD[3:]) + "\n"
+    assert [record.problem is None for record in read_text(text)] == [True] * 3 + [False] + [True] * 3
+
+
+@pytest.mark.parametrize("row", ["Total,,6", "Grand Total,,", ",Summe:,12", '"Total","",6'])
+def test_a_row_that_sums_up_is_no_customer(row: str) -> None:
+    records = read_text("email,name,city\n" + "\n".join(GOOD) + f"\n{row}\n")
+    assert [record.problem for record in records] == [None] * 6 + ["the row looks like a total, not a customer"]
+
+
+@pytest.mark.parametrize("row", ["---,---,---", "(text),(text),(text)", "string,varchar,text", "[mail],[],[m]"])
 def test_a_row_of_units_below_the_header_is_no_customer(row: str) -> None:
     records = read_text(f"email,name,city\n{row}\na@example.com,Ann,Rome\n")
     assert records[0].problem is not None

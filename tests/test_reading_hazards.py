@@ -54,6 +54,11 @@ def rows_of(records: Records) -> list[tuple[str, ...]]:
         ("two pipes", PLAIN.replace(",", "||"), [2, 3]),
         ("two tabs", PLAIN.replace(",", "\t\t"), [2, 3]),
         ("the characters backslash and t", PLAIN.replace(",", "\\t"), [2, 3]),
+        ("bar, tilde, bar", PLAIN.replace(",", "|~|"), [2, 3]),
+        ("angle brackets", PLAIN.replace(",", "<>"), [2, 3]),
+        ("dollar between quotes", '"email"$"name"\n"a@example.com"$"Ann"\n"b@example.com"$"Bob"\n', [2, 3]),
+        ("hyphen between quotes", '"email"-"name"\n"a@example.com"-"Ann"\n"b@example.com"-"Bob"\n', [2, 3]),
+        ("a line that groups the columns", "Contact,\n" + PLAIN.replace("Ann", "Ann"), [3, 4]),
         ("sep line of a spreadsheet", "sep=;\n" + PLAIN.replace(",", ";"), [3, 4]),
         ("every cell quoted", '"email","name"\n"a@example.com","Ann"\n"b@example.com","Bob"\n', [2, 3]),
         ("single quotes", "'email','name'\n'a@example.com','Ann'\n'b@example.com','Bob'\n", [2, 3]),
@@ -142,6 +147,7 @@ def test_what_was_decided_is_said(tmp_path: Path, code: str) -> None:
         ("\n \n\t\n", "blank"),
         ("<!DOCTYPE html><html><table>", "web page"),
         ("<?xml version='1.0'?><a/>", "XML"),
+        ("email,name\na@example.com,Ann\nb@example.com,Bob\n\nInvoice;Total\n1;2\n2;3\n3;4\n", "more than one table"),
         ("name,city,x\nAnn,Rome,1\nBob,Oslo,2\n\na,b\n" + "1,2\n" * 9, "more than one table"),
     ],
 )
@@ -226,3 +232,21 @@ def test_an_option_that_makes_no_sense_is_refused(tmp_path: Path, options: dict[
 def test_records_can_be_iterated_more_than_once(tmp_path: Path) -> None:
     records = read_records(kept(tmp_path, PLAIN))
     assert list(records) == list(records)
+
+
+def test_single_quotes_around_few_cells_are_quotes_when_only_quoting_explains_them(tmp_path: Path) -> None:
+    data = "email;name\n" + "".join(f"u{n}@example.com;Ann\n" for n in range(9)) + "x@example.com;'O''Brien; Pat'\n"
+    records = list(read_records(kept(tmp_path, data)))
+    assert records[-1].fields == {"email": "x@example.com", "name": "O'Brien; Pat"}
+    assert [record.problem for record in records] == [None] * 10
+
+
+def test_apostrophes_that_explain_nothing_stay_in_their_cells(tmp_path: Path) -> None:
+    data = "email;name\n" + "".join(f"u{n}@example.com;Ann\n" for n in range(9)) + "x@example.com;'Bobby'\n"
+    assert list(read_records(kept(tmp_path, data)))[-1].fields["name"] == "'Bobby'"
+
+
+@pytest.mark.parametrize("text", ['["a@example.com", "b@example.com"]', '[["email"], ["a@example.com"]]'])
+def test_an_array_of_something_else_than_objects_is_reported_element_by_element(tmp_path: Path, text: str) -> None:
+    records = list(read_records(kept(tmp_path, text, "users.json")))
+    assert [record.problem is None for record in records] == [False, False]

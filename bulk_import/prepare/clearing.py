@@ -49,6 +49,7 @@ class Clearance:
 
     def __init__(self, columns: tuple[str, ...], recipe: Recipe, *, needs_email: bool) -> None:
         self._tests = [(columns.index(step.column), _test(step)) for step in recipe.steps]
+        self._sent = [columns.index(step.column) for step in recipe.steps if step.group is not None]
         self._names = [
             [columns.index(step.column) for step in recipe.steps if step.group == group] for group in _PARTS_OF_NAMES
         ]
@@ -76,8 +77,11 @@ class Clearance:
         for at, test in self._tests:
             cells = columns[at]
             yield from test(cells, _BETWEEN.join(cells), max(map(len, cells)))
-        if self._email is not None and self._needs_email and not all(columns[self._email]):
-            yield from _blank(columns[self._email])
+        if self._email is not None and self._needs_email:
+            yield from () if all(columns[self._email]) else _blank(columns[self._email])
+        elif not self._needs_email:
+            rows = zip(*(columns[at] for at in self._sent), strict=True)
+            yield from (at for at, row in enumerate(rows) if not "".join(row).strip())
         if self._key is not None and not all(map(_fits_as_key, columns[self._key])):
             yield from (at for at, cell in enumerate(columns[self._key]) if not _fits_as_key(cell))
         for parts in self._names:
@@ -98,8 +102,7 @@ def clearance_of(how: Preparation) -> Clearance | None:
     keys |= {SOURCE_ID} if recipe.key_column is not None else set()
     if len(keys) > MAX_METADATA_KEYS - how.marker:
         return None
-    has_email = recipe.email_column is not None
-    if not has_email and not how.allow_no_email:
+    if recipe.email_column is None and not how.allow_no_email:
         return None
     return Clearance(mapping.columns, recipe, needs_email=not how.allow_no_email)
 

@@ -71,6 +71,8 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     if recipe.unmapped:
         problems += [_unmapped(column) for column in recipe.unmapped if fields.get(column) not in (None, "")]
     source_id = _take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
+    if how.allow_no_email and not problems and draft == {"": {}}:
+        problems.append(Problem("empty", "This row holds nothing that could be sent; fill it in or remove it."))
     params = _complete(draft, recipe, how, problems)
     kept = kept_fields(given, recipe.wiped) if nested or recipe.wiped else given
     if problems:

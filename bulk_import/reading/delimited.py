@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from bulk_import.reading.cells import split_record
 from bulk_import.reading.damage import Verdict, judge, readable
 from bulk_import.reading.lines import bare_lines, is_clean, split_lines
 from bulk_import.reading.settled import Reading
-from bulk_import.reading.table import SecondTable, Table, looks_like_units, table_of
+from bulk_import.reading.table import SecondTable, Table, looks_like_total, looks_like_units, table_of
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -47,6 +48,7 @@ class DelimitedRows:
         self._after_blank = False
         self._easy = False  # nothing about the rows before asks for a closer look at the next one
         self._second = SecondTable(self._table)
+        self._email = reading.kinds.index("email") if "email" in reading.kinds else None
         delimiter, quote = reading.delimiter, reading.quote
         self._csv_can = quote is not None and len(delimiter) == 1 and delimiter not in (quote, "\\")
         # csv takes a quote after blanks for an ordinary character; people mean it as a quote.
@@ -116,7 +118,11 @@ class DelimitedRows:
 
     def _are_sound(self, rows: list[list[str]]) -> bool:
         width = self._table.width
-        return set(map(len, rows)) == {width} and self._header not in rows and not (width == 1 and [""] in rows)
+        if set(map(len, rows)) != {width} or self._header in rows or (width == 1 and [""] in rows):
+            return False
+        if self._email is None or "".join(map(itemgetter(self._email), rows)).count("@") >= len(rows):
+            return True
+        return not any(looks_like_total(row, self._table.kinds) for row in rows)
 
     def _csv_reader(self, lines: Iterable[str]) -> Reader:
         return csv.reader(lines, delimiter=self._reading.delimiter, quotechar=self._reading.quote, strict=True)
@@ -154,6 +160,8 @@ class DelimitedRows:
         """Whether the cells found on one line can be taken as they are."""
         if len(cells) != self._table.width or cells == self._header or not self._easy:
             return False
+        if self._email is not None and "@" not in cells[self._email] and looks_like_total(cells, self._table.kinds):
+            return False
         return bool(cells[0] or len(cells) > 1)
 
     def _sound(self, cells: list[str], at: int) -> tuple[Record, int]:
@@ -178,7 +186,7 @@ class DelimitedRows:
         if (quote and quote in text) or not text or "\\" in text or not readable(text.removesuffix("\r")):
             return None
         cells = text.removesuffix("\r").split(self._reading.delimiter)
-        return cells if len(cells) == self._table.width and cells != self._header else None
+        return cells if self._is_good(cells) else None
 
     def _judged(self, at: int) -> tuple[Record | None, int]:
         """The record at an index of the window (None for a blank line), and the index after it."""
@@ -192,9 +200,13 @@ class DelimitedRows:
         self._number += 1
         self._undecodable += verdict.undecodable
         problem = self._second.problem(line, verdict.cells, self._after_blank)
-        self._after_blank, self._easy = False, not self._second.active
+        # A line of its own between a blank one and a header is the title of another table.
+        self._after_blank = self._after_blank and len(verdict.cells) < self._table.width
+        self._easy = not self._second.active and not self._after_blank
         if self._number == 1 and problem is None and looks_like_units(verdict.cells):
             problem = "the row names units or types, not a customer"
+        if problem is None and looks_like_total(verdict.cells, self._table.kinds):
+            problem = "the row looks like a total, not a customer"
         if verdict.cells == self._header:
             problem = "the row repeats the header"
         problem = problem or verdict.problem

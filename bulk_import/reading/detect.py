@@ -12,7 +12,7 @@ from bulk_import.errors import SourceError
 from bulk_import.model import Record
 from bulk_import.reading.dialect import named_by_sep_line, settle_dialect
 from bulk_import.reading.encoding import settle_encoding
-from bulk_import.reading.header import find_header
+from bulk_import.reading.header import find_header, refuse_table_in
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, split_lines, whole_lines
@@ -124,14 +124,20 @@ def _end(line: str) -> str:
 def _format(lines: list[str], path: Path) -> str:
     text = "".join(lines[:50]).lstrip()
     names = {suffix.lower() for suffix in path.suffixes}
-    if text.startswith("[") and text[1:].lstrip().startswith(("{", "]")):
+    if text.startswith("[") and (".json" in names or text[1:].lstrip().startswith(("{", "]"))):
         return "json"
     if text.startswith("{"):
         first = next(line for line in lines if line.strip())
         rest = text[1:].lstrip()
         if rest.startswith(('"', "}")) or not rest:
-            return "jsonl" if first.rstrip().endswith("}") or names & {".jsonl", ".ndjson"} else "json"
+            return "jsonl" if names & {".jsonl", ".ndjson"} or _is_one_a_line(first, lines) else "json"
     return "jsonl" if names & {".jsonl", ".ndjson"} else "csv"
+
+
+def _is_one_a_line(first: str, lines: list[str]) -> bool:
+    """Whether the first line holds an object, or the first is cut short and others hold one."""
+    whole = [line for line in lines[:50] if line.startswith("{") and line.rstrip().endswith("}") and len(line) > 4]
+    return first.rstrip().endswith("}") or len(whole) > 1
 
 
 def _json_reading(base: Reading, lines: list[str], path: Path) -> tuple[Reading, list[Notice]]:
@@ -182,6 +188,7 @@ def _delimited_reading(
     if sep:
         skipped, body = skipped + 1, body[1:]
     header = find_header(best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped)
+    refuse_table_in(body[: header.line], str(path), skipped)
     dialect = best.dialect
     reading = replace(
         base,

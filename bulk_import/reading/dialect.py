@@ -12,7 +12,8 @@ from bulk_import.reading.kinds import kind_of
 
 USUAL = (",", ";", "\t", "|")
 _RARE = {"^": 0.8, "~": 0.8, "\x1f": 1.0, "\x01": 1.0, "\x1e": 0.9, "¦": 0.9, "§": 0.9, "¬": 0.9, "\\t": 0.9}
-_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5}
+_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "$": 0.5, "%": 0.5, "=": 0.5, "@": 0.4, "<>": 0.7}
+_BETWEEN_QUOTES = re.compile(r'(["\'])((?!\1)[^\w\s]{1,3}|(?!\1)[^\w\s]?[ _-][^\w\s]?)\1')
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
 _UNLIKE_TITLES = (";", "\t", "|", *_RARE)
 _SAMPLE_ROWS = 120
@@ -106,8 +107,16 @@ def _plainest(ranked: Sequence[Candidate]) -> Candidate:
 def _delimiters(text: str, given: str | None) -> list[tuple[str, float]]:
     if given is not None:
         return [(given, 1.0)]
-    weights = {**dict.fromkeys(USUAL, 1.0), **_RARE, **_POOR}
+    weights = {**dict.fromkeys(_between_quotes(text), 0.9), **dict.fromkeys(USUAL, 1.0), **_RARE, **_POOR}
     return [(mark, weight) for mark, weight in weights.items() if mark in text]
+
+
+def _between_quotes(text: str) -> set[str]:
+    """What stands between two quotes in the first line, when that line begins and ends with one: `"id"$"email"`."""
+    first = text.split("\n", 1)[0].strip()
+    if len(first) < 2 or first[0] not in "\"'" or first[-1] != first[0]:
+        return set()
+    return {mark for sign, mark in _BETWEEN_QUOTES.findall(first) if sign == first[0]}
 
 
 def _quotes(text: str, delimiter: str, given: str | None) -> list[str | None]:
@@ -118,11 +127,18 @@ def _quotes(text: str, delimiter: str, given: str | None) -> list[str | None]:
 
 
 def _enclosing(text: str, delimiter: str, quote: str) -> bool:
-    """Whether most lines have a cell between two *quote* signs."""
+    """Whether most lines have a cell between two *quote* signs, or fewer but one that only quoting explains."""
     mark = re.escape(delimiter)
     lines = [line for line in text.splitlines() if line.strip()]
-    enclosed = re.compile(f"(?:^|{mark}) ?{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}(?: ?{mark}|$)")
-    return bool(lines) and sum(1 for line in lines if enclosed.search(line)) * 2 > len(lines)
+    inside = f"[^{quote}\\\\]*(?:(?:{quote}{quote}|\\\\.)[^{quote}\\\\]*)*"
+    enclosed = re.compile(f"(?:^|{mark}) ?{quote}({inside}){quote}(?= ?{mark}|$)")
+    found = [enclosed.findall(line) for line in lines]
+    if sum(map(bool, found)) * 2 > len(lines) > 0:
+        return True
+    cells = [cell for each in found for cell in each]
+    beginning = len(re.findall(f"(?:^|{mark}) ?{quote}", text, re.MULTILINE))
+    explained = any(delimiter in cell or quote in cell for cell in cells)
+    return explained and len(cells) >= 0.9 * beginning and not re.search(f'(?:^|{mark}) ?"', text, re.MULTILINE)
 
 
 def _never_encloses(text: str, delimiter: str) -> bool:
@@ -206,12 +222,19 @@ def _single_column(lines: Sequence[str], text: str, delimiter: str | None, quote
     return Candidate(dialect, rows, 1, 0.25 * doubt * _worth(rows, dialect))
 
 
+def _always_between(rows: Sequence[SampleRow]) -> str | None:
+    """What every second cell of all rows holds, when that is one and the same and no word: it belongs to the delimiter."""
+    found = {cell for row in rows for cell in row.cells[1::2]}
+    between = found.pop() if len(found) == 1 else "word"
+    return between if not any(character.isalnum() for character in between) else None
+
+
 def _widened(lines: Sequence[str], best: Candidate) -> Candidate:
     """The same candidate with a delimiter of more than one character, where every row agrees on it."""
     mark = best.dialect.delimiter
     good = [row for row in best.rows if len(row.cells) == best.width and not row.broken]
-    if best.width % 2 and all(not any(row.cells[1::2]) for row in good):
-        return _scored(lines, replace(best.dialect, delimiter=mark * 2), 1.0)
+    if best.width > 2 and best.width % 2 and (between := _always_between(good)) is not None:
+        return _scored(lines, replace(best.dialect, delimiter=mark + between + mark), 1.0)
     if mark.strip(" ") == "":
         return best
     for wider in (f" {mark} ", f"{mark} "):

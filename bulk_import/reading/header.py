@@ -13,6 +13,7 @@ from bulk_import.reading.kinds import TELLING, fits, kind_of, kinds_of
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _LONGEST_SHOWN = 60
+_ADDRESS = re.compile(r"[^@\s,;|<>\"]+@[^@\s,;|<>\"]+\.[^@\s,;|<>\".]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,17 @@ def _refuse_table_above(rows: Sequence[SampleRow], name: str, above: int) -> Non
             )
 
 
+def refuse_table_in(lines: Sequence[str], name: str, above: int) -> None:
+    """The same for the lines above the table as they stand, whatever delimiter they were written with."""
+    with_email = [number for number, line in enumerate(lines, above + 1) if _ADDRESS.search(line)]
+    if len(with_email) > 1:
+        raise SourceError(
+            f"{name} seems to hold more than one table: there are addresses on lines {with_email[0]} and {with_email[1]}, "
+            f"above the one that begins on line {above + len(lines) + 1}; give each a file of its own, or skip the "
+            "lines above one with --skip-lines."
+        )
+
+
 def shown(text: str) -> str:
     """A piece of the source, shortened and without anything a terminal would act on."""
     text = text.strip("\r\n")
@@ -91,8 +103,15 @@ def _start(rows: Sequence[SampleRow], width: int, asked: bool | None) -> int:
         holding = [index for index, row in enumerate(rows[:found]) if _has_email(row)]
         return min([found, *holding])
     if not _is_data(rows[found], rows[found + 1 :], width):
-        return found
+        return found + _is_group_line(rows[found:], width)
     return _header_above(rows, found)
+
+
+def _is_group_line(rows: Sequence[SampleRow], width: int) -> bool:
+    """Whether the first row only groups columns (`Contact,,Address,`), and the real header is the full row below it."""
+    if len(rows) < 3 or rows[1].line != rows[0].line + 1 or rows[0].filled == width or rows[1].filled != width:
+        return False
+    return any(_kinds(rows[2:], width)) and not _tells(rows[1].cells) and not _tells(rows[0].cells)
 
 
 def _header_above(rows: Sequence[SampleRow], found: int) -> int:

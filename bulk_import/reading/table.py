@@ -11,8 +11,11 @@ from bulk_import.reading.kinds import TELLING, fits, kind_of
 from bulk_import.reading.settled import Reading
 
 _UNIT = re.compile(
-    r"[(\[<].*[)\]>]|(?:str(?:ing)?|text|varchar|char|int(?:eger)?|number|numeric|float|decimal|date|datetime|timestamp|bool(?:ean)?)",
+    r"[(\[<].*[)\]>]|:?[-=+]{2,}:?|(?:str(?:ing)?|text|varchar|char|int(?:eger)?|number|numeric|float|decimal|date|datetime|timestamp|bool(?:ean)?)",
     re.IGNORECASE,
+)
+_TOTAL = re.compile(
+    r"(?:(?:(?:grand|sub)[ -]?)?totals?|sums?|summe|gesamt(?:summe)?|somme|totale|suma|count|anzahl):?", re.IGNORECASE
 )
 
 
@@ -45,9 +48,16 @@ def table_of(reading: Reading) -> Table:
 
 
 def looks_like_units(cells: Sequence[str]) -> bool:
-    """Whether the row below a header names units or types: `(EUR)`, `[text]`, `varchar`."""
+    """Whether the row below a header names units or types (`(EUR)`, `[text]`, `varchar`) or is only ruled (`---`)."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     return len(filled) > 1 and all(_UNIT.fullmatch(cell) for cell in filled)
+
+
+def looks_like_total(cells: Sequence[str], kinds: Sequence[str]) -> bool:
+    """Whether a row sums up a table of addresses: it begins with a word like `Total` and has no address itself."""
+    first = next((cell.strip() for cell in cells if cell.strip()), "")
+    addresses = [cell for cell, kind in zip(cells, kinds, strict=False) if kind == "email"]
+    return _TOTAL.fullmatch(first) is not None and bool(addresses) and not any("@" in cell for cell in addresses)
 
 
 class SecondTable:
@@ -79,6 +89,8 @@ class SecondTable:
 
     def _is_other_header(self, cells: Sequence[str]) -> bool:
         filled = [cell for cell in cells if cell.strip()]
+        if tuple(cells) == self._table.columns:
+            return False
         if len(filled) < 2 or len(filled) < len(cells) or any(kind_of(cell) in TELLING for cell in filled):
             return False
         return any(self._table.kinds) or len(cells) != self._table.width
