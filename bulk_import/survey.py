@@ -9,7 +9,7 @@ from pathlib import Path
 from bulk_import.errors import SourceError, UsageError
 from bulk_import.ledger.seen import Seen
 from bulk_import.mapping.settled import Mapping, settle_mapping
-from bulk_import.model import Block, Invalid, Prepared, Problem, Record, Row
+from bulk_import.model import Block, Invalid, Problem, Record, Row
 from bulk_import.options import Preparing
 from bulk_import.prepare.clearing import Clearance, clearance_of
 from bulk_import.prepare.rows import Preparation, prepare
@@ -51,11 +51,10 @@ class Group:
     count: int = 0
     places: list[Place] = field(default_factory=list)
 
-    def add(self, place: Place) -> None:
-        """Count one more."""
-        self.count += 1
-        if len(self.places) < FIRST_PLACES:
-            self.places.append(place)
+    @property
+    def has_room(self) -> bool:
+        """Whether one more place is to be shown."""
+        return len(self.places) < FIRST_PLACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +157,9 @@ class _Tally:
         self.rows += len(block.rows)
         self.valid += found.clear
         self.with_email += len(found.emails.keys)
+        self.warnings += len(found.warnings)
+        for index, warning in found.warnings:
+            self._group(block.number + index, block.line + index, warning, warning=True)
         self._emails.add(*found.emails)
         for method, row, line in zip(*found.methods, strict=True):
             self._see_method(method, row, line)
@@ -175,12 +177,12 @@ class _Tally:
                 self._see(row)
                 for warning in row.warnings:
                     self.warnings += 1
-                    self._group(row, warning, warning=True)
+                    self._group(row.number, row.line, warning, warning=True)
             case Invalid() as row:
                 self.invalid += 1
                 self.with_email += row.email is not None
                 for problem in row.problems:
-                    self._group(row, problem, warning=False)
+                    self._group(row.number, row.line, problem, warning=False)
 
     def _see(self, row: Row) -> None:
         if row.email_key is not None:
@@ -198,20 +200,25 @@ class _Tally:
         for row, line, first_row, first_line in self._emails.repeated():
             self.duplicates += 1
             message = f"The same e-mail as row {first_row} (line {first_line}); it will map to that row's customer."
-            self._place("duplicate", Place(row, line, None, None, message), warning=True)
+            self._group(row, line, Problem("duplicate", message), warning=True)
         for row, line, first_row, first_line in self._methods.repeated():
             message = (
                 f"The same payment method as row {first_row} (line {first_line}); Stripe will refuse it here, "
                 "so give each row its own."
             )
-            self._place("same-payment-method", Place(row, line, "payment_method", None, message), warning=True)
+            self._group(row, line, Problem("same-payment-method", message, "payment_method"), warning=True)
 
-    def _group(self, row: Prepared, problem: Problem, *, warning: bool) -> None:
-        place = Place(row.number, row.line, problem.column, problem.value, problem.message)
-        self._place(problem.rule, place, warning=warning)
+    def _group(self, row: int, line: int, problem: Problem, *, warning: bool) -> None:
+        group = self._group_of(problem.rule, warning)
+        group.count += 1
+        if group.has_room:
+            group.places.append(Place(row, line, problem.column, problem.value, problem.message))
 
-    def _place(self, rule: str, place: Place, *, warning: bool) -> None:
-        self.groups.setdefault((rule, warning), Group(rule, warning)).add(place)
+    def _group_of(self, rule: str, warning: bool) -> Group:
+        found = self.groups.get((rule, warning))
+        if found is None:
+            found = self.groups[rule, warning] = Group(rule, warning)
+        return found
 
 
 def _must_hold_people(tally: _Tally, path: Path, preparing: Preparing) -> None:

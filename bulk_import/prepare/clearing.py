@@ -1,21 +1,22 @@
 """Clears rows by the column: what a few tests on all cells at once prove sound needs no look of its own.
 
 Clearing is only ever quicker than `prepare`, never kinder: a row is cleared when `prepare` would make a `Row` of it
-without a warning, and whatever the tests here cannot decide is left to `prepare`, row by row.
+with the same warnings, and whatever the tests here cannot decide is left to `prepare`, row by row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from bulk_import.customer.cards import SHORTEST, holds_card
 from bulk_import.customer.cleaning import Cleaner, Fault, Noted
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
-from bulk_import.model import SOURCE_ID, Block
+from bulk_import.model import SOURCE_ID, Block, Problem
 from bulk_import.prepare.recipes import METADATA, NAME, SHIPPING_NAME, VAT, Recipe, Step
-from bulk_import.prepare.rows import Preparation
+from bulk_import.prepare.rows import Preparation, problem_of
 
 _BETWEEN = "|"  # printable, and in no number
 _REMEMBERED = 4096
@@ -36,10 +37,15 @@ class Sighted(NamedTuple):
 
 
 class Cleared(NamedTuple):
-    """What became of a block: the indexes of rows left to `prepare`, and of the others how many, their e-mails and payment methods."""
+    """What became of a block.
+
+    `doubtful` has the indexes of the rows left to `prepare`; everything else is about the others: how many are `clear`,
+    what is odd about some of them (by index), their e-mails and their payment methods.
+    """
 
     doubtful: list[int]
     clear: int
+    warnings: list[tuple[int, Problem]]
     emails: Sighted
     methods: Sighted
 
@@ -48,7 +54,9 @@ class Clearance:
     """The tests for one set of columns; it remembers values it has seen, nothing else changes."""
 
     def __init__(self, columns: tuple[str, ...], recipe: Recipe, *, needs_email: bool) -> None:
-        self._tests = [(columns.index(step.column), _test(step)) for step in recipe.steps]
+        values = [(columns.index(step.column), step, _value_test(step)) for step in recipe.steps]
+        self._tests = [(at, _test(step, value)) for at, step, value in values]
+        self._known = [(at, value) for at, _, value in values if isinstance(value, _Known)]
         self._sent = [columns.index(step.column) for step in recipe.steps if step.group is not None]
         self._names = [
             [columns.index(step.column) for step in recipe.steps if step.group == group] for group in _PARTS_OF_NAMES
@@ -67,11 +75,19 @@ class Clearance:
         return Cleared(
             sorted(doubtful),
             len(block.rows) - len(doubtful),
+            self._warnings(columns, doubtful),
             _sighted(
                 block, list(map(str.lower, emails)), doubtful
             ),  # a cleared address is plain ASCII: that is its key
             _sighted(block, list(map(str.strip, methods)), doubtful),
         )
+
+    def _warnings(self, columns: list[tuple[str, ...]], doubtful: set[int]) -> list[tuple[int, Problem]]:
+        """What is to be said of rows that are cleared, in the order of the rows."""
+        found: list[tuple[int, Problem]] = []
+        for at, known in self._known:
+            found += (each for each in known.warnings(columns[at]) if each[0] not in doubtful)
+        return sorted(found, key=itemgetter(0))
 
     def _doubtful(self, columns: list[tuple[str, ...]]) -> Iterator[int]:
         for at, test in self._tests:
@@ -117,9 +133,8 @@ def _sighted(block: Block, keys: list[str], doubtful: set[int]) -> Sighted:
     )
 
 
-def _test(step: Step) -> Test:
-    """The test of one column: no odd sign, no card number, and what its parameter asks of a value."""
-    value = _value_test(step)
+def _test(step: Step, value: Test) -> Test:
+    """The test of one column: no odd sign, no card number, and what its parameter asks of a *value*."""
 
     def test(cells: Cells, joined: str, longest: int) -> Iterator[int]:
         if not joined.isprintable():
@@ -145,28 +160,41 @@ def _value_test(step: Step) -> Test:
         return lambda cells, joined, longest: (
             _longer_or_quoted(cells, limit) if longest > limit or "'" in joined else ()
         )
-    return _Known(step.clean)
+    return _Known(step, step.clean)
 
 
 class _Known:
-    """The test of a column whose values recur: each is cleaned once, and those that come out sound are remembered."""
+    """The test of a column whose values recur: each is cleaned once, and what came of it is remembered."""
 
-    def __init__(self, clean: Cleaner) -> None:
+    def __init__(self, step: Step, clean: Cleaner) -> None:
+        self._step = step
         self._clean = clean
         self._sound = {""}
+        self._noted: dict[str, Problem] = {}
 
     def __call__(self, cells: Cells, _joined: str, _longest: int) -> Iterable[int]:
         if self._sound.issuperset(cells):
             return ()
-        new = set(cells) - self._sound
-        odd = {cell for cell in new if not self._is_sound(cell)}
-        if len(self._sound) < _REMEMBERED:
-            self._sound |= new - odd
+        odd = {cell for cell in set(cells) - self._sound if not self._is_sound(cell)}
         return (at for at, cell in enumerate(cells) if cell in odd) if odd else ()
+
+    def warnings(self, cells: Cells) -> Iterable[tuple[int, Problem]]:
+        """What is to be said of values that are sent all the same."""
+        if self._noted.keys().isdisjoint(cells):
+            return ()
+        return ((at, self._noted[cell]) for at, cell in enumerate(cells) if cell in self._noted)
 
     def _is_sound(self, cell: str) -> bool:
         text = cell.strip()
-        return not text or not isinstance(self._clean(text), Fault | Noted)
+        cleaned = self._clean(text) if text else ""
+        if isinstance(cleaned, Fault):
+            return False
+        if len(self._sound) >= _REMEMBERED:
+            return not isinstance(cleaned, Noted)
+        if isinstance(cleaned, Noted):
+            self._noted[cell] = problem_of(self._step, text, cleaned.rule, cleaned.message)
+        self._sound.add(cell)
+        return True
 
 
 def _anything(_cells: Cells, _joined: str, _longest: int) -> Iterable[int]:

@@ -137,10 +137,10 @@ def _follow(
             cleaned = Fault(*too_long(text, limit))
         kind = type(cleaned)
         if kind is Fault:
-            problems.append(_problem(step, text, cleaned.rule, cleaned.message))
+            problems.append(problem_of(step, text, cleaned.rule, cleaned.message))
             continue
         if kind is Noted:
-            warnings.append(_problem(step, text, cleaned.rule, cleaned.message))
+            warnings.append(problem_of(step, text, cleaned.rule, cleaned.message))
             cleaned = cleaned.value
         if group is None:
             continue
@@ -231,7 +231,8 @@ def _unreadable(record: Record, reason: str, how: Preparation) -> Invalid:
     return Invalid(record.number, record.line, None, None, (Problem("unreadable", reason),), kept)
 
 
-def _problem(step: Step, text: str, rule: str, message: str) -> Problem:
+def problem_of(step: Step, text: str, rule: str, message: str) -> Problem:
+    """What is to be said of one column's value."""
     return Problem(rule, message, step.column, shown(text), step.field)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +27,8 @@ TOLERATED = 5
 STRETCH = 500
 """Lines that are tried at once; few enough that one damaged row costs little and the cells of all take little room."""
 
-Cells = Callable[[list[str]], list[list[str]] | None]
-Singly = Callable[[int, int], Generator[Record, None, int]]
+AtOnce = Callable[[list[str]], list[list[str]] | None]
+Alone = Callable[[str], list[str] | None]
 
 
 class DelimitedRows:
@@ -77,28 +76,50 @@ class DelimitedRows:
         reading = self._reading
         bare_cr = "\r" in text and reading.line_ending != "CR" and text.count("\r") != text.count("\r\n")
         escaped = reading.escape == "backslash" and "\\" in text
-        if bare_cr or escaped or not is_clean(text, reading.delimiter):
-            return self._careful(text)
-        if reading.quote is None or reading.quote not in text:
-            return self._quick(bare_lines(text), self._plain_cells, self._plain)
-        if not self._csv_can:
-            return self._careful(text)
+        quoted = reading.quote is not None and reading.quote in text
+        if bare_cr or escaped or not is_clean(text, reading.delimiter) or (quoted and not self._csv_can):
+            return self._taken(split_lines(text), _none_at_once, self._unusual)
+        if not quoted:
+            return self._taken(bare_lines(text), self._plain_cells, self._plain)
         self._blank_quotes = f" {reading.quote}" in text
-        return self._quick(split_lines(text), self._quoted_cells, self._quoted)
+        return self._taken(split_lines(text), self._quoted_cells, self._quoted)
 
-    def _quick(self, lines: list[str], cells: Cells, singly: Singly) -> Iterator[Block | Record]:
-        """A chunk a stretch of lines at a time; a stretch that is not sound throughout is read record by record."""
+    def _taken(self, lines: list[str], at_once: AtOnce, alone: Alone) -> Iterator[Block | Record]:
+        """A chunk a stretch of lines at a time; a stretch that is not sound throughout is looked at line by line."""
         self._lines = lines
         at = 0
         while at < len(self._lines):
             end = min(at + STRETCH, len(self._lines))
-            if self._easy and (rows := cells(self._lines[at:end])) is not None:
-                yield Block(self._number + 1, self._line + at, self._reading.columns, rows)
-                self._number += len(rows)
+            if self._easy and (rows := at_once(self._lines[at:end])) is not None:
                 at = end
+                yield from self._block(rows, at)
             else:
-                at = yield from singly(at, end)
+                at = yield from self._one_by_one(at, end, alone)
         self._forget(at)
+
+    def _one_by_one(self, at: int, end: int, alone: Alone) -> Generator[Block | Record, None, int]:
+        """Sound lines that follow each other are one block; every other record is judged by itself."""
+        rows: list[list[str]] = []
+        while at < end:
+            cells = alone(self._lines[at]) if self._easy else None
+            if cells is not None and self._is_good(cells):
+                rows.append(cells)
+                at += 1
+                continue
+            yield from self._block(rows, at)
+            rows = []
+            record, at = self._judged(at)
+            if record is not None:
+                yield record
+        yield from self._block(rows, at)
+        return at
+
+    def _block(self, rows: list[list[str]], end: int) -> Iterator[Block]:
+        """The block of sound rows that ends before an index of the window."""
+        if rows:
+            block = Block(self._number + 1, self._line + end - len(rows), self._reading.columns, rows)
+            self._number += len(rows)
+            yield block
 
     def _plain_cells(self, lines: list[str]) -> list[list[str]] | None:
         """The cells of lines without quotes, None unless every line is a sound record."""
@@ -127,66 +148,32 @@ class DelimitedRows:
     def _csv_reader(self, lines: Iterable[str]) -> Reader:
         return csv.reader(lines, delimiter=self._reading.delimiter, quotechar=self._reading.quote, strict=True)
 
-    def _plain(self, at: int, end: int) -> Generator[Record, None, int]:
-        """Lines without quotes: every one is a record."""
-        while at < end:
-            cells = self._lines[at].split(self._reading.delimiter)
-            record, at = self._sound(cells, at) if self._is_good(cells) else self._judged(at)
-            if record is not None:
-                yield record
-        return at
+    def _plain(self, line: str) -> list[str]:
+        return line.split(self._reading.delimiter)
 
-    def _quoted(self, at: int, end: int) -> Generator[Record, None, int]:
-        """Lines with quotes: `csv` takes what is well-formed, one record after another."""
-        while at < end:
-            first = at
-            reader = self._csv_reader(islice(self._lines, at, None))
-            try:
-                for cells in reader:
-                    good = first + reader.line_num == at + 1 and self._is_good(cells)
-                    good = good and not (self._blank_quotes and self._blank_quote(self._lines[at]))
-                    record, at = self._sound(cells, at) if good else self._judged(at)
-                    if record is not None:
-                        yield record
-                    if at != first + reader.line_num or at >= end:
-                        break
-            except csv.Error:
-                record, at = self._judged(at)
-                if record is not None:
-                    yield record
-        return at
+    def _quoted(self, line: str) -> list[str] | None:
+        """The cells of one line, None when `csv` does not find it well-formed."""
+        if self._blank_quotes and self._blank_quote(line):
+            return None
+        try:
+            return next(self._csv_reader([line]), None)
+        except csv.Error:
+            return None
+
+    def _unusual(self, line: str) -> list[str] | None:
+        """The cells of a line that holds nothing unusual itself, else None."""
+        quote, text = self._reading.quote, line.rstrip("\n").removesuffix("\r")
+        if (quote and quote in text) or not text or "\\" in text or not readable(text):
+            return None
+        return text.split(self._reading.delimiter)
 
     def _is_good(self, cells: list[str]) -> bool:
         """Whether the cells found on one line can be taken as they are."""
-        if len(cells) != self._table.width or cells == self._header or not self._easy:
+        if len(cells) != self._table.width or cells == self._header:
             return False
         if self._email is not None and "@" not in cells[self._email] and looks_like_total(cells, self._table.kinds):
             return False
         return bool(cells[0] or len(cells) > 1)
-
-    def _sound(self, cells: list[str], at: int) -> tuple[Record, int]:
-        """The record that is the line at an index of the window, and the index after it."""
-        self._number += 1
-        return Record(self._number, self._line + at, dict(zip(self._reading.columns, cells, strict=True))), at + 1
-
-    def _careful(self, text: str) -> Iterator[Record]:
-        """A chunk with something unusual in it: every record is looked at."""
-        self._lines = split_lines(text)
-        at = 0
-        while at < len(self._lines):
-            cells = self._at_once(self._lines[at]) if self._easy else None
-            record, at = self._sound(cells, at) if cells is not None else self._judged(at)
-            if record is not None:
-                yield record
-        self._forget(at)
-
-    def _at_once(self, line: str) -> list[str] | None:
-        """The cells of a line that holds nothing unusual itself, else None."""
-        quote, text = self._reading.quote, line.rstrip("\n")
-        if (quote and quote in text) or not text or "\\" in text or not readable(text.removesuffix("\r")):
-            return None
-        cells = text.removesuffix("\r").split(self._reading.delimiter)
-        return cells if self._is_good(cells) else None
 
     def _judged(self, at: int) -> tuple[Record | None, int]:
         """The record at an index of the window (None for a blank line), and the index after it."""
@@ -248,3 +235,7 @@ class DelimitedRows:
                 f"{self._path} is not {self._reading.encoding.upper()}: {bad} of its first {self._number} rows hold "
                 "bytes that are not; say which encoding it has with --encoding."
             )
+
+
+def _none_at_once(_lines: list[str]) -> None:
+    return None
