@@ -97,6 +97,10 @@ def _added(image: Image, shown: Mapping[str, Any], salt: bytes) -> tuple[str, ..
     return tuple(found for key, found in tax_ids_of(shown).items() if digest(key, salt) in ours)
 
 
+class _Unclear(Exception):
+    """An answer said nothing of what happened, so nothing may follow it but a look. Never leaves this module."""
+
+
 class Restorer:
     """Judges one customer at a time and sends what puts it back, through *ask*, which paces and retries."""
 
@@ -120,7 +124,10 @@ class Restorer:
                     return verdict
             if why:
                 return Left(why)
-            why = await self._act(image, verdict)
+            try:
+                why = await self._act(image, verdict)
+            except _Unclear:
+                await self._nap(PAUSE)
         return Left("Stripe goes on showing what was written; run the same command again later")
 
     async def _look(self, image: Image) -> Restored | Todo | Gone | Left:
@@ -136,13 +143,16 @@ class Restorer:
         return judge(image, customer.raw, self._known.salt, attached=attached)
 
     async def _act(self, image: Image, todo: Todo) -> str:
-        """Send all of it; why Stripe would not, empty where it did or where only another look can tell."""
+        """Send all of it; why Stripe would not, empty where it did.
+
+        A former default is back, for sure, before the method that took its place is detached: detaching leaves none.
+        """
         path = f"/v1/customers/{image.target}"
         if todo.parts and (why := await self._post(Endpoint.UPDATE, path, nested(todo.parts))):
             return f"Stripe would not take its former values back: {why}"
         refused = [name for name in todo.unset if await self._post(Endpoint.UPDATE, path, nested({name: ""}))]
         for tax_id in todo.tax_ids:
-            await self._ask(Request(Endpoint.DELETE, "DELETE", f"{path}/tax_ids/{tax_id}"), accept=UNCLEAR)
+            await self._ask(Request(Endpoint.DELETE, "DELETE", f"{path}/tax_ids/{tax_id}"))
         if todo.detach is not None:
             detach = f"/v1/payment_methods/{todo.detach}/detach"
             if why := await self._post(Endpoint.ATTACH, detach, {}):
@@ -154,6 +164,5 @@ class Restorer:
         key = f"bi_undo_{secrets.token_hex(16)}"
         reply: Reply = await self._ask(Request(endpoint, "POST", path, params, key), accept=UNCLEAR)
         if reply.status in UNCLEAR:
-            await self._nap(PAUSE)
-            return ""
+            raise _Unclear
         return (refusal_of(reply).message or f"status {reply.status}") if is_refusal(reply) else ""

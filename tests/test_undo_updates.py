@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -12,10 +13,14 @@ from typing import Any
 import pytest
 
 from bulk_import.change import Image, after_of
-from bulk_import.restore import Restored, Todo, judge
-from bulk_import.undo import Left
+from bulk_import.model import Reply, Request
+from bulk_import.restore import Restored, Restorer, Todo, judge
+from bulk_import.simulator import Call, Fault
+from bulk_import.undo import Known, Left
 from tests.by_hand import lines, make, touch
 from tests.rig import Simulated, command, environment, simulated, tool
+from tests.virtual_stripe import EPOCH, VirtualStripe
+from tests.virtual_time import run_virtual
 
 FAST = ("--rate-limit", "none", "--endpoint-rate-limit", "none")
 SALT = bytes(16)
@@ -27,6 +32,8 @@ WROTE: dict[str, Any] = {
     "invoice_settings": {"default_payment_method": "pm_New00001"},
     "tax_id_data": [{"type": "eu_vat", "value": "DE123456789"}],
 }
+TOKEN = "0123456789abcdef"
+DEFAULT = "invoice_settings[default_payment_method]"
 BEFORE = {
     "name": "Ann",
     "phone": None,
@@ -73,6 +80,46 @@ def test_what_an_undo_that_died_has_put_back_already_is_not_sent_again() -> None
     assert isinstance(todo, Todo)
     assert "name" not in todo.parts
     assert todo.detach is None
+
+
+@pytest.mark.parametrize("acts", [True, False])
+@pytest.mark.parametrize(("endpoint", "nth"), [("update", 1), ("detach", 1), ("delete_tax_id", 1), ("retrieve", 2)])
+def test_an_answer_that_says_nothing_is_followed_by_a_look_before_anything_else(
+    endpoint: str, nth: int, acts: bool
+) -> None:
+    stripe = VirtualStripe()
+    old, kept = {"default_payment_method": "pm_Old00001"}, {"name": "Ann", "metadata": {"plan": "old"}}
+    customer = stripe.create("a@example.com", EPOCH + 1, payment_method="pm_Old00001", invoice_settings=old, **kept)
+    before = stripe.account.customers[customer]
+    for path, params in written_by_an_update(customer):
+        headers = {"authorization": "Bearer sk_test_x"}
+        assert stripe.account.handle(Call("POST", path, params, headers), EPOCH + 2).status == 200
+    image = Image(
+        1, customer, {k: v for k, v in BEFORE.items() if k != "phone"} | {DEFAULT: "pm_Old00001"}, IMAGE.after
+    )
+    stripe.misbehave = lambda a: Fault("500", acts=acts) if (a.endpoint, a.nth) == (endpoint, nth) else None
+
+    async def ask(request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+        while (reply := await stripe.send(request, "sk_test_x", 30.0)).status == 500 and 500 not in accept:
+            pass
+        return reply
+
+    async def restored() -> object:
+        return await Restorer(ask, asyncio.sleep, Known(TOKEN, SALT, livemode=False)).restore(image)
+
+    assert run_virtual(restored) == Restored(by_us=True)
+    assert stripe.account.customers[customer] == before
+    (record,) = (record for _, record in stripe.account.records())
+    assert (record.methods, record.tax_ids) == (("pm_Old00001",), ())
+
+
+def written_by_an_update(customer: str) -> list[tuple[str, dict[str, Any]]]:
+    fields = {name: WROTE[name] for name in ("name", "metadata", "invoice_settings")}
+    return [
+        ("/v1/payment_methods/pm_New00001/attach", {"customer": customer}),
+        (f"/v1/customers/{customer}", fields),
+        (f"/v1/customers/{customer}/tax_ids", WROTE["tax_id_data"][0]),
+    ]
 
 
 # End to end.
