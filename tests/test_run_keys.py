@@ -106,6 +106,19 @@ def _made(world: World, email: str) -> str:
     return found
 
 
+def test_a_customer_deleted_before_its_stored_answer_is_replayed_is_made_anew(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20))
+    _killed(world)
+    named = {line.customer_id for line in world.lines()}
+    unnamed = [found for found in world.stripe.account.customers if found not in named]
+    assert len(unnamed) > 1
+    world.wait(120.0)
+    world.stripe.delete(unnamed[0], EPOCH + world.seconds)
+    run = world.run()
+    assert check_promises(world, run) == {"created": 20}
+    assert len([a for a in run.arrivals if a.endpoint == "retrieve"]) == len(unnamed)
+
+
 def test_claims_sent_under_another_api_key_are_looked_for_first(tmp_path: Path) -> None:
     world = World(tmp_path, people(20))
     _killed(world)

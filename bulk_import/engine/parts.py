@@ -53,11 +53,12 @@ class Parts:
 class Trip:
     """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
 
-    `fresh` is True as long as nothing of it can have been acted upon.
+    `fresh` is True as long as nothing of it can have been acted upon, `resumed` if an earlier attempt left it.
     """
 
     claim: Claim
     fresh: bool
+    resumed: bool
     attached: str | None = None
     attempts: int = 0
     ended_at: float | None = None

@@ -26,9 +26,11 @@ from bulk_import.errors import (
     OutOfReach,
     StripeRefuses,
 )
-from bulk_import.existing import Piece, is_attached
+from bulk_import.existing import Piece, customer_from, is_attached
 from bulk_import.model import (
     Claim,
+    Created,
+    Doubt,
     Endpoint,
     Failed,
     InDoubt,
@@ -61,6 +63,9 @@ from bulk_import.steps import Makes, Step, explained, steps_of
 
 REPORT_EVERY = 0.25
 """Seconds between two looks at the progress."""
+
+STORED_IS_FRESH = 60.0
+"""Seconds in which nobody has found and deleted the customer that an earlier process made."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -250,7 +255,7 @@ class Engine:
 
     async def _carry_out(self, claim: Claim, *, fresh: bool) -> list[Settled]:
         """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
-        trip = Trip(claim, fresh=fresh, attached=claim.attached)
+        trip = Trip(claim, fresh=fresh, resumed=not fresh, attached=claim.attached)
         taken = Taken(claim.target or "", None)
         for step in steps_of(claim):
             if step.makes is Makes.PAYMENT_METHOD and trip.attached is not None:
@@ -293,6 +298,11 @@ class Engine:
                 case Done(Failed(refusal)) if claim.target is not None:
                     return await self._refused(step, trip, refusal)
                 case Done(outcome):
+                    if trip.resumed and reply.replayed and isinstance(outcome, Created):
+                        seen = await self._if_there(claim, outcome)
+                        if seen is None:
+                            return []
+                        outcome = seen
                     self._judge_all(impossible=reply.status == 200 and isinstance(outcome, InDoubt))
                     return self._weighed(trip, outcome)
                 case Halt(message):
@@ -322,6 +332,24 @@ class Engine:
         if end is not None:
             self.halt(end)
         return settled
+
+    async def _if_there(self, claim: Claim, made: Created) -> Outcome | None:
+        """Believe a stored answer to an earlier process only once its customer was seen: it may be deleted by now."""
+        if self.parts.now() - claim.claimed_at < STORED_IS_FRESH:
+            return made
+        request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{made.customer_id}")
+        try:
+            reply = await self.ask(request, accept=(404,))
+        except Stopped:
+            return None
+        except BulkImportError as error:
+            self.halt(error)
+            return None
+        shown = customer_from(reply.body) if reply.status == 200 else None
+        if shown is not None and not shown.deleted:
+            return made
+        why = f"{made.customer_id} was made for this row and has been deleted since"
+        return InDoubt(Refusal(type="deleted", message=why), Doubt.REPLAYED)
 
     async def _attempt(self, request: Request) -> tuple[float, Reply]:
         gate = self.parts.gate
