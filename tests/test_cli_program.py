@@ -42,6 +42,16 @@ def test_python_m_is_the_same_program() -> None:
     assert (done.returncode, done.stdout) == (0, "bulk-import, version 0.1.0\n")
 
 
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_before_anything_listens_ends_with_its_documented_code(name: str, code: int) -> None:
+    hit = f"import os, signal, click\nclick.Group.make_context = lambda *_, **__: os.kill(os.getpid(), signal.{name})"
+    script = f"{hit}\nfrom bulk_import.__main__ import main\nimport sys\nsys.exit(main())"
+    done = python("-c", script)
+    assert (done.returncode, done.stderr) == (code, "")
+    ignored = python("-c", f"import signal\nsignal.signal(signal.{name}, signal.SIG_IGN)\n{script}")
+    assert ignored.returncode == 3, "the signal was heeded though it was ignored at the start"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_and_json(call: Program, name: str) -> None:
     said = call(name, "--help")
