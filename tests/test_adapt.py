@@ -256,13 +256,13 @@ def test_no_more_are_in_flight_than_the_rate_or_the_user_asks_for(
 
 def test_a_concurrency_refusal_lowers_the_places_and_they_come_back_slowly() -> None:
     full = flight.flight_for(None, 20)
-    lowered = flight.after_refusal(full, 10.0, 9.9, None)
+    lowered = flight.after_refusal(full, 10.0, 9.9, None, 999, math.inf)
     assert [flight.places(lowered, now) for now in (10.0, 11.0, 40.0, 3600.0)] == [14, 19, 20, 20]
-    assert flight.places(flight.after_refusal(full, 10.0, 9.9, 5.0), 10.0) == 14
+    assert flight.places(flight.after_refusal(full, 10.0, 9.9, 5.0, 999, math.inf), 10.0) == 14
 
 
 def test_one_place_is_always_left() -> None:
     lowered = flight.flight_for(None, 2)
     for now in range(0, 100, 2):
-        lowered = flight.after_refusal(lowered, float(now), now - 0.1, None)
+        lowered = flight.after_refusal(lowered, float(now), now - 0.1, None, 999, math.inf)
     assert flight.places(lowered, 98.5) == 1

@@ -568,6 +568,56 @@ def test_other_limiters_and_refusals_by_chance_are_coped_with(
     assert ran.seconds <= slower * rows / allows
 
 
+class InFlight:
+    """So many at once, however often."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.flying = 0
+
+
+async def import_at_once(gate: Gate, server: InFlight, rows: int, refuses_in: float | None) -> tuple[int, int, float]:
+    """Create `rows` customers; requests, refusals, and when the last refusal of the overload came."""
+    loop, rng, todo = virtual_loop(), dice(1), iter(range(rows))
+    refused: list[float] = []
+    sent = 0
+    began = loop.time()
+
+    async def attempt() -> bool:
+        nonlocal sent
+        async with gate.turn(CREATE):
+            sent += 1
+            admitted = server.flying < server.most
+            server.flying += admitted
+            seconds = max(0.02, rng.gauss(0.3, 0.05)) if admitted or refuses_in is None else refuses_in
+            await asyncio.sleep(seconds)
+            server.flying -= admitted
+            gate.heard(CREATE, replace(WELL if admitted else refusal("endpoint-concurrency"), seconds=seconds))
+            if not admitted:
+                refused.append(loop.time() - began)
+        return admitted
+
+    async def work() -> None:
+        for _ in todo:
+            for _ in count():
+                if await attempt():
+                    break
+                await asyncio.sleep(rng.uniform(0.5, 1.0))
+
+    await asyncio.gather(*(work() for _ in range(gate.max_in_flight)))
+    return sent, len(refused), loop.time() - began
+
+
+@pytest.mark.parametrize("refuses_in", [None, 0.01], ids=["refusals take as long", "refusals come at once"])
+def test_the_number_that_may_be_in_flight_is_found_quickly(refuses_in: float | None) -> None:
+    async def main() -> tuple[int, int, float]:
+        return await import_at_once(Gate(60.0, {CREATE: 60.0}), InFlight(4), 600, refuses_in)
+
+    sent, refused, seconds = run_virtual(main)
+    assert refused <= 0.15 * sent
+    assert seconds <= 1.35 * 600 * 0.3 / 4
+
+
 def test_a_limit_that_rises_is_found_from_below() -> None:
     ran = simulate(Changing(Sliding(25), 20.0, Sliding(100)), 100.0, 500 + 6000)
     assert ran.seconds <= 20 + 60 + 60

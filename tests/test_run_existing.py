@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +194,27 @@ def test_auto_says_what_each_strategy_would_cost(existing: int, rows: int, chose
     assert choice.requests == {"off": 0, "lookup": rows, "search": rows // 10, "snapshot": snapshot}
     assert str(existing) in choice.reason
     assert asked <= 1 + (rows >= 1000) * 20
+
+
+@pytest.mark.parametrize("dedupe", ["snapshot", "search", "lookup"])
+def test_a_domain_may_be_spelled_in_letters_or_in_idna_form(tmp_path: Path, dedupe: str) -> None:
+    world = World(tmp_path, ["a@bücher.example,A", "b@xn--bcher-kva.example,B", *people(2)], VirtualStripe())
+    world.stranger("a@xn--bcher-kva.example")
+    world.stranger("b@bücher.example")
+    world.wait(8000.0)
+    run = world.run(dedupe=dedupe)
+    assert run.exit_code == 0
+    assert world.tally() == {"existing": 2, "created": 2}
+
+
+@pytest.mark.parametrize("odd", ["cus_1", 7, None, {"id": "ch_1", "object": "charge"}, {"object": "customer"}])
+@pytest.mark.parametrize("dedupe", ["snapshot", "search", "lookup"])
+def test_a_list_of_anything_but_customers_creates_nobody(tmp_path: Path, dedupe: str, odd: Any) -> None:
+    world = World(tmp_path, people(3), VirtualStripe())
+    strange = Distorted(lambda body: {**body, "data": [odd]})
+    world.stripe.misbehave = lambda a: strange if a.endpoint in ("list", "search") else None
+    run = world.run(dedupe=dedupe)
+    assert (run.exit_code, run.creates()) == (4, [])
 
 
 def test_auto_stops_counting_once_it_does_not_matter_how_many_there_are() -> None:

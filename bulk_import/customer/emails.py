@@ -54,6 +54,27 @@ def email_key(email: str) -> str:
     return text if domain.isascii() else local + at + _idna(domain)
 
 
+def spellings(email: str) -> list[str]:
+    """*email* as given and with its domain spelled the other way, in IDNA form or in letters: what exact searches need."""
+    given = email.strip()
+    local, at, domain = given.rpartition("@")
+    found = [given]
+    if not given.isascii():
+        found += [unicodedata.normalize("NFC", given), email_key(given)]
+    if domain.isascii() and "xn--" in domain.lower():
+        found.append(local + at + _letters(domain))
+    return list(dict.fromkeys(found))
+
+
+def _letters(domain: str) -> str:
+    import idna  # as below
+
+    try:
+        return idna.decode(domain)
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
 def _idna(domain: str) -> str:
     import idna  # costs milliseconds to import and is needed for very few addresses
 

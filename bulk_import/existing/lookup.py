@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from bulk_import.customer.emails import spellings
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import by_key, pages
 from bulk_import.model import Customer, Row
@@ -25,7 +26,7 @@ class Lookup:
     async def find(self, rows: Sequence[Row]) -> Matches:
         """One request for each row with an e-mail."""
         found: list[Customer] = []
-        emails = dict.fromkeys(row.email for row in rows if row.email)
+        emails = dict.fromkeys(each for row in rows if row.email for each in spellings(row.email))
         await self._means.together([partial(self._look_up, email, found) for email in emails], AT_ONCE)
         return by_key(self._means, found)
 

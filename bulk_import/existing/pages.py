@@ -44,8 +44,14 @@ def customers_on(reply: Reply) -> list[Customer]:
         raise StripeRefuses(
             f"Stripe would not list customers ({why}); give the key read access to customers, or choose --dedupe off"
         )
-    found = [customer_from(raw) for raw in data if isinstance(raw, Mapping)]
-    return [customer for customer in found if customer is not None and not customer.deleted]
+    found = [customer_from(raw) if isinstance(raw, Mapping) else None for raw in data]
+    customers = [customer for customer in found if customer is not None]
+    if len(customers) < len(data):
+        raise StripeRefuses(
+            "the list of customers holds things that are no customers, so this is not Stripe talking; "
+            "check --api-base and any proxy, then run the same command again"
+        )
+    return [customer for customer in customers if not customer.deleted]
 
 
 def has_more(reply: Reply) -> bool:

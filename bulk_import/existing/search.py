@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from bulk_import.customer.emails import spellings
 from bulk_import.existing.directory import Directory, Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known
 from bulk_import.existing.pages import PAGE, by_key, customers_on, goes_nowhere, has_more
@@ -63,7 +64,7 @@ class Search:
     async def _find(self, rows: Sequence[Row]) -> Matches:
         await self._newest.refresh()
         found: list[Customer] = []
-        emails = list(dict.fromkeys(row.email.strip() for row in rows if row.email))
+        emails = list(dict.fromkeys(each for row in rows if row.email for each in spellings(row.email)))
         await self._means.together([partial(self._search, group, found) for group in in_groups(emails)], AT_ONCE)
         recent = await known(self._means, rows)
         everyone = [*found, *(c for customers in recent.values() for c in customers)]

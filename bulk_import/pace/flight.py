@@ -71,7 +71,15 @@ def after_answer(flight: Flight, seconds: float) -> Flight:
     return replace(flight, latency=measured(flight.latency, seconds))
 
 
-def after_refusal(flight: Flight, now: float, began: float, retry_after: float | None) -> Flight:
-    """The flight once Stripe refused a request begun at `began` because too many were in flight."""
-    pace = adapt.after_refusal(flight.pace, now, began, in_use=places(flight, now))
+def after_refusal(
+    flight: Flight, now: float, began: float, retry_after: float | None, in_flight: int, shown: float
+) -> Flight:
+    """The flight once Stripe refused a request begun at `began`, with *in_flight* at once, because those were too many.
+
+    *shown* is the rate that refusals have shown (see `evidence.rate_shown`): what is let through a second, times
+    how long each takes, is how many may be in flight.
+    """
+    pace = adapt.after_refusal(flight.pace, now, began, in_use=min(places(flight, now), in_flight))
+    if flight.latency.known:
+        pace = adapt.bounded(pace, shown * flight.latency.mean, now)
     return replace(flight, pace=adapt.held(pace, now, retry_after))

@@ -121,6 +121,7 @@ class Gate:
         self._own = {} if rate is None else {e: Level(min(rate, own)) for e, own in endpoint_rates.items()}
         self._levels = {e: tuple(filter(None, (self._total, self._own.get(e)))) for e in Endpoint}
         self._flight = flight.flight_for(rate, concurrency)
+        self._flown = evidence.Evidence()
         self._reach = outage.Reach()
         self._fault = ""
         self._noticed: dict[str, float] = {}
@@ -191,6 +192,7 @@ class Gate:
                 "nothing is lost, run the same command again to continue"
             )
         self.in_flight += 1
+        evidence.begun(self._flown, now)
         for level in self._levels[endpoint]:
             await level.take(now)
         self.starts[endpoint] += 1
@@ -239,8 +241,12 @@ class Gate:
             self._say_slowed("all requests", total, reply, now)
 
     def _lower_flight(self, reply: Reply, now: float) -> None:
-        before = flight.places(self._flight, now)
-        self._flight = flight.after_refusal(self._flight, now, now - reply.seconds, reply.retry_after)
+        before, began = flight.places(self._flight, now), now - reply.seconds
+        evidence.answered(self._flown, self._flight.pace, began, refused=True)
+        shown = evidence.rate_shown(self._flown, began)
+        self._flight = flight.after_refusal(
+            self._flight, now, began, reply.retry_after, self.in_flight or before, shown
+        )
         after = flight.places(self._flight, now)
         if after < before:
             self._say_now_and_then(

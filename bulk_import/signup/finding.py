@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from bulk_import.customer.emails import email_key
+from bulk_import.customer.emails import email_key, spellings
 from bulk_import.errors import CustomerRefused, OutOfReach, StripeRefuses
 from bulk_import.existing.pages import customer_from, customers_on, pages
 from bulk_import.existing.search import LAG, quoted
@@ -152,7 +152,7 @@ async def _in_doubt(client: Client, person: Person, key: str, reply: Reply) -> _
 
 async def _look(client: Client, person: Person) -> str | None:
     """The oldest customer with this e-mail: exactly as given, in lower case, and in any letter case."""
-    for email in dict.fromkeys((person.email, person.email.lower(), person.email_key)):
+    for email in dict.fromkeys(each for case in (person.email, person.email.lower()) for each in spellings(case)):
         found = [c async for page in pages(client.ask, {"email": email}) for c in page]
         if theirs := _oldest(found, person):
             return theirs
@@ -163,7 +163,8 @@ async def _search(client: Client, person: Person) -> str | None:
     """In any letter case; an account without a search is asked once."""
     if not client.searches:
         return None
-    params = {"query": f"email:{quoted(person.email)}", "limit": 100}
+    query = " OR ".join(f"email:{quoted(email)}" for email in spellings(person.email))
+    params = {"query": query, "limit": 100}
     reply = await client.ask(Request(Endpoint.SEARCH, "GET", "/v1/customers/search", params), accept=(403, 404))
     if reply.status != 200:
         client.searches = reply.status == 400  # which is about this address alone
