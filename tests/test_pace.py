@@ -378,6 +378,94 @@ def test_time_goes_by_at_100_a_second_with_stalls_cancellations_and_refusals(sec
     assert len(starts) > 75 * seconds
 
 
+@dataclass(frozen=True)
+class Disturbance:
+    """Something that happens at a share of the time: a stall, waits that are cancelled, a refusal, or a long pause."""
+
+    when: float
+    kind: str
+    size: float
+
+
+DISTURBANCES = st.lists(
+    st.builds(
+        Disturbance,
+        st.floats(0, 1),
+        st.sampled_from(["stall", "cancel", "endpoint-rate", "global-rate", "endpoint-concurrency", "pause"]),
+        st.floats(0, 1),
+    ),
+    max_size=40,
+)
+
+
+def disturbed(seconds: float, disturbances: list[Disturbance], seed: int) -> tuple[list[float], Gate]:
+    """Start as often as 100 a second allow, while all of this happens; when each start was made."""
+
+    async def main() -> tuple[list[float], Gate]:
+        loop, rng = virtual_loop(), dice(seed)
+        gate = Gate(100.0, {CREATE: 100.0}, concurrency=16, rng=rng)
+        starts: list[float] = []
+        began, resumed = loop.time(), asyncio.Event()
+        resumed.set()
+
+        async def work() -> None:
+            while loop.time() < began + seconds:
+                await resumed.wait()
+                async with gate.turn(CREATE):
+                    starts.append(loop.time())
+                    if rng.random() < 0.1:
+                        await asyncio.sleep(0.05)
+                    gate.heard(CREATE, WELL)
+
+        async def happen(one: Disturbance) -> None:
+            match one.kind:
+                case "stall":
+                    loop.stall(3 * one.size)
+                case "cancel":
+                    waiting = [asyncio.create_task(saturate(gate, 1.0)) for _ in range(5)]
+                    await asyncio.sleep(one.size / 10)
+                    for task in waiting:
+                        task.cancel()
+                    for done in await asyncio.gather(*waiting, return_exceptions=True):
+                        starts.extend(done if isinstance(done, list) else [])
+                case "pause":
+                    resumed.clear()
+                    await asyncio.sleep(20 * one.size)
+                    resumed.set()
+                case reason:
+                    gate.heard(CREATE, refusal(reason, one.size))
+
+        async def disturb() -> None:
+            for one in sorted(disturbances, key=lambda d: d.when):
+                await asyncio.sleep(max(0.0, began + one.when * seconds - loop.time()))
+                await happen(one)
+            resumed.set()
+
+        await asyncio.gather(disturb(), *(work() for _ in range(8)))
+        return starts, gate
+
+    return run_virtual(main, lag=late(0.005, seed))
+
+
+@settings(max_examples=8, deadline=None)
+@given(DISTURBANCES, st.integers(0, 1000))
+def test_twenty_seconds_of_anything_keep_the_cap(disturbances: list[Disturbance], seed: int) -> None:
+    starts, gate = disturbed(20.0, disturbances, seed)
+    assert most_in_a_second(sorted(starts)) <= 100
+    assert gate.in_flight == 0
+
+
+@pytest.mark.soak
+@settings(max_examples=10, deadline=None)
+@given(DISTURBANCES, st.integers(0, 1000))
+def test_an_hour_of_anything_keeps_the_cap_and_uses_it(disturbances: list[Disturbance], seed: int) -> None:
+    starts, gate = disturbed(3600.0, disturbances, seed)
+    assert most_in_a_second(sorted(starts)) <= 100
+    assert gate.in_flight == 0
+    # A refusal costs at most two thirds of half a minute, a pause twenty seconds, a stall three.
+    assert len(starts) >= 100 * 0.98 * (3600 - 25 * len(disturbances))
+
+
 # Stripe's limits
 
 
