@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,13 +30,12 @@ from bulk_import.report.export import (
 CREATED = Line(
     1, 2, "u1", "p1@example.com", "created", "cus_1", None, None, None, None, None, None, "req_1", 1, 1_700_000_000.25
 )
-DUPLICATE = replace(CREATED, row=2, line=3, source_id=None, status="duplicate", duplicate_of=1, attempts=0)
-FAILED = replace(
-    CREATED, row=3, line=4, status="failed", customer_id=None, error_type="card_error", error_code="card_declined",
+DUPLICATE = CREATED._replace(row=2, line=3, source_id=None, status="duplicate", duplicate_of=1, attempts=0)
+FAILED = CREATED._replace(row=3, line=4, status="failed", customer_id=None, error_type="card_error", error_code="card_declined",
     error_param="payment_method", error_message="Your card was declined.", http_status=402,
 )  # fmt: skip
-ORPHAN = replace(
-    FAILED, row=4, status="duplicate", duplicate_of=3, error_code=None, error_param=None, error_message=None
+ORPHAN = FAILED._replace(
+    row=4, status="duplicate", duplicate_of=3, error_code=None, error_param=None, error_message=None
 )
 UNSEEN = Line(5, None, None, None, "pending", None, None, None, None, None, None, None, None, 0, None)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulk_import.ledger.database import Connection, translated
 from bulk_import.ledger.planned import Planned, planned_rows
@@ -14,9 +14,11 @@ from bulk_import.ledger.purpose import Purpose
 from bulk_import.model import Claim, Customer, Doubt, Record, Slice, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of `export --what all`; `customer_id` of a duplicate is its owner's."""
+class Line(NamedTuple):
+    """One line of `export --what all`; `customer_id` of a duplicate is its owner's.
+
+    A tuple, since an export makes millions of them out of the tuples that the database answers.
+    """
 
     row: int
     line: int | None
@@ -78,7 +80,7 @@ class Tally:
 
 
 _LINES = """
-SELECT e.number, e.line, e.source_id, e.email, e.status, coalesce(e.customer_id, o.customer_id), e.owner,
+SELECT e.number, e.line, e.source_id, e.email, iif(e.status = 'claimed', 'in_doubt', e.status), coalesce(e.customer_id, o.customer_id), e.owner,
        e.error_type, e.error_code, e.error_param, e.error_message, e.http_status, e.request_id, e.attempts, e.settled_at
 FROM entry e LEFT JOIN entry o ON o.number = e.owner
 """
@@ -121,14 +123,15 @@ class Reader:
             for chunk in _chunks(list(numbers), 500):
                 where = f"WHERE e.number IN ({_marks(chunk)}) ORDER BY e.number"
                 for found in self._all(_LINES + where, chunk):
-                    yield _line(found)
+                    yield Line._make(found)
             return
         purpose = self.purpose()
         expected = 1
         with translated(self._path):
             for found in self._db.execute(_LINES + "ORDER BY e.number"):
-                yield from _unseen(expected, found[0])
-                yield _line(found)
+                if found[0] != expected:
+                    yield from _unseen(expected, found[0])
+                yield Line._make(found)
                 expected = found[0] + 1
         yield from _unseen(expected, (purpose.rows if purpose else 0) + 1)
 
@@ -143,7 +146,7 @@ class Reader:
         )
         with translated(self._path):
             for found in self._db.execute(query + where):
-                yield _line(found[:-1]), json.loads(found[-1] or "{}")
+                yield Line._make(found[:-1]), json.loads(found[-1] or "{}")
 
     def planned(self, before: bytearray) -> Iterator[Planned]:
         """What would become of every row that was looked at; *before* marks those that were so before the plan."""
@@ -291,12 +294,6 @@ class Reader:
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated(self._path):
             return list(self._db.execute(query, tuple(values)).fetchall())
-
-
-def _line(found: Any) -> Line:
-    status = Status.IN_DOUBT.value if found[4] == Status.CLAIMED.value else found[4]
-    values = [*found[:4], status, *found[5:]]
-    return Line(*values)
 
 
 def _command(found: Any) -> Command:
