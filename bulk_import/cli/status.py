@@ -16,7 +16,7 @@ from bulk_import.cli.options import PATH, examples, output_options
 from bulk_import.report.table import STATUSES, aligned, duration, number, tally_pairs
 
 if TYPE_CHECKING:
-    from bulk_import.ledger import Command, Purpose, Reader
+    from bulk_import.ledger import Command, Purpose, Reader, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], f
     purpose, tally, commands = reader.purpose(), reader.tally(), reader.commands()
     last = next((c for c in reversed(commands) if c.verb in ("run", "retry")), None)
     counts = {status: tally.count(Status(status)) for status in STATUSES}
-    rate = _rate(reader, last, holder, now())
+    rate = _rate(reader, tally, last, holder, now())
     left = counts["pending"]
     return Standing(
         ledger=str(path),
@@ -212,14 +212,15 @@ def _state(found: Standing) -> str:
     return "finished, with rows in doubt" if found.by_status["in_doubt"] else "finished"
 
 
-def _rate(reader: Reader, last: Command | None, holder: str | None, now: float) -> float | None:
+def _rate(reader: Reader, tally: Tally, last: Command | None, holder: str | None, now: float) -> float | None:
     """Rows settled per second by the last command, over the time it has worked."""
     if last is None:
         return None
     if holder is None and last.ended_at is None:
         return None
     seconds = (last.ended_at if last.ended_at is not None else now) - last.started_at
-    settled = reader.settled_since(last.started_at)
+    before = last.facts.get("settled") if last.verb == "run" else None  # a retry settles rows that were settled before
+    settled = reader.settled_since(last.started_at) if before is None else tally.settled - before
     return settled / seconds if seconds > 0 and settled else None
 
 

@@ -161,11 +161,14 @@ class RunJob(Session):
         return None, stored
 
     def _is_finished(self) -> bool:
-        tally = self.reader.tally()
-        return not tally.count(Status.IN_DOUBT) and not self.selection.left(self.reader.looked_at())
+        return not self.reader.tally().count(Status.IN_DOUBT) and not self.rows_left()
 
     def rows_left(self) -> int:
         """Chosen rows that were never sent."""
+        if self.selection.is_whole:
+            return self.reader.tally().count(
+                Status.PENDING
+            )  # counted by an index, where a look at a million rows takes 0.3 s
         return self.selection.left(self.reader.looked_at())
 
     # What the ledger is for.

@@ -32,8 +32,13 @@ class Selection:
         """How many rows are chosen."""
         return self.among if self.sample is None else min(self.sample, self.among)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row is chosen."""
+        return self.limit is None and self.sample is None
+
     def left(self, looked_at: bytearray) -> int:
         """How many chosen rows were never looked at; *looked_at* has a byte for each row number."""
-        if self.limit is None and self.sample is None:
+        if self.is_whole:
             return looked_at.count(0) - 1
         return sum(1 for n in range(1, len(looked_at)) if not looked_at[n] and self.holds(n))

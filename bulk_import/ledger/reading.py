@@ -70,6 +70,12 @@ class Tally:
     by_status: Mapping[Status, int]
     orphans: int
 
+    @property
+    def settled(self) -> int:
+        """Rows that need nothing more."""
+        at_rest = (Status.PENDING, Status.CLAIMED, Status.IN_DOUBT)
+        return sum(n for status, n in self.by_status.items() if status not in at_rest)
+
     def count(self, status: Status) -> int:
         """Rows of one status as users see it: a claim at rest shows as in doubt."""
         if status is Status.IN_DOUBT:

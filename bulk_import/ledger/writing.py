@@ -105,20 +105,28 @@ class Writer:
         self._purpose = purpose
 
     def begin_command(self, verb: str, boot: str | None, boot_offset: float | None, line: str = "") -> int:
-        """Log that a command, typed as *line*, works on this ledger; the row stays open until it is ended."""
+        """Log that a command, typed as *line*, works on this ledger; the row stays open until it is ended.
+
+        How many rows were settled before is noted: what it settles itself can then be told without reading every row.
+        """
         with translated(self._path), transaction(self._db):
+            (settled,) = self._db.execute(
+                "SELECT count(*) FROM entry WHERE status NOT IN ('pending', 'claimed', 'in_doubt')"
+            ).fetchone()
+            facts = json.dumps({"line": line, "settled": settled})
             self._db.execute(
                 "INSERT INTO command (verb, started_at, pid, host, boot, boot_offset, facts) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (verb, self._now(), os.getpid(), socket.gethostname(), boot, boot_offset, json.dumps({"line": line})),
+                (verb, self._now(), os.getpid(), socket.gethostname(), boot, boot_offset, facts),
             )
             return int(self._db.execute("SELECT last_insert_rowid()").fetchone()[0])
 
     def end_command(self, command: int, exit_code: int, reason: str | None, facts: Mapping[str, Any]) -> None:
         """Close a command's log line with its exit code and, in one sentence, why it ended."""
         with translated(self._path), transaction(self._db):
+            (noted,) = self._db.execute("SELECT facts FROM command WHERE id = ?", (command,)).fetchone()
             self._db.execute(
                 "UPDATE command SET ended_at = ?, exit_code = ?, reason = ?, facts = ? WHERE id = ?",
-                (self._now(), exit_code, reason, json.dumps(facts), command),
+                (self._now(), exit_code, reason, json.dumps({**json.loads(noted), **facts}), command),
             )
 
     def write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:

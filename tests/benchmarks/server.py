@@ -26,6 +26,7 @@ class Account:
 
     def __init__(self) -> None:
         self.made = self.requests = self.connections = self.open = self.most_open = 0
+        self.first_create = 0.0
         self.customers: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.answers: dict[str, bytes] = {}
 
@@ -35,6 +36,7 @@ class Account:
             return found, True
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
         self.made += 1
+        self.first_create = self.first_create or time.time()
         address = {
             name: form.get(f"address[{name}]") for name in ("city", "country", "line1", "line2", "postal_code", "state")
         }
@@ -67,7 +69,7 @@ class Account:
             case "/v1/customers/search":
                 answer = {"object": "search_result", "data": [], "has_more": False, "total_count": len(self.customers)}
             case "/counts":
-                names = ("made", "requests", "connections", "most_open")
+                names = ("made", "requests", "connections", "most_open", "first_create")
                 answer = {name: getattr(self, name) for name in names} | {"cpu": time.process_time()}
             case _:
                 error = {"type": "invalid_request_error", "code": "resource_missing", "message": "not there"}
