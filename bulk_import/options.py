@@ -19,6 +19,9 @@ EmailCheck = Literal["strict", "basic", "off"]
 
 STRIPE = "https://api.stripe.com"
 
+DRY_RUN_METHOD = "pm_card_visa"
+"""What every payment method becomes in a rehearsal: a real one belongs to another mode."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
@@ -79,6 +82,7 @@ class RunOptions:
     sample: int | None = None
     marker: bool = True
     hash_emails: bool = False
+    dry_run_method: str = DRY_RUN_METHOD
     command_line: str = "bulk-import run"
 
 

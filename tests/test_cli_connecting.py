@@ -156,9 +156,10 @@ def test_only_this_machine_is_loopback(base: str, loopback: bool) -> None:
     assert is_loopback(base) is loopback
 
 
-def test_the_question_names_account_mode_and_rows() -> None:
-    asked = question(START)
-    assert all(part in asked for part in ("acct_1", "LIVE", "1,000", "people.csv"))
+def test_the_question_names_account_mode_rows_requests_and_time() -> None:
+    asked = "\n".join(question(START))
+    for part in ("acct_1", "LIVE", "1,000 of 1,200", "people.csv", "at least 1,000", "50 s at 20 a second"):
+        assert part in asked
     assert "\x1b" not in asked
     told = question(replace(START, most=900, seconds=45.0))
     assert "900 rows of people.csv, in 900 requests and 45 s or more, to the LIVE" in told
@@ -174,24 +175,37 @@ def test_without_a_terminal_only_yes_confirms_a_live_run(yes: bool, livemode: bo
     assert len(paused) == (not yes and livemode)
 
 
-@pytest.mark.parametrize("answer", [True, False])
-def test_a_person_at_a_terminal_decides(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
-    asked: list[str] = []
+@pytest.mark.parametrize(
+    ("typed", "goes_ahead"),
+    [
+        ("acct_1", True),
+        (" ACCT_1 ", True),
+        ("exa\x1bmple", True),
+        ("y", False),
+        ("yes", False),
+        ("", False),
+        ("acct_2", False),
+    ],
+)
+def test_a_live_run_goes_ahead_when_the_accounts_name_or_id_is_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, goes_ahead: bool
+) -> None:
     monkeypatch.setattr(connecting, "can_ask", lambda: True)
-
-    def reply(text: str, **_: Any) -> bool:
-        asked.append(text)
-        return answer
-
-    monkeypatch.setattr(click, "confirm", reply)
-    assert confirming(Invocation(()), False, lambda: None)(START) is answer
-    assert asked == [question(START)]
+    monkeypatch.setattr(click, "prompt", lambda text, **_: typed)
+    assert confirming(Invocation(()), False, lambda: None)(START) is goes_ahead
+    assert "LIVE" in capsys.readouterr().err
 
 
 def test_leaving_the_question_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    def leave(text: str, **_: Any) -> bool:
+    def leave(text: str, **_: Any) -> str:
         raise click.Abort
 
     monkeypatch.setattr(connecting, "can_ask", lambda: True)
-    monkeypatch.setattr(click, "confirm", leave)
+    monkeypatch.setattr(click, "prompt", leave)
     assert confirming(Invocation(()), False, lambda: None)(START) is False
+
+
+def test_an_account_whose_name_is_unknown_is_not_confirmed_by_an_empty_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "can_ask", lambda: True)
+    monkeypatch.setattr(click, "prompt", lambda text, **_: "")
+    assert confirming(Invocation(()), False, lambda: None)(replace(START, account_name=None)) is False

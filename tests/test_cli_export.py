@@ -79,8 +79,8 @@ def test_a_byte_order_mark_comes_first_when_asked_for(call: Program, ledger: Pat
         (["--bom", "--format", "jsonl"], "--bom is for CSV only"),
         (["--bom", "--what", "all"], "--bom is for CSV only"),
         (["--json"], "add --output FILE"),
-        (["--output", "/no/such/folder/x.csv"], "choose another --output"),
-        (["--output", "/"], "choose another --output"),
+        (["--output", "/no/such/folder/x.csv"], "choose another place"),
+        (["--output", "/"], "choose another place"),
     ],
 )
 def test_what_cannot_be_written_is_code_2(call: Program, ledger: Path, words: list[str], sentence: str) -> None:
@@ -138,3 +138,11 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 def test_without_a_ledger_it_is_code_5(call: Program, tmp_path: Path) -> None:
     said = call("export", tmp_path / "no.db")
     assert (said.code, said.out) == (5, "")
+
+
+def test_the_map_for_stripe_has_its_two_columns_and_needs_a_key_column(call: Program, tmp_path: Path) -> None:
+    keyed = small_ledger(tmp_path / "keyed.db", options={"mapping": {"key": "user_id"}})
+    said = call("export", keyed, "--what", "stripe-map")
+    assert said.out == "old_customer_id,stripe_customer_id\nu1,cus_1\nu2,cus_1\n"
+    refused = call("export", small_ledger(tmp_path / "l2.db"), "--what", "stripe-map")
+    assert (refused.code, "--key" in refused.err) == (2, True)

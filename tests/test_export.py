@@ -11,20 +11,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulk_import.errors import StoppedEarly
+from bulk_import.formulas import defuse, restore
 from bulk_import.ledger import Line
 from bulk_import.report.export import (
     ADDED_COLUMNS,
     ALL_COLUMNS,
-    DANGEROUS,
     Failures,
     csv_cell,
     csv_line,
     default_format,
-    defuse,
     exported,
     moment,
     record_of,
-    restore,
 )
 
 CREATED = Line(
@@ -61,7 +59,7 @@ def test_no_two_cells_are_defused_alike(one: str, other: str) -> None:
 
 @given(text)
 def test_a_defused_cell_never_begins_like_a_formula(cell: str) -> None:
-    assert not defuse(cell).startswith(DANGEROUS)
+    assert not defuse(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 @given(text)
@@ -201,3 +199,8 @@ def test_a_column_that_appears_during_the_export_stops_it_instead_of_being_lost(
 def test_nothing_to_export_is_a_header_in_csv_and_nothing_in_json_lines() -> None:
     assert whole("failed", "csv") == ",".join(ADDED_COLUMNS) + "\n"
     assert whole("map", "jsonl") == ""
+
+
+def test_the_map_for_stripe_says_ids_as_they_are() -> None:
+    lines = [replace(CREATED, source_id="-5"), replace(CREATED, source_id=None), FAILED]
+    assert whole("stripe-map", "csv", lines) == "old_customer_id,stripe_customer_id\n-5,cus_1\n"

@@ -30,7 +30,7 @@ existing options report
 ledger
 settle
 steps
-change digest prepare
+change digest prepare series
 mapping stripe_api
 budget customer keys pace reading
 errors
@@ -51,6 +51,7 @@ OWNERS = {
     "email_validator": {"customer/emails.py"},
     "idna": {"customer/emails.py"},
     "sqlite3": {"ledger"},
+    "jinja2": {"report/page.py"},
 }
 STARTS_A_LOOP = {
     "job/importing.py": {"run"},

@@ -174,7 +174,9 @@ class Ledger(RuleBasedStateMachine):
         """The owner's e-mail is about to be corrected: its duplicate is a row of its own again."""
         if self.rows[number].status is S.DUPLICATE:
             self.writer.write([], [Settled(number, Released(0))])
-            self.set(number, status=S.PENDING, owner=None)
+            followers = [n for n, known in self.rows.items() if known.owner == number]
+            for begins_anew in (number, *followers):
+                self.set(begins_anew, status=S.PENDING, owner=None)
 
     @rule(first=numbers, second=numbers)
     def swap(self, first: int, second: int) -> None:

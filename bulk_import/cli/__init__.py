@@ -13,7 +13,8 @@
     events       what a program watches: one JSON object a line
     carrying     a run or a retry from its start to its closing table
     known        what commands on a known ledger share
-    run, check, retry, status, export, verify, undo, simulate, completion    one command each
+    files        what commands write: complete or not at all
+    run, check, retry, status, export, report, verify, undo, simulate, completion    one command each
 
 Nothing here imports stripe, aiohttp, anyio or sqlite3 before a command needs it, so that `--help` is quick.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,28 @@ def watcher_for(invocation: Invocation, *, events: bool, rows: bool) -> Watcher:
     return PlainLines(invocation.messages, invocation.verbosity)
 
 
-def carry_out(invocation: Invocation, watcher: Watcher, ledger: Path, work: Callable[[], Summary]) -> int:
+class Partings:
+    """What a command says at its end: to a person below the closing table, to a program before `finish`."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.lines: list[str] = []
+        self._watcher = watcher
+
+    def notice(self, code: str, message: str) -> None:
+        """Say one thing at the end."""
+        if isinstance(self._watcher, Events):
+            self._watcher.notice(code, message)
+        else:
+            self.lines.append(message)
+
+
+def carry_out(
+    invocation: Invocation,
+    watcher: Watcher,
+    ledger: Path,
+    work: Callable[[], Summary],
+    partings: Partings | None = None,
+) -> int:
     """Do *work* and tell how it ended; whatever happens, `finish` is the last event of a program that watches."""
     quieten()
     try:
@@ -48,12 +69,12 @@ def carry_out(invocation: Invocation, watcher: Watcher, ledger: Path, work: Call
         watcher.finish(_never_begun(invocation, ledger, error))
         raise
     watcher.finish(summary)
-    tell(invocation, watcher, summary)
+    tell(invocation, watcher, summary, partings.lines if partings else ())
     return summary.exit_code
 
 
-def tell(invocation: Invocation, watcher: Watcher, summary: Summary) -> None:
-    """Say why the run ended, the closing table unless a program watches, and what to type next."""
+def tell(invocation: Invocation, watcher: Watcher, summary: Summary, partings: Sequence[str] = ()) -> None:
+    """Say why the run ended, the closing table unless a program watches, its *partings*, and what to type next."""
     messages = invocation.messages
     aloud = not isinstance(watcher, Events) and not invocation.quiet
     if aloud:
@@ -63,6 +84,8 @@ def tell(invocation: Invocation, watcher: Watcher, summary: Summary) -> None:
     elif summary.reason is not None:
         messages.complain(summary.reason)
     messages.say(*(f"row {row} -> {customer}" for row, customer in summary.unwritten))
+    if aloud:
+        messages.say(*partings)
     if aloud and summary.next is not None:
         messages.say(f"next: {summary.next}")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulk_import.cli.events import to_json
+from bulk_import.cli.help import Source, Verb
 from bulk_import.cli.invocation import Invocation, invocation, typed
 from bulk_import.cli.options import examples, mapping_options, output_options, reading_options, row_options
 from bulk_import.errors import UsageError
@@ -24,13 +25,14 @@ PROBLEMS, FINE = 1, 0
 
 @click.command(
     "check",
+    cls=Verb,
     epilog=examples(
         "bulk-import check customers.csv",
         "bulk-import check export.csv --map 'Mail=email' --unmapped ignore",
         "bulk-import check export.csv --rows | head",
     ),
 )
-@click.argument("source")
+@click.argument("source", type=Source())
 @reading_options
 @mapping_options
 @row_options

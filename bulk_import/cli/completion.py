@@ -8,12 +8,14 @@ import click
 from click.shell_completion import get_completion_class
 
 from bulk_import.cli.events import to_json
+from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import PROGRAM, invocation
 from bulk_import.cli.options import examples, output_options
 
 
 @click.command(
     "completion",
+    cls=Verb,
     epilog=examples(
         'eval "$(bulk-import completion bash)"',
         "bulk-import completion fish > ~/.config/fish/completions/bulk-import.fish",

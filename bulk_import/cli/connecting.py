@@ -17,7 +17,7 @@ from bulk_import.cli.invocation import Invocation
 from bulk_import.cli.terminal import can_ask, safe
 from bulk_import.errors import UsageError
 from bulk_import.options import STRIPE, Connecting, Start
-from bulk_import.report.table import duration
+from bulk_import.report.table import aligned, duration
 
 if TYPE_CHECKING:
     from bulk_import.keys import SecretKey
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KEY_VARIABLES = ("STRIPE_API_KEY", "STRIPE_SECRET_KEY")
 
 
-def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool) -> SecretKey:
+def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool, dry_run: bool = False) -> SecretKey:
     """The key from *file*, else from the environment, else from a person; raises `UsageError`, never quoting it."""
     from bulk_import.keys import parse_key, read_key_file
 
@@ -39,8 +39,10 @@ def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool) ->
             except UsageError as error:
                 raise UsageError(f"{error} (read from {name})") from None
     if not may_ask:
+        wanted = "test key" if dry_run else "API key"
         raise UsageError(
-            "no API key is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or try --simulate."
+            f"no {wanted} is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or rehearse without "
+            f"any key: {'leave --dry-run out and ' if dry_run else ''}add --simulate."
         )
     return parse_key(click.prompt("Stripe API key (not shown)", hide_input=True, err=True))
 
@@ -67,7 +69,7 @@ def settle_connecting(
         raise UsageError("--simulate starts a server of its own, so --api-base has no place beside it; choose one.")
     if simulate:
         return Connecting(None, STRIPE, account, live=False, yes=yes, dry_run=False, simulate=True)
-    key = find_key(given["api_key_file"], environ, may_ask=can_ask())
+    key = find_key(given["api_key_file"], environ, may_ask=can_ask(), dry_run=dry_run)
     guard(key.livemode, live=live, dry_run=dry_run, base=base)
     if key.livemode and writes and not yes and not can_ask():
         raise UsageError(
@@ -123,10 +125,19 @@ def confirming(invocation: Invocation, yes: bool, pause: Callable[[], None]) -> 
     def confirm(start: Start) -> bool:
         if yes or not start.livemode:
             return True
-        pause()
-        return asked(question(start))
+        return told_the_account(start, pause)
 
     return confirm
+
+
+def told_the_account(start: Start, pause: Callable[[], None]) -> bool:
+    """Show what is about to happen, and go ahead only if the account's name or id is typed."""
+    pause()
+    names = {start.account.casefold(), (start.account_name or start.account).strip().casefold()}
+    for line in question(start):
+        click.echo(line, err=True)
+    typed = prompted("Type the account's name or id to go ahead")
+    return typed is not None and typed.strip().casefold() in names
 
 
 def asked(text: str) -> bool:
@@ -138,12 +149,29 @@ def asked(text: str) -> bool:
         return False
 
 
-def question(start: Start) -> str:
-    """Name account, mode and rows, so that a wrong key is seen before it writes."""
-    name = f"{start.account} ({safe(start.account_name)})" if start.account_name else start.account
-    rows = start.rows - start.settled if start.most is None else start.most
-    time = "" if start.seconds is None else f", in {rows:,} requests and {duration(start.seconds)} or more,"
-    return f"Write up to {rows:,} rows of {safe(start.source)}{time} to the LIVE account {name}?"
+def prompted(text: str) -> str | None:
+    """What a person types; None where nobody can be asked, or where the question is broken off."""
+    try:
+        with _interruptible():
+            return str(click.prompt(text, default="", show_default=False, err=True)) if can_ask() else None
+    except click.Abort:
+        return None
+
+
+def question(start: Start) -> list[str]:
+    """Account, mode, rows, requests and time, so that a wrong key is seen before it writes."""
+    left = start.rows - start.settled if start.most is None else start.most
+    lasts = f", in {duration(start.seconds)} or more" if start.seconds is not None else ""
+    return aligned(
+        [
+            ("account", safe(start.account)),
+            ("name", safe(start.account_name) if start.account_name else "not told to this key"),
+            ("mode", "LIVE: real customers"),
+            ("source", safe(start.source)),
+            ("rows", f"up to {left:,} of {start.rows:,} are written"),
+            ("requests", f"at least one for each of these{lasts}"),
+        ]
+    )
 
 
 @contextmanager

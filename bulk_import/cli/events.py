@@ -29,9 +29,11 @@ class Events(Silent):
         self._output = output
         self._tick = tick
         self._said_at: float | None = None
+        self._started = False
 
     def start(self, start: Start) -> None:
         """Write what is about to happen."""
+        self._started = True
         self._write("start", values_of(start))
 
     def notice(self, code: str, message: str) -> None:
@@ -39,9 +41,9 @@ class Events(Silent):
         self._write("notice", {"code": code, "message": message})
 
     def progress(self, progress: Progress) -> None:
-        """Write how far it is, at most once a second."""
+        """Write how far it is, at most once a second and never before the start."""
         now = self._tick()
-        if self._said_at is not None and now - self._said_at < EVERY:
+        if not self._started or (self._said_at is not None and now - self._said_at < EVERY):
             return
         self._said_at = now
         facts = values_of(progress)

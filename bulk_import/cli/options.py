@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bulk_import.cli.help import LAST, OWN, put_under
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.quantities import (
     ColumnToField,
@@ -26,19 +27,26 @@ Group = Callable[[Function], Function]
 PATH = click.Path(path_type=Path, allow_dash=False)
 
 
-def group(*options: Group) -> Group:
-    """Several options as one decorator, shown by `--help` in this order."""
+def group(section: str, *options: Group) -> Group:
+    """Several options as one decorator, shown by `--help` in this order under the heading *section*."""
 
     def apply(function: Function) -> Function:
         for option in reversed(options):
             function = option(function)
+            put_under(section, _newest_of(function))
         return function
 
     return apply
 
 
+def _newest_of(function: Function) -> click.Parameter:
+    """The option that was added last, where click keeps it until the command is made."""
+    kept: list[click.Parameter] = vars(function)["__click_params__"]
+    return kept[-1]
+
+
 def examples(*lines: str) -> str:
-    """What `--help` ends with; the mark at the start keeps the lines apart."""
+    """What `--help` begins with; the mark at the start keeps the lines apart."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
@@ -58,6 +66,7 @@ def _refuse_both(ctx: click.Context) -> None:
 
 
 output_options = group(
+    LAST,
     click.option("--json", "json", is_flag=True, help="Write JSON for programs to standard output."),
     click.option(
         "-v", "--verbose", count=True, expose_value=False, is_eager=True, callback=_remember_verbosity, help="Say more."
@@ -69,6 +78,7 @@ output_options = group(
 )  # fmt: skip
 
 reading_options = group(
+    "How SOURCE is read",
     click.option(
         "--format",
         type=click.Choice(["csv", "tsv", "jsonl", "json", "xlsx"]),
@@ -83,6 +93,7 @@ reading_options = group(
 )
 
 mapping_options = group(
+    "Columns to fields",
     click.option(
         "--map", type=ColumnToField(), multiple=True, metavar="COLUMN=FIELD",
         help="Column to field, such as 'Post code=address.postal_code' or 'Notes=ignore'; may be repeated.",
@@ -100,6 +111,7 @@ mapping_options = group(
 )  # fmt: skip
 
 row_options = group(
+    "Rows",
     click.option("--allow-no-email", is_flag=True, help="Import rows without an e-mail address too."),
     click.option(
         "--email-check", type=click.Choice(["strict", "basic", "off"]), default="strict", show_default=True,
@@ -111,6 +123,7 @@ row_options = group(
 )  # fmt: skip
 
 pacing_options = group(
+    "Pace and patience",
     click.option(
         "--rate", type=Rate(), default="20", show_default=True, metavar="N|none",
         help="Most requests started in any second; none only against a server on this machine.",
@@ -142,6 +155,7 @@ pacing_options = group(
 )  # fmt: skip
 
 connecting_options = group(
+    "Key and server",
     click.option(
         "--api-key-file", type=PATH, metavar="FILE",
         help="Where the API key is; else STRIPE_API_KEY, STRIPE_SECRET_KEY, or a question.",
@@ -153,6 +167,7 @@ connecting_options = group(
 )  # fmt: skip
 
 import_options = group(
+    OWN,
     click.option("--ledger", type=PATH, metavar="PATH", help="The ledger.  [SOURCE.ledger.db]"),
     pacing_options,
     click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulk_import.cli.events import to_json, values_of
+from bulk_import.cli.help import Source, Verb
 from bulk_import.cli.invocation import Invocation, invocation, typed
 from bulk_import.cli.options import examples, import_options, output_options
 from bulk_import.cli.terminal import safe
@@ -24,13 +25,14 @@ FIELDS_SHOWN = 12
 
 @click.command(
     "plan",
+    cls=Verb,
     epilog=examples(
         "bulk-import plan customers.csv",
         "bulk-import plan customers.csv --on-existing update --rows | head",
         "STRIPE_API_KEY=rk_live_... bulk-import plan customers.csv --live",
     ),
 )
-@click.argument("source")
+@click.argument("source", type=Source())
 @import_options
 @click.option("--rows", is_flag=True, help="Write what would become of each row, one JSON object a line.")
 @output_options

@@ -10,12 +10,14 @@ import bulk_import
 from bulk_import.cli.invocation import PROGRAM
 
 COMMANDS = {
-    "run": "Import SOURCE into Stripe; again, to continue.",
+    "template": "Write a starting CSV and its mapping.",
     "check": "Read, map and judge every row, offline.",
     "plan": "Say what a run would do; reads only.",
+    "run": "Import SOURCE into Stripe; again, to continue.",
     "retry": "Send failed and doubtful rows of a ledger again.",
     "status": "Say how an import stands and what to type next.",
     "export": "Write a ledger's rows as CSV or JSON Lines.",
+    "report": "Look back on an import: a table, or a page with plots.",
     "verify": "Prove from Stripe that every row has its customer.",
     "undo": "Delete what a ledger created, restore what it updated.",
     "simulate": "Serve a simulated Stripe on this machine.",
@@ -47,6 +49,13 @@ class Program(click.Group):
             raise click.exceptions.NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx)
         return super().resolve_command(ctx, args)
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write usage, sentence, examples, options and commands, in this order."""
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+        self.format_options(ctx, formatter)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -57,7 +66,8 @@ EXAMPLES = """\b
 Examples:
   bulk-import check customers.csv              (offline)
   bulk-import run customers.csv --simulate     (a rehearsal that needs no key)
-  bulk-import run customers.csv                (with a test key in STRIPE_API_KEY)
+  bulk-import run customers.csv --dry-run      (a rehearsal with a test key in STRIPE_API_KEY)
+  bulk-import run customers.csv --live         (for real, with a live key; asks first)
 """
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
 from bulk_import.cli.quantities import Quantity
@@ -33,6 +34,7 @@ class Statuses(Quantity):
 
 @click.command(
     "retry",
+    cls=Verb,
     epilog=examples(
         "bulk-import retry customers.csv.ledger.db",
         "bulk-import retry customers.csv.ledger.db --only failed --code card_declined",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulk_import.cli.help import Source, Verb
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.options import (
     examples,
@@ -22,21 +23,25 @@ if TYPE_CHECKING:
 
 @click.command(
     "run",
+    cls=Verb,
     epilog=examples(
         "bulk-import run customers.csv --simulate",
-        "bulk-import run customers.csv --key user_id --rate 50",
-        "STRIPE_API_KEY=rk_live_... bulk-import run customers.csv --live",
+        "bulk-import run customers.csv --key user_id --dry-run --sample 200 --cleanup",
+        "STRIPE_API_KEY=rk_live_... bulk-import run customers.csv --key user_id --live",
     ),
 )
-@click.argument("source")
+@click.argument("source", type=Source())
 @import_options
+@click.option("--dry-run-payment-method", metavar="PM", help="What they become instead, such as pm_card_mastercard.")
+@click.option("--cleanup", is_flag=True, help="At the end of a dry run, delete the customers it created.")
 @output_options
 @click.option("--json-rows", is_flag=True, help="Like --json, with an event for every row.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Import SOURCE, a file or - for standard input; run it again to continue where it stopped."""
-    from bulk_import.cli.carrying import carry_out, watcher_for
+    from bulk_import.cli.carrying import Partings, carry_out, watcher_for
     from bulk_import.cli.connecting import confirming
+    from bulk_import.cli.rehearsal import closed
     from bulk_import.cli.settling import check_source, ledger_path
 
     call = invocation(ctx)
@@ -44,23 +49,31 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     ledger = ledger_path(source, given)
     watcher = watcher_for(call, events=given["json"], rows=given["json_rows"])
 
+    partings = Partings(watcher)
+
     def work() -> Any:
         options = run_options(ctx, given)
         from bulk_import.job.importing import run_job
 
-        return run_job(options, watcher, confirming(call, given["yes"], watcher.pause))
+        summary = run_job(options, watcher, confirming(call, given["yes"], watcher.pause))
+        if not given["dry_run"]:
+            return summary
+        watcher.pause()
+        return closed(options, summary, partings.notice, cleanup=given["cleanup"])
 
-    return carry_out(call, watcher, ledger, work)
+    return carry_out(call, watcher, ledger, work, partings)
 
 
 def run_options(ctx: click.Context, given: Given, *, writes: bool = True) -> RunOptions:
     """Everything that was asked for, settled; raises `UsageError` for what contradicts itself."""
     from bulk_import.cli.connecting import settle_connecting
+    from bulk_import.cli.rehearsal import check_rehearsal
     from bulk_import.cli.settling import check_source, ledger_path, settle_pacing, settle_preparing
-    from bulk_import.options import RunOptions
+    from bulk_import.options import DRY_RUN_METHOD, RunOptions
 
     if given["limit"] is not None and given["sample"] is not None:
         raise UsageError("--limit and --sample both choose rows; give one of them.")
+    check_rehearsal(given)
     connecting = settle_connecting(
         given, os.environ, dry_run=given["dry_run"], simulate=given["simulate"], writes=writes
     )
@@ -78,5 +91,6 @@ def run_options(ctx: click.Context, given: Given, *, writes: bool = True) -> Run
         sample=given["sample"],
         marker=not given["no_marker"],
         hash_emails=given["hash_emails"],
+        dry_run_method=given.get("dry_run_payment_method") or DRY_RUN_METHOD,
         command_line=invocation(ctx).command_line,
     )

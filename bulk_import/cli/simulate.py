@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import Invocation, invocation
 from bulk_import.cli.options import PATH, examples, output_options
 from bulk_import.cli.quantities import Duration, Quantity
@@ -37,6 +38,7 @@ class Unsplit(Quantity):
 
 @click.command(
     "simulate",
+    cls=Verb,
     epilog=examples(
         "bulk-import simulate --port 12111 --latency 250ms --jitter 80ms",
         "bulk-import simulate --faults reset=0.02,500=0.02 --existing 300",

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulk_import.cli.events import to_json, values_of
+from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import invocation, typed
 from bulk_import.cli.options import PATH, examples, output_options
 from bulk_import.report.table import STATUSES, aligned, duration, number, tally_pairs
 
 if TYPE_CHECKING:
     from bulk_import.ledger import Command, Purpose, Reader, Tally
+
+
+FINISHED = (0, 1, 6)
+"""Exit codes of a run that has come to the end of the rows it was to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Standing:
 
 @click.command(
     "status",
+    cls=Verb,
     epilog=examples(
         "bulk-import status customers.csv.ledger.db",
         "watch bulk-import status customers.csv.ledger.db",
@@ -82,7 +88,7 @@ def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], f
     from bulk_import.model import Status
 
     purpose, tally, commands = reader.purpose(), reader.tally(), reader.commands()
-    last = next((c for c in reversed(commands) if c.verb in ("run", "retry")), None)
+    last = commands[-1] if commands else None
     counts = {status: tally.count(Status(status)) for status in STATUSES}
     rate = _rate(reader, tally, last, holder, now())
     left = counts["pending"]
@@ -111,9 +117,12 @@ def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], f
 
 
 def _line_of(commands: Sequence[Command]) -> str | None:
-    """The import as it was typed last, with its rate and its limits."""
-    lines = [command.facts.get("line") for command in commands if command.verb == "run"]
-    return lines[-1] or None if lines else None
+    """The import as it was typed last, with its rate; for all rows, once those that were chosen are done."""
+    from bulk_import.job.selection import for_all_rows
+
+    runs = [command for command in commands if command.verb == "run"]
+    line = runs[-1].facts.get("line") if runs else None
+    return for_all_rows(line) if line and runs[-1].exit_code in FINISHED else line or None
 
 
 def why_it_stopped(last: Command | None, holder: str | None) -> str | None:
@@ -173,6 +182,7 @@ def remembered(purpose: Purpose) -> list[str]:
         ("--email-check", _unless(stored.get("email_check"), "strict")),
         ("--dedupe", _unless(stored.get("dedupe"), "auto")),
         ("--on-existing", _unless(stored.get("on_existing"), "skip")),
+        ("--dry-run-payment-method", _unless(stored.get("dry_run_method"), "pm_card_visa")),
         ("--api-base", None if purpose.simulated else _unless(purpose.api_base, "https://api.stripe.com")),
         ("--stripe-account", purpose.stripe_account),
     )
@@ -208,13 +218,21 @@ def _state(found: Standing) -> str:
     if found.rows == 0:
         return "no run has got so far as to know its rows"
     if found.by_status["pending"]:
-        return "stopped before its end"
+        return _unfinished(found)
     return "finished, with rows in doubt" if found.by_status["in_doubt"] else "finished"
+
+
+def _unfinished(found: Standing) -> str:
+    if found.last_command == "undo" and found.ended_at is not None:
+        return "undone; a new run creates its customers again"
+    if found.last_command == "run" and found.exit_code in FINISHED:
+        return "finished with the rows that were chosen; the others were never sent"
+    return "stopped before its end"
 
 
 def _rate(reader: Reader, tally: Tally, last: Command | None, holder: str | None, now: float) -> float | None:
     """Rows settled per second by the last command, over the time it has worked."""
-    if last is None:
+    if last is None or last.verb not in ("run", "retry"):
         return None
     if holder is None and last.ended_at is None:
         return None

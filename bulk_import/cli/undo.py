@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulk_import.cli.events import to_json
+from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import Invocation, invocation
 from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
 from bulk_import.cli.terminal import safe
@@ -22,6 +23,7 @@ SHOWN = 20
 
 @click.command(
     "undo",
+    cls=Verb,
     epilog=examples(
         "bulk-import undo customers.csv.ledger.db",
         "bulk-import undo customers.csv.dry-run.db --yes",

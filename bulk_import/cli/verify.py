@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulk_import.cli.events import to_json, values_of
+from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
 from bulk_import.report.table import aligned, duration, grid
@@ -22,6 +23,7 @@ SHOWN = 20
 
 @click.command(
     "verify",
+    cls=Verb,
     epilog=examples(
         "bulk-import verify customers.csv.ledger.db",
         "bulk-import verify customers.csv.ledger.db --json",

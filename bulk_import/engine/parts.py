@@ -11,12 +11,16 @@ import anyio
 from bulk_import.budget import Budget
 from bulk_import.errors import BulkImportError
 from bulk_import.existing import Offload
-from bulk_import.model import Claim, Outcome, Reply, Request, Settled
+from bulk_import.model import Claim, Endpoint, Outcome, Reply, Request, Settled
 from bulk_import.pace import Gate
 from bulk_import.settle import Limits
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+def ignore(*_: object) -> None:
+    """Nobody measures this run."""
 
 
 class Stopped(Exception):
@@ -31,6 +35,8 @@ class Parts:
     seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
     few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
     stops through `offload_reading`. A *strict* run stops at anything it reads that is not of `livemode`.
+    stops through `offload_reading`. `heard` is told of every request and its answer, `landed` of each row that an answer
+    settled, with the seconds since its first attempt began and the number of attempts.
     """
 
     write: Callable[[Sequence[Claim], Sequence[Settled]], None]
@@ -47,13 +53,16 @@ class Parts:
     livemode: bool
     budget: Budget
     strict: bool = True
+    heard: Callable[[Endpoint, Reply], None] = ignore
+    landed: Callable[[int, float, int], None] = ignore
 
 
 @dataclass(slots=True)
 class Trip:
     """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
 
-    `fresh` is True as long as nothing of it can have been acted upon, `resumed` if an earlier attempt left it.
+    `fresh` is True as long as nothing of it can have been acted upon, `resumed` if an earlier attempt left it, and
+    `begun` is when its first attempt of this process began (monotonic, seconds).
     """
 
     claim: Claim
@@ -62,6 +71,7 @@ class Trip:
     attached: str | None = None
     attempts: int = 0
     ended_at: float | None = None
+    begun: float | None = None
 
     def ends(self, outcome: Outcome) -> Settled:
         """What to write when it ends so."""

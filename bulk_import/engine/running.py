@@ -287,6 +287,7 @@ class Engine:
                 self.halt(error)
                 continue
             trip.attempts, trip.ended_at = trip.attempts + 1, self.parts.now()
+            trip.begun = started if trip.begun is None else trip.begun
             trip.fresh = trip.fresh and never_began(reply)
             verdict = settle(
                 reply, expected, tries, self.parts.limits,
@@ -328,6 +329,8 @@ class Engine:
         return self._weighed(trip, Failed(explained(refusal, claim, step)))
 
     def _weighed(self, trip: Trip, outcome: Outcome) -> list[Settled]:
+        if trip.begun is not None:
+            self.parts.landed(trip.claim.row, self.parts.tick() - trip.begun, trip.attempts)
         settled, end = self.scales.weigh(trip.claim, trip.ends(outcome))
         if end is not None:
             self.halt(end)
@@ -379,6 +382,7 @@ class Engine:
 
     def _heard(self, endpoint: Endpoint, reply: Reply) -> None:
         self.requests[endpoint] = self.requests.get(endpoint, 0) + 1
+        self.parts.heard(endpoint, reply)
         self._well += sign_of(reply) is Sign.WELL
         if reply.stripe_time is not None:
             self.stripe_time = reply.stripe_time

@@ -31,15 +31,15 @@ from bulk_import.job.opening import (
     spooled_source,
     this_boot,
 )
-from bulk_import.job.selection import Selection
-from bulk_import.job.session import DRY_RUN_METHOD, Session
+from bulk_import.job.selection import Selection, for_all_rows
+from bulk_import.job.session import Session
 from bulk_import.job.simulating import KEY, state_file
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Purpose, new_salt, new_token
 from bulk_import.model import Status
 from bulk_import.options import Confirm, Observer, RunOptions
 from bulk_import.reading import Fingerprint, Reading
-from bulk_import.report.summary import Summary
+from bulk_import.report.summary import OK, Summary
 from bulk_import.survey import Survey, preparation, survey
 
 
@@ -96,6 +96,7 @@ class RunJob(Session):
 
     async def _go_on(self, engine: Engine, purpose: Purpose) -> None:
         """A ledger that was begun before: everything must fit what it is for."""
+        self.observer.notice("continuing", f"going on with the ledger {self.path}")
         key = parse_key(KEY) if self.connecting.simulate else check_key(self.connecting)
         base = purpose.api_base if self.connecting.simulate else self.connecting.api_base
         check_purpose(purpose, self.connecting, key, base)
@@ -124,8 +125,7 @@ class RunJob(Session):
         left = self.selection.left(looked_at)
         self.watch.begin(self.selection.count, self.reader.tally())
         reading = Reading.from_json(purpose.reading)
-        method = DRY_RUN_METHOD if purpose.dry_run else None
-        how = preparation(reading, self.options.preparing, method, marker=self.options.marker)
+        how = preparation(reading, self.options.preparing, self.method(purpose), marker=self.options.marker)
         batches = from_source(source, fingerprint, reading, how, self.selection, looked_at, self.options.batch_size)
         await self.go(batches, self.options.dedupe, self.terms(purpose, jumped=jumped), left, doubtful=True)
         if purpose.spooled and self._is_finished():
@@ -162,6 +162,12 @@ class RunJob(Session):
 
     def _is_finished(self) -> bool:
         return not self.reader.tally().count(Status.IN_DOUBT) and not self.rows_left()
+
+    def following(self, summary: Summary) -> str | None:
+        """Once the chosen rows have their customers, the same for all rows."""
+        if summary.exit_code == OK and self.purpose is not None and self.selection.count < self.purpose.rows:
+            return for_all_rows(self.line)
+        return super().following(summary)
 
     def rows_left(self) -> int:
         """Chosen rows that were never sent."""
@@ -214,4 +220,6 @@ class RunJob(Session):
             message = "without a marker, a row in doubt is found by e-mail and time alone, and undo will touch nothing"
             self.observer.notice("no-marker", message)
         if self.connecting.dry_run:
-            self.observer.notice("dry-run", f"dry run: every payment method is replaced by {DRY_RUN_METHOD}")
+            self.observer.notice(
+                "dry-run", f"dry run: every payment method is replaced by {self.options.dry_run_method}"
+            )

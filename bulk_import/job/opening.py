@@ -155,6 +155,7 @@ def options_text(options: RunOptions) -> dict[str, Any]:
         "dedupe": options.dedupe,
         "on_existing": options.on_existing,
         "marker": options.marker,
+        **({"dry_run_method": options.dry_run_method} if options.connecting.dry_run else {}),
     }
 
 

@@ -12,13 +12,14 @@ from bulk_import.engine import Engine
 from bulk_import.job.corrections import Corrections, read_corrections
 from bulk_import.job.feeding import in_batches
 from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
-from bulk_import.job.session import DRY_RUN_METHOD, Session
+from bulk_import.job.selection import for_all_rows
+from bulk_import.job.session import Session
 from bulk_import.ledger import Purpose
 from bulk_import.model import Record, Released, Row, Settled, Status
 from bulk_import.options import Confirm, Observer, RetryOptions
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Reading
-from bulk_import.report.summary import Summary
+from bulk_import.report.summary import STOPPED, Summary
 from bulk_import.survey import preparation
 
 
@@ -68,15 +69,22 @@ class _RetryJob(Session):
         """Rows of the source that no run has come to yet."""
         return self.reader.tally().count(Status.PENDING)
 
-    def pending_counts(self) -> bool:
+    def why_unfinished(self, left: int) -> str:
         """A retry is about rows that failed; rows never sent are `run`'s."""
-        return False
+        return f"{left:,} rows of the source were never sent; the import goes on with the next command"
+
+    def following(self, summary: Summary) -> str | None:
+        """Where rows were never sent, the import as it was typed last, for all rows."""
+        runs = [command.facts.get("line") for command in self.reader.commands() if command.verb == "run"]
+        if summary.exit_code == STOPPED and summary.pending and self.engine.ended.error is None and runs and runs[-1]:
+            return for_all_rows(str(runs[-1]))
+        return super().following(summary)
 
     def _preparation(self, purpose: Purpose) -> Preparation:
         stored = dict(purpose.options)
         reading = Reading.from_json(purpose.reading)
-        method = DRY_RUN_METHOD if purpose.dry_run else None
-        return preparation(reading, preparing_from(stored), method, marker=bool(stored.get("marker", True)))
+        marker = bool(stored.get("marker", True))
+        return preparation(reading, preparing_from(stored), self.method(purpose), marker=marker)
 
     def _corrections(self, purpose: Purpose, how: Preparation) -> Corrections:
         """What the file corrects; a duplicate that still has its failed owner's e-mail goes on following it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 
@@ -42,3 +43,15 @@ class Selection:
         if self.is_whole:
             return looked_at.count(0) - 1
         return sum(1 for n in range(1, len(looked_at)) if not looked_at[n] and self.holds(n))
+
+
+def for_all_rows(line: str) -> str:
+    """A command line as it was typed, without what chose some of the rows."""
+    kept: list[str] = []
+    words = iter(shlex.split(line))
+    for word in words:
+        if word in ("--limit", "--sample"):
+            next(words, None)
+        elif not word.startswith(("--limit=", "--sample=")):
+            kept.append(word)
+    return shlex.join(kept)

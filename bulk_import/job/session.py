@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shlex
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -22,21 +23,19 @@ from bulk_import.job.identity import Account
 from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
 from bulk_import.job.script import Batches, Script, Terms
 from bulk_import.job.simulating import KEY, simulator
+from bulk_import.job.telling import Told
 from bulk_import.job.watching import Watch
 from bulk_import.keys import SecretKey, parse_key
 from bulk_import.ledger import Lock, Pairings, Purpose, Reader, Tally, Writer, open_for_writing
-from bulk_import.model import Endpoint, Reply, Request, Settled, Status
-from bulk_import.options import STRIPE, Confirm, Connecting, Observer, Pacing, Start
+from bulk_import.model import Claim, Endpoint, InDoubt, Released, Reply, Request, Settled, Status
+from bulk_import.options import DRY_RUN_METHOD, STRIPE, Confirm, Connecting, Observer, Pacing, Start
 from bulk_import.pace.gate import Gate
-from bulk_import.report.summary import Summary, exit_code
+from bulk_import.report.summary import STOPPED, Summary, exit_code
+from bulk_import.series import Sample, Series
 from bulk_import.settle import Limits
 
 if TYPE_CHECKING:
     from bulk_import.stripe_api.sending import StripeApi
-
-
-DRY_RUN_METHOD = "pm_card_visa"
-"""What every payment method becomes in a rehearsal: a real one belongs to another mode."""
 
 
 LONGEST_ATTEMPT = 30.0
@@ -64,6 +63,7 @@ class Session:
         self.process_started = self.now()
         self.began = time.monotonic()
         self.command: int | None = None
+        self._samples: deque[Sample] = deque()  # handed from the event loop to the thread that writes
         self._writer: Writer | None = None
         self._pairings: Pairings | None = None
         self._reader: Reader | None = None
@@ -177,12 +177,14 @@ class Session:
             pacing.rate, endpoint_caps(pacing), concurrency=pacing.concurrency, give_up_after=pacing.give_up_after,
             notify=self.observer.notice,
         )  # fmt: skip
-        self.watch = Watch(self.gate, time.monotonic)
+        self.watch = Watch(self.gate, time.monotonic, binding(pacing)[0])
+        self.series = Series(self.now, pacing.rate)
+        self.told = Told(lambda numbers: self.reader.lines(numbers))
         self.offload = in_one_thread()
         livemode = self.key.livemode if self.key and not self.connecting.simulate else False
         self.engine = Engine(
             Parts(
-                write=lambda claims, settled: self.writer.write(claims, settled),
+                write=self.commit,
                 send=self._send,
                 gate=self.gate,
                 offload=self.offload,
@@ -196,6 +198,8 @@ class Session:
                 livemode=livemode,
                 budget=Budget(pacing.max_errors, pacing.max_error_share),
                 strict=self.sends,
+                heard=self.series.heard,
+                landed=self.series.landed,
             )
         )
         with self.stack:
@@ -211,6 +215,8 @@ class Session:
     def tell_progress(self) -> None:
         """Called a few times a second."""
         self.observer.progress(self.watch.progress())
+        if self.series.is_due() and not self._samples:
+            self._samples.append(self.series.take())
 
     async def course(self, engine: Engine) -> None:
         """What this job does; each kind of job has its own."""
@@ -243,6 +249,10 @@ class Session:
     def dedupe_clock(self) -> float:
         """The clock by which the newest customers are read again, in seconds."""
         return self.now()
+
+    def method(self, purpose: Purpose) -> str | None:
+        """What every payment method becomes, None where each row's own is sent."""
+        return purpose.options.get("dry_run_method", DRY_RUN_METHOD) if purpose.dry_run else None
 
     def terms(self, purpose: Purpose, *, jumped: bool) -> Terms:
         """What holds for this run on this ledger."""
@@ -292,10 +302,15 @@ class Session:
         assert self._api is not None  # noqa: S101 - nothing is sent before `reach_stripe`
         return await self._api.send(request)
 
+    def commit(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
+        """One commit; what was measured goes along when it is time."""
+        self.writer.write(claims, settled, self._samples.popleft() if self._samples else None)
+
     def _written(self, settled: Sequence[Settled]) -> None:
         self.watch.written(settled)
+        self.series.written(sum(not isinstance(one.outcome, Released | InDoubt) for one in settled))
         if self.observer.wants_rows:
-            self.observer.lines(list(self.reader.lines([s.number for s in settled])))
+            self.observer.lines(self.told.known(self.reader.lines([s.number for s in settled])))
 
     # Closing.
 
@@ -303,17 +318,17 @@ class Session:
         """Chosen rows that were never sent."""
         raise NotImplementedError
 
-    def pending_counts(self) -> bool:
-        """Whether rows never sent keep this command from having finished."""
-        return True
-
     def code(self, ended: Ended, tally: Tally, left: int) -> int:
         """What this command ends with."""
         return exit_code(
             signal=ended.signal, error_code=ended.error.exit_code if ended.error else None,
             in_doubt=tally.count(Status.IN_DOUBT), failed=tally.count(Status.FAILED),
-            invalid=tally.count(Status.INVALID), orphans=tally.orphans, pending=left if self.pending_counts() else 0,
+            invalid=tally.count(Status.INVALID), orphans=tally.orphans, pending=left,
         )  # fmt: skip
+
+    def why_unfinished(self, left: int) -> str:
+        """Why a command that nothing stopped is not finished."""
+        return f"{left:,} rows were never sent; run the same command again"
 
     def following(self, summary: Summary) -> str | None:
         """What to type next."""
@@ -327,6 +342,8 @@ class Session:
         seconds = time.monotonic() - self.began
         requests = {e.value: n for e, n in sorted(self.engine.requests.items())}
         reason = str(ended.error) if ended.error else f"stopped by signal {ended.signal}" if ended.signal else None
+        if reason is None and code == STOPPED:
+            reason = self.why_unfinished(left)
         summary = Summary(
             exit_code=code,
             rows=sum(count(s) for s in Status if s not in (Status.PENDING, Status.CLAIMED)) + left,
@@ -339,6 +356,8 @@ class Session:
             ledger=str(self.path), next=None, reason=reason, unwritten=tuple(ended.unwritten),
         )  # fmt: skip
         summary = replace(summary, next=self.following(summary))
+        if self.observer.wants_rows and self.command is not None:
+            self.observer.lines(self.told.rest())
         if self.command is not None:
             with suppress(Exception):  # a full disk was reported already; the log line stays open
                 facts = {
@@ -347,6 +366,8 @@ class Session:
                     "rate_limited": self.gate.rate_limited,
                     "seconds": summary.seconds,
                 }
+                for sample in (*self._samples, self.series.take()):
+                    self.writer.write((), (), sample)
                 self.writer.end_command(self.command, code, reason, facts)
         return summary
 
@@ -378,7 +399,7 @@ def quoted(text: str) -> str:
 
 
 def _pace(gate: Gate) -> float:
-    share, total = gate.starts.total(), gate
-    if total.first_start is None or total.last_start is None or total.last_start <= total.first_start:
+    """Starts a second between the first and the last; of a run shorter than that, its starts in a whole second."""
+    if gate.first_start is None or gate.last_start is None:
         return 0.0
-    return round((share - 1) / (total.last_start - total.first_start), 2)
+    return round((gate.starts.total() - 1) / max(gate.last_start - gate.first_start, 1.0), 2)

@@ -27,11 +27,12 @@ _STATUS = {
 class Watch:
     """The count of one run: what the ledger held at the start, and what was put on disk since.
 
-    `tick` is a monotonic clock in seconds.
+    `tick` is a monotonic clock in seconds, `cap` the most rows a second that the rates allow, None without any.
     """
 
-    def __init__(self, gate: Gate, tick: Callable[[], float]) -> None:
+    def __init__(self, gate: Gate, tick: Callable[[], float], cap: float | None = None) -> None:
         self._gate = gate
+        self._cap = cap
         self._tick = tick
         self._began = tick()
         self._recent: deque[tuple[float, int, int]] = deque()
@@ -81,5 +82,10 @@ class Watch:
         return Progress(
             self.rows, self.settled, {s.value: n for s, n in self.counts.items()}, starts, self._gate.rate_limited,
             self.retries, self._gate.in_flight, (starts - before) / span, now - self._began,
-            left / rows_per_second if rows_per_second > 0 else None,
+            self._seconds_left(left, rows_per_second),
         )  # fmt: skip
+
+    def _seconds_left(self, left: int, measured: float) -> float | None:
+        """By the smaller of what is measured and what is allowed; before anything is measured, by what is allowed."""
+        rates = [rate for rate in (self._cap, measured or None) if rate is not None]
+        return left / min(rates) if rates and left else (0.0 if not left else None)

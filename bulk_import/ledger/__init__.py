@@ -15,6 +15,7 @@ from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
 from bulk_import.ledger.planned import Planned
 from bulk_import.ledger.purpose import Purpose, new_salt, new_token
 from bulk_import.ledger.reading import Command, Line, Owner, Reader, Tally
+from bulk_import.ledger.troubles import Place, Trouble
 from bulk_import.ledger.writing import Writer, why_invalid
 
 __all__ = [
@@ -28,11 +29,13 @@ __all__ = [
     "Owner",
     "Pairing",
     "Pairings",
+    "Place",
     "Planned",
     "Purpose",
     "Reader",
     "Span",
     "Tally",
+    "Trouble",
     "Writer",
     "allowed_from",
     "connect",

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 from bulk_import.ledger.database import Connection, translated
 from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
+from bulk_import.ledger.sampling import intervals, slowest
+from bulk_import.ledger.troubles import Trouble, troubles
 from bulk_import.model import Claim, Customer, Doubt, Record, Slice, Status
+from bulk_import.series import Interval, Slow
 
 
 class Line(NamedTuple):
@@ -260,6 +263,20 @@ class Reader:
                 "FROM command ORDER BY id"
             )
         ]
+
+    def intervals(self) -> list[Interval]:
+        """What the commands measured, in order of time, all intervals of one width."""
+        with translated(self._path):
+            return intervals(self._db)
+
+    def slowest(self) -> list[Slow]:
+        """The rows that took longest, slowest first."""
+        with translated(self._path):
+            return slowest(self._db)
+
+    def troubles(self, places: int = 20) -> list[Trouble]:
+        """Rows without a customer by what is wrong with them, the most frequent first, each with its first rows."""
+        return troubles(self._all, places)
 
     def snapshot(self) -> tuple[float, float | None, int] | None:
         """When the account was last read whole: begun, finished (None if it never was), newest `created`."""

@@ -3,13 +3,14 @@
 One file is one job. `job` says what the ledger is for, `command` who worked on it, `entry` holds one
 line for each input row that was looked at (`digest` tells what its create sent, `undo_at` when an undo set out
 to delete its customer), `payload` what is kept only until the row succeeds, `image` what
-an update replaced (kept until an undo has put it back), and `customer` the account's customers as last read (a cache
-for dedupe), with `slice` for what is still to be read.
+an update replaced (kept until an undo has put it back), `customer` the account's customers as last read (a cache
+for dedupe), with `slice` for what is still to be read, and `interval` and `slow` what the commands measured, for the
+report (see `sampling`).
 """
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x42494D50
 """`BIMP`: tells a ledger from any other SQLite file."""
 
@@ -25,7 +26,19 @@ CREATE TABLE image (
     PRIMARY KEY (number, generation)
 ) WITHOUT ROWID;
 """
-UPGRADES = {1: IMAGE}
+MEASURED = """
+CREATE TABLE interval (
+    began INTEGER PRIMARY KEY,
+    width INTEGER NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE TABLE slow (
+    number INTEGER PRIMARY KEY,
+    seconds REAL NOT NULL,
+    attempts INTEGER NOT NULL
+);
+"""
+UPGRADES = {1: IMAGE, 2: MEASURED}
 """What makes a ledger of this older version one of the next."""
 
 TABLES = (
@@ -101,6 +114,7 @@ CREATE TABLE snapshot (
 );
 """
     + IMAGE
+    + MEASURED
 )
 
 SLICES = """

@@ -16,6 +16,7 @@ from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger.arrows import allowed_from
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.purpose import Purpose
+from bulk_import.ledger.sampling import keep
 from bulk_import.model import (
     Claim,
     Created,
@@ -32,6 +33,7 @@ from bulk_import.model import (
     Status,
     Updated,
 )
+from bulk_import.series import Sample
 
 SUCCESSES = "('created','existing','updated')"
 
@@ -129,14 +131,16 @@ class Writer:
                 (self._now(), exit_code, reason, json.dumps({**json.loads(noted), **facts}), command),
             )
 
-    def write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
-        """Claim and settle, in one commit: afterwards all of it is on disk, or none."""
+    def write(self, claims: Sequence[Claim], settled: Sequence[Settled], sample: Sample | None = None) -> None:
+        """Claim and settle, and keep what was measured, in one commit: afterwards all of it is on disk, or none."""
         with translated(self._path), transaction(self._db):
             self._let_go(claims, settled)
             if claims:
                 self._claim(claims)
             if settled:
                 self._settle(settled)
+            if sample is not None:
+                keep(self._db, sample)
 
     def claim_again(self, numbers: Iterable[int]) -> None:
         """Rows in doubt go out again under the key they have; what their last attempt said holds no longer."""

@@ -1,7 +1,7 @@
 """The ledger's rows as text: columns, order and cells of `export`, and the record of a `row` event (pure).
 
-In CSV, a cell that a spreadsheet would run as a formula gets an apostrophe in front (`defuse`); reading it back
-takes exactly that apostrophe away (`restore`).
+In CSV for people, a cell that a spreadsheet would run as a formula gets an apostrophe in front; reading it back takes
+exactly that apostrophe away (see `formulas`). The map for Stripe is for a program and says its cells as they are.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from bulk_import.errors import StoppedEarly
+from bulk_import.formulas import defuse
 from bulk_import.ledger import Line
 
-What = Literal["map", "failed", "all"]
+What = Literal["map", "failed", "all", "stripe-map"]
 Format = Literal["csv", "jsonl"]
 
 ALL_COLUMNS = Line._fields
 MAP_COLUMNS = ("row", "source_id", "email", "customer_id")
+STRIPE_COLUMNS = ("old_customer_id", "stripe_customer_id")
+"""The file that Stripe's migration team takes to attach imported cards to customers (Stripe facts, section 9)."""
+
 ADDED_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_error")
 """What `--what failed` puts behind the original columns."""
 
@@ -40,16 +44,6 @@ Failures = Callable[[], Iterable[tuple[Line, Mapping[str, Any]]]]
 def default_format(what: What) -> Format:
     """CSV for people, but JSON Lines for everything about every row."""
     return "jsonl" if what == "all" else "csv"
-
-
-def defuse(cell: str) -> str:
-    """Put an apostrophe before a cell that would run, or that `restore` would otherwise change."""
-    return "'" + cell if cell.lstrip("'").startswith(DANGEROUS) else cell
-
-
-def restore(cell: str) -> str:
-    """Take away the apostrophe that `defuse` put there, and no other: `restore(defuse(x)) == x` for every x."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(DANGEROUS) else cell
 
 
 def record_of(line: Line) -> dict[str, Any]:
@@ -91,6 +85,9 @@ def exported(what: What, form: Format, lines: Iterable[Line], failures: Failures
             yield from _table(form, ALL_COLUMNS, map(_all_cells, lines))
         case "map":
             yield from _table(form, MAP_COLUMNS, (_map_of(line) for line in lines if line.customer_id is not None))
+        case "stripe-map":
+            known = (line for line in lines if line.customer_id is not None and line.source_id is not None)
+            yield from _table(form, STRIPE_COLUMNS, ((line.source_id, line.customer_id) for line in known), csv_text)
         case "failed":
             records = (failed_record(line, original, token) for line, original in failures())
             columns = failed_columns(original for _, original in failures()) if form == "csv" else ()
@@ -135,7 +132,18 @@ def csv_line(cells: Iterable[Any]) -> str:
     return _SINK.text[:-2] + "\n"
 
 
-def _table(form: Format, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+def csv_text(cells: Iterable[str]) -> str:
+    """One line of CSV for a program, with its end: the cells as they are."""
+    _SINK.row(cells)
+    return _SINK.text[:-2] + "\n"
+
+
+def _table(
+    form: Format,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    line_of: Callable[[Sequence[Any]], str] = csv_line,
+) -> Iterator[str]:
     """Rows of texts, whole numbers and nothing, all with the same columns, which need not be looked up one by one."""
     if form == "jsonl":
         # The names are the same on every line, so the line is one shape to fill; half the work of encoding a dict.
@@ -146,7 +154,7 @@ def _table(form: Format, columns: Sequence[str], rows: Iterable[Sequence[Any]]) 
             )
     else:
         yield csv_line(columns)
-        yield from map(csv_line, rows)
+        yield from map(line_of, rows)
 
 
 def _written(form: Format, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,0 +1,86 @@
+"""What a dry run ends with: taking its customers back where asked, what would differ on live, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulk_import.cli.invocation import typed
+from bulk_import.errors import BulkImportError, UsageError
+
+if TYPE_CHECKING:
+    from bulk_import.cli.settling import Given
+    from bulk_import.job.undoing import Undone
+    from bulk_import.options import RunOptions
+    from bulk_import.report.summary import Summary
+
+SIGNAL, REFUSED = 128, (2, 4, 5)
+"""Exit codes after which nothing is taken back: the person stopped it, or the same refusal would come again."""
+
+Notice = Callable[[str, str], None]
+
+
+def check_rehearsal(given: Given) -> None:
+    """Refuse options of a dry run where there is none; raises `UsageError`."""
+    method = given.get("dry_run_payment_method")
+    if not given["dry_run"] and (given.get("cleanup") or method is not None):
+        name = "--cleanup" if given.get("cleanup") else "--dry-run-payment-method"
+        raise UsageError(f"{name} belongs to a rehearsal with a test key; add --dry-run, or leave it out.")
+    if method is not None and not method.startswith("pm_"):
+        raise UsageError(f"--dry-run-payment-method {method!r} is no payment method; write pm_card_mastercard.")
+
+
+def closed(options: RunOptions, summary: Summary, notice: Notice, *, cleanup: bool) -> Summary:
+    """End a dry run: undo it where asked, and say what a live run would do otherwise."""
+    if cleanup and summary.exit_code < SIGNAL and summary.exit_code not in REFUSED:
+        summary = _undone(options, summary, notice)
+        cleaned = True
+    else:
+        cleaned = False
+    for line in differences(options, summary):
+        notice("on-live", line)
+    if not cleaned and summary.created:
+        notice("undo", f"the test account keeps these {summary.created:,} customers; {_how_to_undo(summary)}")
+    return summary
+
+
+def differences(options: RunOptions, summary: Summary) -> list[str]:
+    """What a live run does otherwise than this rehearsal did."""
+    lines = [
+        f"on live: each row's own payment method is sent instead of {options.dry_run_method}, and a declined one fails its row",
+        "on live: whoever is in the live account already is found there, not in the test account",
+    ]
+    if options.preparing.mapping.unmapped is None:
+        lines.append("on live: columns that are mapped to nothing are refused unless --unmapped says otherwise")
+    chosen = {"--limit": options.limit, "--sample": options.sample}
+    lines += [f"on live: all rows are sent; {name} chose {summary.rows:,} here" for name, n in chosen.items() if n]
+    return lines
+
+
+def _undone(options: RunOptions, summary: Summary, notice: Notice) -> Summary:
+    """Delete what the dry run created; what is left, or goes wrong, is said and counts for the exit code."""
+    from bulk_import.cli.progress import Silent
+    from bulk_import.job.undoing import UndoOptions, undo_job
+
+    line = typed("undo", Path(summary.ledger))
+    undo = UndoOptions(Path(summary.ledger), options.pacing, options.connecting, options.batch_size, line)
+    try:
+        done, ended = undo_job(undo, Silent(), lambda listing: True)
+    except BulkImportError as error:
+        notice("cleanup", f"the cleanup did not happen: {error}; {_how_to_undo(summary)}")
+        return replace(summary, exit_code=error.exit_code, next=line)
+    notice("cleanup", _told(done))
+    if ended.exit_code:
+        return replace(summary, exit_code=max(summary.exit_code, ended.exit_code), next=line)
+    return summary if summary.exit_code else replace(summary, next=None)
+
+
+def _told(done: Undone) -> str:
+    left = f", left {done.left_count:,} that were touched since" if done.left_count else ""
+    return f"cleanup: deleted the {done.deleted + done.gone:,} customers of this dry run{left}"
+
+
+def _how_to_undo(summary: Summary) -> str:
+    return f"delete them with: {typed('undo', Path(summary.ledger))}"

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulk_import.model import Created, Failed, Refusal, Settled
+from bulk_import.series import Interval, Sample, Slow, step_of
+from tests.cli_calls import DECLINED, Program, calling, claim_of, purpose, row, small_ledger, written
+
+EVIL = '<script>alert("x")</script>'
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    return calling(capsys, monkeypatch)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """Six rows, twelve requests in two seconds, one of them slow."""
+    path = small_ledger(tmp_path / "l.db", account_name=EVIL)
+    sample = Sample(
+        tuple(
+            Interval(1_700_000_000 + at, 1, 3, 20.0, Counter({"create 200": 5, "create 429": 1}), Counter({step_of(0.1): 6}))
+            for at in (0, 1)
+        ),
+        (Slow(7.5, 3, 4),),
+    )  # fmt: skip
+    with written(path, purpose(6, account_name=EVIL)) as writer:
+        command = writer.begin_command("run", None, None, "bulk-import run people.csv")
+        writer.write((), (), sample)
+        writer.end_command(command, 1, "it met p1@example.com", {"line": "bulk-import run people.csv"})
+    return path
+
+
+class Page(HTMLParser):
+    """What of a page could load, run or look wrong."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.styled: list[str] = []
+        self.policy = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        values = dict(attrs)
+        self.links += [str(values[name]) for name in ("src", "href", "action", "data") if name in values]
+        self.styled += [name for name in values if name == "style" or name.startswith("on")]
+        if values.get("http-equiv") == "Content-Security-Policy":
+            self.policy = str(values["content"])
+
+
+def test_the_table_says_what_happened_and_what_to_do(call: Program, ledger: Path) -> None:
+    said = call("report", ledger)
+    assert (said.code, said.out) == (0, "")
+    first = said.err.splitlines()[0]
+    assert first.startswith("2 of the 6 rows of people.csv have a customer in ")
+    assert "4 have none: 1 invalid, 1 failed, 1 never sent, 1 following a failed row" in first
+    assert "requests   12 (create 12, 2 answered 429)" in said.err
+    assert re.search(r"card_declined +payment_method +1 +3 +The bank refused the card", said.err)
+    assert re.search(r"3 +7.5 s +4", said.err)
+
+
+def test_the_page_is_one_private_file_that_loads_and_runs_nothing(call: Program, ledger: Path, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    said = call("report", ledger, "--html", target)
+    assert (said.code, said.out) == (0, "")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert {path.name for path in tmp_path.iterdir()} >= {"l.db", "report.html"}
+    assert not list(tmp_path.glob("*.part"))
+    found = Page(target.read_text())
+    assert found.policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert (found.links, found.styled, found.tags["script"], found.tags["link"], found.tags["img"]) == ([], [], 0, 0, 0)
+    assert found.tags["svg"] >= 5
+
+
+def test_the_page_escapes_whatever_comes_from_outside(call: Program, ledger: Path) -> None:
+    text = call("report", ledger, "--html", "-").out
+    assert EVIL not in text
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize("how", ["--html", "--json"])
+def test_personal_data_is_told_only_when_asked_for(call: Program, ledger: Path, how: str) -> None:
+    words = ("--html", "-") if how == "--html" else ("--json",)
+    plain, full = call("report", ledger, *words).out, call("report", ledger, *words, "--include-data").out
+    assert "example.com" not in plain
+    assert "Your card was declined." not in plain
+    assert "p3@example.com" in full
+    assert "Your card was declined." in full
+    table, whole = call("report", ledger).err, call("report", ledger, "--include-data").err
+    assert ("example.com" in table, "p3@example.com" in whole) == (False, True)
+
+
+def test_json_has_the_same_as_values(call: Program, ledger: Path) -> None:
+    found = json.loads(call("report", ledger, "--json").out)
+    assert (found["rows"], found["created"], found["orphans"], found["requests"]) == (6, 1, 1, 12)
+    assert found["requests_by_endpoint"] == {"create": {"200": 10, "429": 2}}
+    assert [problem["code"] for problem in found["problems"]] == ["card_declined", "email", "owner-failed"]
+    assert found["slowest"] == [{"row": 3, "seconds": 7.5, "attempts": 4}]
+    assert [one["requests"] for one in found["series"]] == [6, 6]
+
+
+def test_the_page_never_replaces_what_the_import_needs(call: Program, ledger: Path) -> None:
+    before = ledger.read_bytes()
+    said = call("report", ledger, "--html", ledger)
+    assert said.code == 2
+    assert "choose another file" in said.err
+    assert ledger.read_bytes() == before
+
+
+def test_a_ledger_without_measurements_still_has_a_report(call: Program, tmp_path: Path) -> None:
+    small = small_ledger(tmp_path / "s.db")
+    assert call("report", small).code == 0
+    assert call("report", small, "--html", tmp_path / "r.html").code == 0
+
+
+def test_an_import_is_held_against_its_rehearsal_row_by_row(call: Program, ledger: Path, tmp_path: Path) -> None:
+    rehearsal = tmp_path / "rehearsal.db"
+    with written(rehearsal, purpose(6, dry_run=True, options={"dedupe": "off"})) as writer:
+        rows = [row(n, {"E-mail": f"p{n}@example.com"}) for n in (1, 3, 5)]
+        writer.write([claim_of(one) for one in rows], [])
+        other = Failed(Refusal("card_error", "expired_card", "payment_method", "It has expired.", 402))
+        writer.write(
+            [], [Settled(1, Created("cus_9"), None, 1), Settled(3, other, None, 1), Settled(5, DECLINED, None, 1)]
+        )
+    said = call("report", ledger, "--against", rehearsal)
+    assert said.code == 0
+    assert re.search(r"alike +1\n", said.err)
+    assert re.search(r"failed \(expired_card\) +failed \(card_declined\) +1 +3\n", said.err)
+    assert re.search(r"failed \(card_declined\) +invalid \(email\) +1 +5\n", said.err)
+    assert re.search(r"dedupe +off +not given", said.err)
+    found = json.loads(call("report", ledger, "--against", rehearsal, "--json").out)
+    assert (found["alike"], found["different"], found["unrehearsed"]) == (1, 2, 3)
+
+
+def test_ledgers_of_different_sources_compare_only_by_their_own_ids(call: Program, tmp_path: Path) -> None:
+    keyed: dict[str, Any] = {"options": {"mapping": {"key": "id"}}}
+    one = small_ledger(tmp_path / "one.db", **keyed)
+    other = small_ledger(tmp_path / "other.db", sha256="1" * 64, **keyed)
+    unkeyed = small_ledger(tmp_path / "unkeyed.db", sha256="2" * 64)
+    refused = call("report", one, "--against", unkeyed)
+    assert (refused.code, "rehearse the same file" in refused.err) == (2, True)
+    found = json.loads(call("report", one, "--against", other, "--json").out)
+    assert (found["alike"], found["different"]) == (4, 0)

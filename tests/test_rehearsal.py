@@ -1,0 +1,99 @@
+"""Dry runs against a simulated Stripe; the oracle is what the account holds and what was sent to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bulk_import.cli.rehearsal import differences
+from bulk_import.options import RunOptions
+from tests.cli_calls import Program, calling, summary
+from tests.rig import Simulated, exported, simulated
+
+UNLIMITED = ("--rate-limit", "none", "--endpoint-rate-limit", "none")
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    program = calling(capsys, monkeypatch)
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_rehearsal")
+    return program
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Simulated]:
+    with simulated(*UNLIMITED) as running:
+        yield running
+
+
+def people(path: Path, name: str, count: int = 20) -> Path:
+    lines = [f"{name}{n},{name}{n}@example.com,pm_1LiveLooking{n},x\n" for n in range(count)]
+    path.write_text("user_id,email,payment_method,colour\n" + "".join(lines))
+    return path
+
+
+def test_a_dry_run_sends_the_test_card_and_says_how_to_undo(call: Program, server: Simulated, tmp_path: Path) -> None:
+    source = people(tmp_path / "people.csv", "dry")
+    said = call("run", source, "--dry-run", "--sample", "5", "--api-base", server.url, "--rate", "none")
+    assert said.code == 0, said.err
+    ledger = tmp_path / "people.csv.dry-run.db"
+    assert "every payment method is replaced by pm_card_visa" in said.err
+    ending = said.err.split("  ledger ")[1]
+    assert "on live: each row's own payment method is sent instead of pm_card_visa" in ending
+    assert "on live: all rows are sent; --sample chose 5 here" in ending
+    assert f"delete them with: bulk-import undo {ledger}" in ending
+    lines = exported(ledger)
+    assert [line["row"] for line in lines if line["status"] == "created"] == [4, 8, 12, 16, 20]
+    ours = {line["customer_id"] for line in lines}
+    found = [c for c in server.customers() if c["id"] in ours]
+    assert len(found) == 5
+    assert all(c["invoice_settings"]["default_payment_method"] for c in found), "the live-looking id would have failed"
+
+
+def test_a_cleanup_leaves_the_account_as_it_was(call: Program, server: Simulated, tmp_path: Path) -> None:
+    before = {c["id"] for c in server.customers()}
+    source = people(tmp_path / "people.csv", "clean", 6)
+    run = ("run", source, "--dry-run", "--cleanup", "--api-base", server.url, "--rate", "none")
+    events = [
+        json.loads(line)
+        for line in call(*run, "--json", "--dry-run-payment-method", "pm_card_mastercard").out.splitlines()
+    ]
+    assert (events[-1]["event"], events[-1]["exit_code"], events[-1]["created"]) == ("finish", 0, 6)
+    notices = {event["code"]: event["message"] for event in events if event["event"] == "notice"}
+    assert "replaced by pm_card_mastercard" in notices["dry-run"]
+    assert notices["cleanup"] == "cleanup: deleted the 6 customers of this dry run"
+    assert "undo" not in notices
+    assert {c["id"] for c in server.customers()} == before
+    again = call(*run)
+    assert (again.code, "deleted the 6 customers" in again.err) == (0, True)
+    assert {c["id"] for c in server.customers()} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--cleanup"], "add --dry-run"),
+        (["--dry-run-payment-method", "pm_card_visa"], "add --dry-run"),
+        (["--dry-run", "--dry-run-payment-method", "4242"], "is no payment method"),
+    ],
+)
+def test_options_of_a_dry_run_need_one(call: Program, words: list[str], sentence: str) -> None:
+    said = call("run", "people.csv", *words)
+    assert (said.code, sentence in said.err) == (2, True)
+
+
+def test_without_any_key_a_dry_run_says_how_to_rehearse(
+    call: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STRIPE_API_KEY")
+    said = call("run", people(tmp_path / "people.csv", "nobody"), "--dry-run")
+    assert (said.code, "add --simulate" in said.err) == (2, True)
+
+
+def test_what_differs_on_live_follows_from_the_options() -> None:
+    assert any("refused unless --unmapped" in line for line in differences(RunOptions("x.csv"), summary()))
+    assert not any("all rows are sent" in line for line in differences(RunOptions("x.csv"), summary()))
+    assert any("--limit chose 3" in line for line in differences(RunOptions("x.csv", limit=3), summary(rows=3)))
