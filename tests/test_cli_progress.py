@@ -173,13 +173,16 @@ def test_nobody_watching_says_nothing() -> None:
     assert (silent.wants_rows, silent.cap) == (False, None)
 
 
-def test_progress_events_come_at_most_once_a_second() -> None:
+def test_progress_events_come_at_most_once_a_second_and_never_before_the_start() -> None:
     stream, clock = io.BytesIO(), Clock()
     events = Events(Output(stream), tick=clock)
+    events.progress(PROGRESS)
+    events.start(START)
     for _ in range(50):
         events.progress(PROGRESS)
         clock.now += 0.25
-    assert len(stream.getvalue().splitlines()) == 13
+    kinds = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert kinds == ["start", *["progress"] * 13]
 
 
 def test_a_program_that_stops_reading_does_not_stop_the_run() -> None:

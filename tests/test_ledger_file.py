@@ -464,7 +464,8 @@ def test_a_ledger_of_the_first_version_still_opens_and_is_brought_up_to_date(tmp
     with ledger(path) as (writer, _):
         writer.write([claim(1)], [])
     db = sqlite3.connect(path)
-    db.execute("DROP TABLE image")
+    for table in ("image", "interval", "slow"):
+        db.execute(f"DROP TABLE {table}")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
