@@ -202,5 +202,5 @@ def test_nothing_to_export_is_a_header_in_csv_and_nothing_in_json_lines() -> Non
 
 
 def test_the_map_for_stripe_says_ids_as_they_are() -> None:
-    lines = [replace(CREATED, source_id="-5"), replace(CREATED, source_id=None), FAILED]
+    lines = [CREATED._replace(source_id="-5"), CREATED._replace(source_id=None), FAILED]
     assert whole("stripe-map", "csv", lines) == "old_customer_id,stripe_customer_id\n-5,cus_1\n"
