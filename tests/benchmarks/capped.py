@@ -43,9 +43,9 @@ def at_the_cap(folder: Path, rate: int, least: float, scale: float) -> list[Figu
     """An account that allows what was asked for."""
     rows = math.ceil(rate * SECONDS * scale)
     arrivals, _ = imported(folder, rows, rate, "--rate-limit", "none", "--endpoint-rate-limit", "none")
-    creates = [a["at"] for a in arrivals if a["endpoint"] == "create"]
+    creates = [a["t"] for a in arrivals if a["endpoint"] == "create"]
     per_second = (len(creates) - 1) / (creates[-1] - creates[0])
-    everything = sorted(a["at"] for a in arrivals)
+    everything = sorted(a["t"] for a in arrivals)
     return [
         Figure(f"--rate {rate}: creates a second", per_second, "", at_least=least * rate),
         Figure(f"--rate {rate}: worst second at the server", worst_second(everything), "", at_most=rate * 1.05),
@@ -59,7 +59,7 @@ def above_the_limit(folder: Path, shape: str, rate: int, slower: float, most: fl
     limits = ("--rate-limit", "none", "--endpoint-rate-limit", str(ALLOWED), "--limiter", shape)
     arrivals, done = imported(folder, rows, rate, *limits)
     creates = [a for a in arrivals if a["endpoint"] == "create"]
-    times = [a["at"] for a in creates]
+    times = [a["t"] for a in creates]
     refused = sum(a["status"] == 429 for a in arrivals) / len(arrivals)
     made = {a["idempotency_key"] for a in creates if a["status"] == 200}
     name = f"--rate {rate} of {ALLOWED} allowed, {shape}"

@@ -73,8 +73,8 @@ def _mixed(path: Path, there: list[str], rows: int) -> Path:
 
 def _snapshot(arrivals: list[dict[str, Any]], existing: int) -> list[float]:
     """When the pages of the first reading were asked for: every list before the first create."""
-    first = min(a["at"] for a in arrivals if a["endpoint"] == "create")
-    return [a["at"] for a in arrivals if a["endpoint"] == "list" and a["at"] < first][: existing // 80]
+    first = min(a["t"] for a in arrivals if a["endpoint"] == "create")
+    return [a["t"] for a in arrivals if a["endpoint"] == "list" and a["t"] < first][: existing // 80]
 
 
 def _wrong(server: Simulated, ledger: Path, there: dict[str, str]) -> int:
