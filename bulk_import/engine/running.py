@@ -110,7 +110,7 @@ class Engine:
 
     async def _man(self, script: Callable[[Engine], Awaitable[None]]) -> None:
         workers = self.parts.gate.max_in_flight
-        self._work, work = anyio.create_memory_object_stream[Work](workers)
+        self._work, work = anyio.create_memory_object_stream[Work](self.parts.gate.claims_ahead)
         async with anyio.create_task_group() as hands:
             self._flights = hands.cancel_scope
             for _ in range(workers):

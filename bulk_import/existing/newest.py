@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
-from bulk_import.existing.directory import Matches, Means
+from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import key_of, pages
 from bulk_import.model import Customer, Row
 
@@ -28,6 +30,13 @@ by default, and the pages of our own newest customers stay at little more than o
 """
 
 
+ONE_BY_ONE = 3
+"""Pages that are read one after the other; what is left then is cut by time, since one list shows a few hundred
+customers a second at most."""
+
+SIDE_BY_SIDE = 8
+
+
 class Newest:
     """Keeps the ledger's table of customers up to date from a moment on; `since` is Stripe's own time."""
 
@@ -35,10 +44,12 @@ class Newest:
         self._means = means
         self._since = 0
         self._deep_at = self._read_at = float("-inf")
+        self._begun = 0
 
     def begins_now(self) -> None:
         """Whoever is there is being read anyway; the whole overlap need not be read once more just after that."""
         self._deep_at = self._means.now()
+        self._begun = int(self._means.stripe_now())
 
     async def read_since(self, since: int) -> None:
         """Read every customer created since then."""
@@ -51,21 +62,45 @@ class Newest:
         """Read what came since the last reading."""
         if 0 <= self._means.now() - self._read_at < SOON:
             return
-        self._read_at = self._means.now()
         snapshot = await self._means.offload(self._means.reader.snapshot)
-        since = max((snapshot[2] if snapshot else 0) - OVERLAP, self._since)
-        params = {"created": {"gte": since}} if since > 0 else {}
+        newest = snapshot[2] if snapshot else 0
+        since = max(newest - OVERLAP, self._since)
         deep = self._means.now() - self._deep_at >= DEEP
         if deep:
             self._deep_at = self._means.now()
         fresh: list[Customer] = []
-        async for page in pages(self._means.ask, params):
+        reading = partial(self._read, since if deep else newest or self._begun, deep, fresh)
+        await self._means.together([partial(reading, since, None)], SIDE_BY_SIDE)
+        # All at once: were a reading cut short, its newest page would hide the older ones from the next.
+        await remember(self._means, fresh)
+        # Counted from its end: a reading that takes that long would otherwise be followed by the next after one batch.
+        self._read_at = self._means.now()
+
+    async def _read(self, base: int, deep: bool, fresh: list[Customer], low: int, high: int | None) -> Sequence[Piece]:
+        """Read a part of the time, newest first, down to the first page with somebody known; a long rest in parts.
+
+        *base* is the second from which on nobody is known: what is cut lies above it.
+        """
+        created = {name: at for name, at in (("gte", low), ("lt", high)) if at}
+        count = 0
+        async for page in pages(self._means.ask, {"created": created} if created else {}):
             known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
             fresh += [replace(c, raw={}) for c in page if c.id not in known]
             if known and not deep:
                 break
-        # All at once: were a reading cut short, its newest page would hide the older ones from the next.
-        await remember(self._means, fresh)
+            count += 1
+            oldest = min((c.created for c in page), default=0)
+            if count == ONE_BY_ONE and (seams := _seams(max(low, base), oldest)):
+                rest = partial(self._read, base, deep, fresh)
+                return [partial(rest, start, end) for start, end in pairwise([low, *seams, oldest + 1])]
+        return ()
+
+
+def _seams(base: int, oldest: int) -> list[int]:
+    """Where to cut the seconds from *base* to *oldest*; the second that was being read is read again."""
+    seconds = oldest - base
+    parts = min(SIDE_BY_SIDE, seconds) if base > 0 else 1
+    return [base + seconds * n // parts for n in range(1, parts)]
 
 
 async def remember(means: Means, customers: Sequence[Customer]) -> None:

@@ -172,7 +172,7 @@ class PlanJob(RunJob):
 
     def dedupe_clock(self) -> float:
         """The clock as the run's would show: later by what it would have taken to send what was planned so far."""
-        handed_on = self._writes.total() - 2 * self.gate.max_in_flight
+        handed_on = self._writes.total() - self.gate.max_in_flight - self.gate.claims_ahead
         if self.pacing.rate is None or handed_on <= 0:
             return self.now()
         share = handed_on / self._writes.total()

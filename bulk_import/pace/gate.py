@@ -32,6 +32,9 @@ MARGIN = 0.0075
 keep the cap there."""
 RECHECK = 0.001
 NOTICE_EVERY = 60.0
+USUAL_RATE = 100.0
+READING = 4.0
+"""Seconds that reading the newest customers may take at an unusual rate."""
 
 
 class Level:
@@ -136,6 +139,14 @@ class Gate:
     def max_in_flight(self) -> int:
         """The most requests that will ever be in flight at once: no run needs more workers."""
         return self._flight.most
+
+    @property
+    def claims_ahead(self) -> int:
+        """How many claims may wait for a worker: few, as they were judged by who was there then.
+
+        Far above Stripe's usual rates there must be enough to go on with while the newest customers are read.
+        """
+        return self.max_in_flight + math.ceil(max(0.0, (self._rate or 0.0) - USUAL_RATE) * READING)
 
     def current_rate(self, endpoint: Endpoint) -> float:
         """How many starts a second this endpoint is allowed now; infinite without a rate."""
