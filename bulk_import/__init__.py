@@ -25,9 +25,11 @@ a file as the importer reads it, and `find_or_create(client, email, ...)` is for
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as `typing` has it, whose import would take longer than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from bulk_import.errors import (
         BulkImportError,
         CustomerInvalid,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from bulk_import.cli.early import heed_signals, ignore_impatience
+from bulk_import import early
 
 
 def main() -> int:
     """Carry out the command line of this process and return its exit code."""
-    heed_signals()
     try:
-        from bulk_import.cli.ending import run_program
+        early.heed()
+        from bulk_import.cli.ending import leave, run_program
     except KeyboardInterrupt:
-        return 130  # interrupted while it was still being loaded
-    return ignore_impatience(run_program(sys.argv[1:]))
+        return early.exit_code()  # interrupted while it was still being loaded
+    return leave(early.exit_code() if early.caught else run_program(sys.argv[1:]))
 
 
 if __name__ == "__main__":

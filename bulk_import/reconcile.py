@@ -277,6 +277,18 @@ class Sweep:
         return judge.absence(replace(claim, params=left.params, before=left.before), self._now(), generations)
 
 
+def advice_on(left: Sequence[Open]) -> str | None:
+    """What settles the rows that a sweep has left in doubt, in one sentence; None where it left none."""
+    if not left:
+        return None
+    for_people = [one for one in left if one.is_for_a_person]
+    if not for_people:
+        return f"{len(left)} rows stay in doubt; run the same command again later"
+    one = for_people[0]
+    more = f" ({len(for_people) - 1} more rows say what they need in export --what all)" if len(for_people) > 1 else ""
+    return f"row {one.claim.row} stays in doubt: {one.why}; {one.advice}, then run the same command again{more}"
+
+
 def still_in_doubt(verdict: Open) -> InDoubt:
     """What the ledger says of a row that the sweep could not settle."""
     why = Refusal(type="in_doubt", message=f"{verdict.why}; {verdict.advice}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Outcome, Refusal, Reply
 from bulk_import.steps import Makes
+from bulk_import.wording import terminal_safe, without_keys
 
 CUSTOMER_ID = re.compile(r"cus_[A-Za-z0-9]+", re.ASCII)
 IDS = {
@@ -24,6 +25,9 @@ IDS = {
 HALTING_CODES = frozenset(
     {"account_invalid", "api_key_expired", "platform_api_key_expired", "secret_key_required"},
 )
+LONGEST_MESSAGE = 1000
+"""Characters that are kept of what a refusal says."""
+
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 20.0
 PATIENCE_WITH_409 = 20
@@ -144,7 +148,7 @@ def refusal_of(reply: Reply) -> Refusal:
     if error is None:
         kind, text = _broken(reply)
         return Refusal(kind, None, None, text, reply.status, reply.request_id)
-    message = _text(error.get("message"))
+    message = _text(error.get("message"), LONGEST_MESSAGE)
     return Refusal(
         _text(error.get("type")), _text(error.get("code")), _text(error.get("param")),
         message, reply.status, reply.request_id,
@@ -276,5 +280,6 @@ def _broken(reply: Reply) -> tuple[str, str]:
     return "unclear_answer", f"the server answered {reply.status} without Stripe's error object"
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _text(value: Any, limit: int = 200) -> str | None:
+    """What a server says, as it may be kept, exported and shown: short, in one line, without a key in it."""
+    return terminal_safe(without_keys(value), limit) if isinstance(value, str) and value else None

@@ -43,6 +43,14 @@ def listed(names: Iterable[str], limit: int = 12) -> str:
     return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"
 
 
+_KEY = re.compile(r"([sr]k_(?:live|test)_)\w+")
+
+
+def without_keys(text: str) -> str:
+    """*text* with everything masked that looks like an API key."""
+    return _KEY.sub(r"\1…", text)
+
+
 def terminal_safe(text: str, limit: int = 60) -> str:
     """*text* as it may be printed: control, bidi and other invisible characters escaped, shortened to *limit*."""
     if len(text) <= limit and text.isprintable():

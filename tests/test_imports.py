@@ -34,7 +34,7 @@ change digest prepare series
 mapping stripe_api
 budget customer keys pace reading
 errors
-age formulas model simulator wording
+age early formulas model simulator wording
 """
 DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 

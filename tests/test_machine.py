@@ -74,6 +74,20 @@ def test_a_closed_pipe_on_standard_output_does_not_end_the_import(tmp_path: Path
         assert check_promises(server, ledger_of(source), 60) == Counter(created=60)
 
 
+def test_a_run_that_waits_for_its_standard_input_ends_at_once_when_told_and_leaves_nothing(tmp_path: Path) -> None:
+    words = command("run", "-", "--ledger", tmp_path / "l.db", "--simulate")
+    with subprocess.Popen(
+        words, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as waiting:
+        assert waiting.stdin is not None
+        waiting.stdin.write(b"email\n" + b"person@example.com\n" * 200_000)
+        waiting.stdin.flush()
+        wait_for(lambda: any(tmp_path.glob("*.part")))
+        waiting.send_signal(signal.SIGTERM)
+        assert waiting.wait(timeout=10) == 143
+    assert not [path.name for path in tmp_path.iterdir() if path.suffix in (".part", ".source")]
+
+
 def test_a_closed_standard_input_is_one_sentence(tmp_path: Path) -> None:
     words = command("run", "-", "--ledger", tmp_path / "l.db", "--simulate")
     done = subprocess.run(

@@ -19,6 +19,7 @@ from bulk_import.reconcile import (
     Judge,
     Open,
     Verdict,
+    advice_on,
     needs_sweep,
     next_generation,
     row_of,
@@ -258,3 +259,17 @@ def test_a_row_that_stays_in_doubt_keeps_what_its_last_attempt_said_and_says_wha
         assert outcome.doubt is one.doubt
         assert outcome.refusal.message == "nobody knows; run the same command again later to settle it"
     assert still_in_doubt(Open(SILENT, "x")).doubt is Doubt.OPEN
+
+
+def test_the_last_word_on_doubts_is_what_settles_them() -> None:
+    later = Open(UNCLEAR, "nothing is known")
+    stranger = judge(REPLAYED, [customer("cus_s")])
+    assert isinstance(stranger, Open)
+    assert advice_on([]) is None
+    assert advice_on([later, later]) == "2 rows stay in doubt; run the same command again later"
+    said = advice_on([later, stranger]) or ""
+    assert "row 7" in said
+    assert "cus_s" in said
+    assert f"put {MARKER} = {REPLAYED.marker} into the metadata" in said
+    assert "1 more" not in said
+    assert "1 more rows" in (advice_on([stranger, stranger]) or "")

@@ -160,15 +160,20 @@ def test_absence_takes_both_a_list_by_email_and_one_of_the_time(tmp_path: Path, 
     assert check_promises(world, run) == {"created": rows}
 
 
-@pytest.mark.parametrize("end", [[], [{"object": "customer"}]], ids=["empty", "without an id"])
-def test_a_list_that_says_there_is_more_and_does_not_go_on_proves_nothing(
-    tmp_path: Path, end: list[dict[str, object]]
-) -> None:
+CHARGE = {"object": "charge", "id": "ch_1"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "more"),
+    [([], True), ([{"object": "customer"}], True), ([CHARGE], False), (["a", 3, None], False), (None, False)],
+    ids=["empty", "without an id", "charges", "texts", "null"],
+)
+def test_a_list_that_is_none_or_does_not_go_on_proves_nothing(tmp_path: Path, shown: object, more: bool) -> None:
     world = World(tmp_path, people(10))
     assert world.run(kill=Kill("send", "after", 8)).killed
     world.wait(25 * 3600.0)
     world.stripe.account.forget_keys()
-    cut = Distorted(lambda body: {**body, "data": end, "has_more": True})
+    cut = Distorted(lambda body: {**body, "data": shown, "has_more": more})
     world.stripe.misbehave = lambda a: cut if a.endpoint == "list" else None
     run = world.run()
     assert run.exit_code == 4

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bulk_import import early
 from bulk_import.errors import OutOfReach, StripeRefuses, TooManyErrors
 from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
@@ -234,3 +236,16 @@ def test_a_share_of_refusals_stops_the_run_once_there_are_enough_answers(tmp_pat
     assert run.exit_code == 3
     tally = check_promises(world, run)
     assert 100 <= tally["created"] + tally["failed"] <= 120
+
+
+def test_a_signal_that_came_before_anything_listened_stops_the_run_before_it_sends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early, "caught", [int(signal.SIGTERM)])
+    world = World(tmp_path, people(5))
+    run = world.run(signals=(signal.SIGTERM,))
+    assert run.ended is not None
+    assert run.ended.signal == signal.SIGTERM
+    assert not run.creates()
+    monkeypatch.setattr(early, "caught", [])
+    _goes_on(world)

@@ -354,3 +354,12 @@ def test_no_body_however_strange_makes_a_customer_of_ours_or_an_exception(
     verdict = judge(Reply(status, body, replayed=replayed, fault=None if status else "reset"))
     assert not (isinstance(verdict, Done) and isinstance(verdict.outcome, Created))
     assert object_in(Reply(500, customer()), Makes.CUSTOMER) is None
+
+
+def test_what_a_server_says_is_kept_short_in_one_line_and_without_keys() -> None:
+    loud = "\x1b[31mno\r\n " + "key sk_live_51Abc and rk_test_9 " + "x" * 300_000
+    reply = Reply(400, {"error": {"type": "a" * 900, "code": "sk_test_1234", "param": "p\x00", "message": loud}})
+    refusal = refusal_of(reply)
+    said = (refusal.type, refusal.code, refusal.param, refusal.message)
+    assert all(text and text.isprintable() and len(text) <= 1000 for text in said)
+    assert not [text for text in said if text and ("51Abc" in text or "test_9" in text or "1234" in text)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -75,6 +76,7 @@ class Settings:
     disk: float = 0.0
     retry: bool = False
     allow_no_email: bool = False
+    signals: tuple[signal.Signals, ...] = ()
 
 
 @dataclass(slots=True)
@@ -213,7 +215,7 @@ class _Process:
             )
         )  # fmt: skip
         try:
-            self.run.ended = await self.engine.run(self._course)
+            self.run.ended = await self.engine.run(self._course, self.settings.signals)
             self.run.exit_code = self._exit_code(self.run.ended)
             self._close()
         finally:

@@ -1,6 +1,5 @@
 """The command line: the only place that prints, exits and reads the environment.
 
-    early        signals before anything listens for them
     program      the group of commands, each imported only when it is typed
     ending       what an exception means to the shell: a sentence and an exit code
     invocation   how this process was called: its words, -v and -q

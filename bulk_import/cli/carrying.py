@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bulk_import import early
 from bulk_import.cli.events import Events
 from bulk_import.cli.invocation import Invocation
 from bulk_import.cli.progress import Bar, PlainLines, Silent
 from bulk_import.errors import BulkImportError, StoppedEarly, UsageError
-from bulk_import.report.summary import Summary
+from bulk_import.report.summary import DOUBT, Summary
 from bulk_import.report.table import closing_table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 LOUD = ("stripe", "aiohttp", "asyncio")
 """Loggers whose chatter quotes e-mail addresses; they stay quiet however often -v is given."""
 
-SIGNAL, INTERRUPTED, UNEXPECTED = 128, 130, 3
+SIGNAL, UNEXPECTED = 128, 3
 
 
 def watcher_for(invocation: Invocation, *, events: bool, rows: bool) -> Watcher:
@@ -81,13 +82,15 @@ def tell(invocation: Invocation, watcher: Watcher, summary: Summary, partings: S
         messages.say(*closing_table(summary, watcher.cap))
     if summary.reason is not None and summary.exit_code >= SIGNAL:
         messages.say(summary.reason)
-    elif summary.reason is not None:
+    elif summary.reason is not None and summary.exit_code != DOUBT:
         messages.complain(summary.reason)
     messages.say(*(f"row {row} -> {customer}" for row, customer in summary.unwritten))
     if aloud:
         messages.say(*partings)
     if aloud and summary.next is not None:
         messages.say(f"next: {summary.next}")
+    if summary.exit_code == DOUBT and summary.reason is not None:
+        messages.say(summary.reason)  # what settles the doubt is the last thing said
 
 
 def quieten() -> None:
@@ -103,10 +106,12 @@ def _never_begun(invocation: Invocation, ledger: Path, error: BaseException) -> 
         case BulkImportError():
             code, reason = error.exit_code, str(error)
         case KeyboardInterrupt() | click.Abort():
-            code, reason = INTERRUPTED, "interrupted"
+            code, reason = early.exit_code(), "interrupted"
         case _:
             code, reason = UNEXPECTED, f"met an error that is not known ({type(error).__name__})"
-    again = invocation.command_line if isinstance(error, StoppedEarly) or code in (INTERRUPTED, UNEXPECTED) else None
+    again = (
+        invocation.command_line if isinstance(error, StoppedEarly) or code in (early.exit_code(), UNEXPECTED) else None
+    )
     return Summary(
         code, 0, 0, 0, 0, 0, 0, 0, 0, 0, requests=0, requests_by_endpoint={}, rate_limited=0, seconds=0.0,
         requests_per_second=0.0, rows_per_second=0.0, ledger=str(ledger), next=again, reason=reason,

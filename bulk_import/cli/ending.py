@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
 import click
 from click.shell_completion import shell_complete
 
+from bulk_import import early
 from bulk_import.cli.invocation import PROGRAM, Invocation
 from bulk_import.cli.program import program
 from bulk_import.cli.terminal import occupy_standard_descriptors, silence
@@ -18,7 +21,7 @@ from bulk_import.errors import BulkImportError
 COMPLETE = "_BULK_IMPORT_COMPLETE"
 """The environment variable through which a shell asks what may be typed next."""
 
-INTERRUPTED, USAGE, UNEXPECTED = 130, 2, 3
+USAGE, UNEXPECTED = 2, 3
 
 
 def run_program(arguments: Sequence[str]) -> int:
@@ -29,6 +32,16 @@ def run_program(arguments: Sequence[str]) -> int:
     invocation = Invocation(tuple(arguments))
     code = _carried_out(invocation)
     _flush()
+    return code
+
+
+def leave(code: int) -> int:
+    """End the process with *code*; a thread that still reads what nobody waits for cannot hold it back."""
+    for number in early.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # one more impatient Ctrl-C must not change the code
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        _flush()
+        os._exit(code)
     return code
 
 
@@ -45,7 +58,7 @@ def _carried_out(invocation: Invocation) -> int:
         return USAGE
     except (KeyboardInterrupt, click.Abort):
         invocation.messages.say("", "Interrupted.")
-        return INTERRUPTED
+        return early.exit_code()
     except BulkImportError as error:
         invocation.messages.complain(str(error))
         return error.exit_code

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from typing import IO, Any
 
-from bulk_import.wording import terminal_safe
+from bulk_import.wording import terminal_safe, without_keys
 
 LONGEST = 4000
 """Characters of one line that are shown."""
 
 NARROW = 80
 
-_KEY = re.compile(r"\b([sr]k_(?:live|test)_)\w+")
-
 
 def safe(text: str) -> str:
     """*text* as one harmless line: controls escaped, API keys masked."""
-    return terminal_safe(_KEY.sub(r"\1…", text), LONGEST)
+    return terminal_safe(without_keys(text), LONGEST)
 
 
 class Messages:

@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from bulk_import import early
 from bulk_import.age import is_young
 from bulk_import.change import METHOD
 from bulk_import.engine.parts import Ended, Parts, Stopped, T, Trip, Ts, first_of
@@ -67,7 +68,7 @@ REPORT_EVERY = 0.25
 STORED_IS_FRESH = 60.0
 """Seconds in which nobody has found and deleted the customer that an earlier process made."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = early.SIGNALS
 
 Work = tuple[Claim, bool]
 
@@ -400,6 +401,12 @@ class Engine:
             await anyio.sleep(REPORT_EVERY)
             self.parts.progress()
 
+    def _told_to_stop(self, number: int) -> None:
+        if self.ended.signal is not None and self._flights is not None:
+            self._flights.cancel()
+        self.ended.signal = self.ended.signal or int(number)
+        self._wind_down()
+
     async def _listen(self, signals: tuple[signal.Signals, ...], *, task_status: TaskStatus[None]) -> None:
         """The first signal stops the script and lets flights land; a second one cancels the flights."""
         heeded = [s for s in signals if signal.getsignal(s) is not signal.SIG_IGN]
@@ -408,12 +415,11 @@ class Engine:
             return
         try:
             with anyio.open_signal_receiver(*heeded) as received:
+                for number in early.caught:
+                    self._told_to_stop(number)
                 task_status.started()
                 async for number in received:
-                    if self.ended.signal is not None and self._flights is not None:
-                        self._flights.cancel()
-                    self.ended.signal = self.ended.signal or int(number)
-                    self._wind_down()
+                    self._told_to_stop(number)
         finally:
             if self.ended.signal is not None:
                 # What was asked for is done. One more impatient Ctrl-C must not cut off the closing of the ledger.

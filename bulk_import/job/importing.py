@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 
 from bulk_import import __version__
-from bulk_import.engine import Engine
+from bulk_import.engine import Engine, Stopped
 from bulk_import.errors import SourceError
 from bulk_import.job.feeding import from_source
 from bulk_import.job.identity import Account, identify
@@ -38,7 +38,7 @@ from bulk_import.keys import parse_key
 from bulk_import.ledger import Purpose, new_salt, new_token
 from bulk_import.model import Status
 from bulk_import.options import Confirm, Observer, RunOptions
-from bulk_import.reading import Fingerprint, Reading
+from bulk_import.reading import Fingerprint, Reading, discard_unfinished
 from bulk_import.report.summary import OK, Summary
 from bulk_import.survey import Survey, preparation, survey
 
@@ -144,7 +144,11 @@ class RunJob(Session):
             return Path(self.options.source), False
         target = spool_path(self.path)
         limit = self.options.preparing.overrides.max_bytes
-        return await engine.blocking(partial(spooled_source, sys.stdin, target, limit)), True
+        try:
+            return await engine.blocking(partial(spooled_source, sys.stdin, target, limit)), True
+        except Stopped:
+            discard_unfinished(target)  # the thread that fills it waits for input and will not be waited for
+            raise
 
     async def _same_source(self, engine: Engine, purpose: Purpose) -> tuple[Path | None, Fingerprint]:
         stored = Fingerprint(purpose.size, purpose.sha256, purpose.chunks)

@@ -30,7 +30,7 @@ from bulk_import.model import (
     marker_of,
 )
 from bulk_import.options import OnExisting
-from bulk_import.reconcile import Absent, Found, Open, Sweep, needs_sweep, row_of, still_in_doubt
+from bulk_import.reconcile import Absent, Found, Open, Sweep, advice_on, needs_sweep, row_of, still_in_doubt
 
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""
@@ -88,6 +88,7 @@ class Script:
         self._watch = watch
         self._notice = notice
         self._generations: dict[int, int] = {}
+        self.advice: str | None = None
         self._meeting = Meeting(engine.ask, engine.together, offload, writer, terms.on_existing, terms.token)
         self._sweep = Sweep(engine.ask, engine.together, self._owned, email_key, engine.parts.now)
 
@@ -196,6 +197,7 @@ class Script:
         open_ = await self._sweep_all(self._everything)
         told = [o for o in open_ if o.claim.doubt is None or o.is_for_a_person]
         await self._engine.claim([], [Settled(o.claim.row, still_in_doubt(o)) for o in told])
+        self.advice = advice_on(open_)
 
     async def _sweep_all(self, chosen: Callable[[Sequence[Claim]], Awaitable[list[Claim]]]) -> list[Open]:
         """Look, settle what is found, send anew what is surely absent, wait where that helps; until nothing moves.

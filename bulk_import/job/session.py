@@ -30,7 +30,7 @@ from bulk_import.ledger import Lock, Pairings, Purpose, Reader, Tally, Writer, o
 from bulk_import.model import Claim, Endpoint, InDoubt, Released, Reply, Request, Settled, Status
 from bulk_import.options import DRY_RUN_METHOD, STRIPE, Confirm, Connecting, Observer, Pacing, Start
 from bulk_import.pace.gate import Gate
-from bulk_import.report.summary import STOPPED, Summary, exit_code
+from bulk_import.report.summary import DOUBT, STOPPED, Summary, exit_code
 from bulk_import.series import Sample, Series
 from bulk_import.settle import Limits
 
@@ -64,6 +64,7 @@ class Session:
         self.began = time.monotonic()
         self.command: int | None = None
         self._samples: deque[Sample] = deque()  # handed from the event loop to the thread that writes
+        self.advice: str | None = None
         self._writer: Writer | None = None
         self._pairings: Pairings | None = None
         self._reader: Reader | None = None
@@ -245,6 +246,7 @@ class Session:
         """Carry out what the script says, to the last step."""
         script = Script(self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
         await script.follow(choice.directory, batches, doubtful=doubtful)
+        self.advice = script.advice
 
     def dedupe_clock(self) -> float:
         """The clock by which the newest customers are read again, in seconds."""
@@ -344,6 +346,7 @@ class Session:
         reason = str(ended.error) if ended.error else f"stopped by signal {ended.signal}" if ended.signal else None
         if reason is None and code == STOPPED:
             reason = self.why_unfinished(left)
+        reason = reason or (self.advice if code == DOUBT else None)
         summary = Summary(
             exit_code=code,
             rows=sum(count(s) for s in Status if s not in (Status.PENDING, Status.CLAIMED)) + left,

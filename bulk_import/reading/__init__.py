@@ -7,7 +7,7 @@ path ── Source (bytes, fingerprint) ── unpacked ── decoded ── wh
 from bulk_import.reading.detect import detect
 from bulk_import.reading.records import Records, read, read_pieces, read_records
 from bulk_import.reading.settled import Notice, Overrides, Reading
-from bulk_import.reading.source import Fingerprint, Source, spool
+from bulk_import.reading.source import Fingerprint, Source, discard_unfinished, spool
 
 __all__ = [
     "Fingerprint",
@@ -17,6 +17,7 @@ __all__ = [
     "Records",
     "Source",
     "detect",
+    "discard_unfinished",
     "read",
     "read_pieces",
     "read_records",

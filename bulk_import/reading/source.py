@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import stat
@@ -135,6 +136,7 @@ def spool(stream: BinaryIO, target: str | os.PathLike[str], max_bytes: int | Non
     An unfinished copy is removed. More than *max_bytes*, or a full disk, is a `SourceError`.
     """
     place = Path(target)
+    discard_unfinished(place)
     handle, name = tempfile.mkstemp(prefix=place.name + ".", suffix=".part", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -151,6 +153,12 @@ def spool(stream: BinaryIO, target: str | os.PathLike[str], max_bytes: int | Non
             os.unlink(name)
     _sync_folder(place.parent)
     return place
+
+
+def discard_unfinished(place: Path) -> None:
+    """Remove what copies to *place* that were cut off have left: it is personal data that nobody will read."""
+    for left in place.parent.glob(f"{glob.escape(place.name)}.*.part"):
+        left.unlink(missing_ok=True)
 
 
 def _copy(stream: BinaryIO, file: BinaryIO, max_bytes: int | None) -> None:
