@@ -84,7 +84,7 @@ def test_a_run_that_waits_for_its_standard_input_ends_at_once_when_told_and_leav
         waiting.stdin.flush()
         wait_for(lambda: any(tmp_path.glob("*.part")))
         waiting.send_signal(signal.SIGTERM)
-        assert waiting.wait(timeout=10) == 143
+        assert waiting.wait(timeout=60) == 143
     assert not [path.name for path in tmp_path.iterdir() if path.suffix in (".part", ".source")]
 
 
