@@ -100,5 +100,5 @@ def test_every_field_there_is_reaches_its_parameter(tmp_path: Path) -> None:
 
 
 def test_what_is_no_parameter_would_be_found() -> None:
-    wrong = {"emial": "x", "address": {"zip": "1"}, "balance": "5", "tax_exempt": "perhaps", "preferred_locales": "de"}
-    assert len(list(strangers(wrong, CustomerCreateParams))) == 5
+    wrong = {"emial": "x", "address": {"zip": "1"}, "balance": "5", "preferred_locales": "de"}
+    assert len(list(strangers(wrong, CustomerCreateParams))) == 4
