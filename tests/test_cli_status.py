@@ -152,3 +152,20 @@ def test_what_is_no_ledger_is_code_5(call: Program, tmp_path: Path, content: byt
     assert (said.code, said.out) == (5, "")
     assert said.err.startswith("Error: ")
     assert len(said.err.splitlines()) == 1
+
+
+def test_a_run_that_came_to_the_end_of_its_limit_is_finished_and_goes_on_with_all_rows(
+    call: Program, tmp_path: Path
+) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    with written(ledger, purpose(6)) as writer:
+        command = writer.begin_command("run", None, None)
+        writer.end_command(command, 1, None, {"line": "bulk-import run people.csv --limit 5 --live"})
+    said = call("status", ledger)
+    assert f"{ledger}: finished with the rows that were chosen" in said.err
+    assert said.err.splitlines()[-1] == "next: bulk-import run people.csv --live"
+    with written(ledger, purpose(6)) as writer:
+        writer.end_command(writer.begin_command("undo", None, None), 0, None, {"line": "bulk-import undo l.db"})
+    found = json.loads(call("status", ledger, "--json").out)
+    assert (found["last_command"], found["exit_code"]) == ("undo", 0)
+    assert f"{ledger}: undone" in call("status", ledger).err

@@ -97,3 +97,24 @@ def test_what_differs_on_live_follows_from_the_options() -> None:
     assert any("refused unless --unmapped" in line for line in differences(RunOptions("x.csv"), summary()))
     assert not any("all rows are sent" in line for line in differences(RunOptions("x.csv"), summary()))
     assert any("--limit chose 3" in line for line in differences(RunOptions("x.csv", limit=3), summary(rows=3)))
+
+
+def test_a_retry_says_which_rows_were_never_sent_and_what_sends_them(
+    call: Program, server: Simulated, tmp_path: Path
+) -> None:
+    source = people(tmp_path / "people.csv", "some", 9)
+    source.write_text(source.read_text().replace("pm_1LiveLooking0", "pm_card_chargeDeclined"))
+    source.write_text(
+        "\n".join(
+            line if "Declined" in line else line.replace("pm_1LiveLooking", "pm_card_visa_")
+            for line in source.read_text().splitlines()
+        )
+    )
+    run = ("run", source, "--limit", "1", "--api-base", server.url, "--rate", "none")
+    assert call(*run).code == 1
+    ledger = tmp_path / "people.csv.ledger.db"
+    said = call("retry", ledger, "--api-base", server.url, "--rate", "none", "--json")
+    finish = json.loads(said.out.splitlines()[-1])
+    assert (finish["exit_code"], finish["pending"]) == (3, 8)
+    assert "8 rows of the source were never sent" in finish["reason"]
+    assert finish["next"] == f"bulk-import run {source} --api-base {server.url} --rate none"
