@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -197,16 +199,26 @@ class _Tally:
 
     def finish(self) -> None:
         """Find what came up more than once."""
+        duplicates = array("q")
         for row, line, first_row, first_line in self._emails.repeated():
-            self.duplicates += 1
+            duplicates.append(row)
             message = f"The same e-mail as row {first_row} (line {first_line}); it will map to that row's customer."
             self._group(row, line, Problem("duplicate", message), warning=True)
+        self.duplicates = len(duplicates)
+        self._refuse_repeated_methods(array("q", sorted(duplicates)))
+
+    def _refuse_repeated_methods(self, duplicates: Sequence[int]) -> None:
+        """A payment method belongs to one customer; of rows that are *duplicates* none is sent."""
         for row, line, first_row, first_line in self._methods.repeated():
+            place = bisect_left(duplicates, row)
+            if place < len(duplicates) and duplicates[place] == row:
+                continue
             message = (
-                f"The same payment method as row {first_row} (line {first_line}); Stripe will refuse it here, "
+                f"The same payment method as row {first_row} (line {first_line}); Stripe would refuse it here, "
                 "so give each row its own."
             )
-            self._group(row, line, Problem("same-payment-method", message, "payment_method"), warning=True)
+            self.valid, self.invalid = self.valid - 1, self.invalid + 1
+            self._group(row, line, Problem("same-payment-method", message, "payment_method"), warning=False)
 
     def _group(self, row: int, line: int, problem: Problem, *, warning: bool) -> None:
         group = self._group_of(problem.rule, warning)

@@ -101,9 +101,18 @@ def test_a_survey_finds_the_same_however_many_sound_rows_stand_around(tmp_path: 
     path = tmp_path / "customers.csv"
     path.write_text("email,name,payment_method\n" + "\n".join(lines) + "\n")
     found = survey(path, Preparing())
-    assert (found.rows, found.valid, found.invalid, found.duplicates) == (2000, 1998, 2, 1)
+    assert (found.rows, found.valid, found.invalid, found.duplicates) == (2000, 1997, 3, 1)
     places = {group.rule: [(place.row, place.line) for place in group.places] for group in found.groups}
     assert places == {
         "email": [(700, 701)], "unreadable": [(1300, 1301)], "duplicate": [(1200, 1201)],
         "same-payment-method": [(1400, 1401)],
     }  # fmt: skip
+
+
+def test_a_duplicate_may_repeat_its_owners_payment_method(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,payment_method\na@example.com,pm_1\nA@example.com,pm_1\nb@example.com,pm_1\n")
+    found = survey(path, Preparing())
+    assert (found.valid, found.invalid, found.duplicates) == (2, 1, 1)
+    (group,) = [group for group in found.groups if not group.warning]
+    assert [(place.row, place.line) for place in group.places] == [(3, 4)]

@@ -387,7 +387,7 @@ def test_names_are_joined_and_measured_as_a_whole() -> None:
         ({"name": 1.5}, "type"),
         ({"name": ["a"]}, "type"),
         ({"balance": True}, "type"),
-        ({"balance": 5.0}, "type"),
+        ({"balance": 5.5}, "integer"),
         ({"preferred_locales": [1.5]}, "type"),
         ({"metadata": {"x": float("nan")}}, "type"),
         ({"address": {"city": {"x": 1}}, "address.city": "Y"}, None),
@@ -398,6 +398,22 @@ def test_names_are_joined_and_measured_as_a_whole() -> None:
 def test_json_values_of_the_wrong_kind_are_told(fields: dict[str, Any], rule: str | None) -> None:
     result = json_result({"email": "a@example.com", **fields})
     assert [problem.rule for problem in getattr(result, "problems", ())] == ([rule] if rule else [])
+
+
+@pytest.mark.parametrize(("value", "whole"), [(12.0, 12), (1e3, 1000), (-0.0, 0), (7, 7), ("7", 7)])
+def test_a_whole_number_of_json_may_be_written_with_a_fraction_of_nothing(value: object, whole: int) -> None:
+    assert sent(json_result({"email": "a@example.com", "balance": value}))["balance"] == whole
+
+
+def test_a_row_of_nothing_is_no_customer_even_without_an_email() -> None:
+    how = Preparation(settle_mapping(("email", "name", "Total Spend"), allow_no_email=True), allow_no_email=True)
+    for fields, rules in (
+        ({"email": "", "name": " ", "Total Spend": ""}, ["empty"]),
+        ({"email": "", "name": "", "Total Spend": "9"}, ["empty"]),
+        ({"email": "", "name": "Ann", "Total Spend": ""}, []),
+    ):
+        result = prepare(Record(1, 2, fields), how)
+        assert [problem.rule for problem in getattr(result, "problems", ())] == rules
 
 
 def test_an_unmapped_column_of_json_is_refused_when_asked_for() -> None:

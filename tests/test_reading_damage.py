@@ -134,7 +134,7 @@ def test_one_undecodable_row_in_a_clean_file_is_one_damaged_row(tmp_path: Path) 
 
 def test_many_undecodable_rows_behind_a_clean_head_stop_the_reading(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
-    path.write_bytes(b"email,name\n" + b"u@example.com,Ann\n" * 80_000 + b"u@example.com,Jos\xe9\n" * 9000)
+    path.write_bytes(b"email,name\n" + b"u@example.com,%b\n" % (b"Ann" * 60) * 6000 + b"u@example.com,Jos\xe9\n" * 700)
     with pytest.raises(SourceError, match="--encoding"):
         list(read_records(path))
 
@@ -163,8 +163,9 @@ def quoted(cell: str, every: bool) -> str:
     return '"' + cell.replace('"', '""') + '"' if needed else cell
 
 
-def test_ten_thousand_mangled_rows_are_each_accounted_for_and_harm_no_other() -> None:
-    for seed in range(10_000):
+@pytest.mark.parametrize("seeds", [range(1000), pytest.param(range(1000, 10_000), marks=pytest.mark.soak)])
+def test_mangled_rows_are_each_accounted_for_and_harm_no_other(seeds: range) -> None:
+    for seed in seeds:
         chance = random.Random(seed)  # noqa: S311 - a reproducible mutation, not a secret
         rows, lines = a_table(chance)
         target = chance.randrange(len(lines))

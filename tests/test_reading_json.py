@@ -142,7 +142,7 @@ VALUES = st.recursive(
     indent=st.sampled_from([None, 1]),
     ascii_only=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_objects_come_back(
     objects: list[dict[str, Any]], array: bool, indent: int | None, ascii_only: bool
 ) -> None:

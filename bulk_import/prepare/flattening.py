@@ -67,6 +67,13 @@ def plain_text(value: Any) -> str | None:
     return str(value) if abs(value) < 10**64 else None
 
 
+def whole_text(value: Any) -> str | None:
+    """A JSON value for a whole number: `12.0` and `1e3` are whole, too."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        return str(int(value))
+    return str(value) if isinstance(value, float) else plain_text(value)
+
+
 def truth_text(value: Any) -> str | None:
     """A JSON value for a yes-or-no parameter: `true` and `false` are words, too."""
     return ("true" if value else "false") if isinstance(value, bool) else plain_text(value)

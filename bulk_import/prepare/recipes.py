@@ -14,7 +14,7 @@ from bulk_import.mapping.choosing import Assignment, Plan
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.options import Constant
 from bulk_import.mapping.targets import Ignored, Metadata, NamePart, Param, Refused, SourceKey, VatNumber, described
-from bulk_import.prepare.flattening import list_text, metadata_text, plain_text, truth_text
+from bulk_import.prepare.flattening import list_text, metadata_text, plain_text, truth_text, whole_text
 
 ToText = Callable[[Any], str | None]
 
@@ -165,6 +165,8 @@ def _path(target: Param | Metadata) -> Path:
 def _reader(kind: str, path: Path) -> ToText:
     if kind == "texts":
         return list_text
+    if kind == "integer":
+        return whole_text
     return truth_text if path == ("tax_exempt",) else plain_text
 
 
