@@ -77,6 +77,12 @@ def test_a_file_cut_inside_a_quoted_cell_ends_in_one_damaged_row() -> None:
     assert [(record.line, record.problem is None) for record in records] == [(2, True), (3, False)]
 
 
+def test_a_control_character_in_a_cell_over_lines_says_how_many_lines_the_row_takes() -> None:
+    records = read_text('email,name,city\na@example.com,"A\nn\0n",Rome\nb@example.com,Bob,Oslo\n')
+    assert [record.line for record in records] == [2, 4]
+    assert records[0].problem == "a control character U+0000 in column 'name' (it takes 2 lines)"
+
+
 def test_an_overlong_line_is_one_damaged_row() -> None:
     records = around("x" * (LIMIT + 1))
     assert [record.problem is None for record in records] == [True, True, False, True, True, True, True]

@@ -35,11 +35,12 @@ def judge(line: Line, start: int, table: Table) -> Verdict:
     if (line(start) or "").startswith(OVERLONG):
         return Verdict([], 1, f"the line is longer than {LIMIT} characters; split or remove it")
     verdict = _structure(line, start, table)
+    text = "".join(line(start + index) or "" for index in range(verdict.lines))
+    if found := _UNREADABLE.search(text.replace(table.dialect.delimiter, "")):
+        verdict = _unreadable(verdict, found.group(), table)
     if verdict.problem is not None and verdict.lines > 1:
         verdict = replace(verdict, problem=f"{verdict.problem} (it takes {verdict.lines} lines)")
-    text = "".join(line(start + index) or "" for index in range(verdict.lines))
-    found = _UNREADABLE.search(text.replace(table.dialect.delimiter, ""))
-    return _unreadable(verdict, found.group(), table) if found else verdict
+    return verdict
 
 
 def trimmed(cells: list[str], width: int) -> list[str]:
