@@ -119,6 +119,10 @@ def test_a_row_of_units_below_the_header_is_no_customer(row: str) -> None:
     assert records[1].problem is None
 
 
+def test_empty_brackets_below_the_header_are_cells_like_others() -> None:
+    assert [record.problem for record in read_text("email,name,city\n[],[],[]\n")] == [None]
+
+
 def test_a_footer_is_reported_and_never_lost() -> None:
     records = read_text("email,name,city\n" + "\n".join(GOOD) + "\n\nTotal: 6 customers\n")
     assert [record.problem is None for record in records] == [True] * 6 + [False]

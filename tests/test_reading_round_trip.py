@@ -17,6 +17,7 @@ from bulk_import.model import Record
 from bulk_import.reading import Reading, Source, read, read_records
 from bulk_import.reading.delimited import DelimitedRows
 from bulk_import.reading.lines import whole_lines
+from bulk_import.reading.table import looks_like_units
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from(list("\"',;|\t \\\n\r")), max_size=12)
 DELIMITERS = [",", ";", "\t", "|", "^", "::", ", ", "||"]
@@ -49,7 +50,9 @@ def test_any_text_in_any_dialect_comes_back(
     text = written([columns, *rows], delimiter, end)
     records = list(DelimitedRows(whole_lines(in_pieces(text, piece)), reading, Path("x.csv")).records())
     sound = [record for record in records if record.problem is None]
-    assert [list(record.fields.values()) for record in sound] == [row for row in rows if row != columns]
+    assert [list(record.fields.values()) for record in sound] == [
+        row for at, row in enumerate(rows) if row != columns and not (at == 0 and looks_like_units(row))
+    ]
     lines, line = [], 2
     for row in rows:
         lines.append(line)

@@ -50,7 +50,8 @@ def table_of(reading: Reading) -> Table:
 def looks_like_units(cells: Sequence[str]) -> bool:
     """Whether the row below a header names units or types (`(EUR)`, `[text]`, `varchar`) or is only ruled (`---`)."""
     filled = [cell.strip() for cell in cells if cell.strip()]
-    return len(filled) > 1 and all(_UNIT.fullmatch(cell) for cell in filled)
+    tells = any(cell[0] not in "([<" or any(map(str.isalnum, cell)) for cell in filled)  # `[]` alone names nothing
+    return len(filled) > 1 and tells and all(map(_UNIT.fullmatch, filled))
 
 
 def looks_like_total(cells: Sequence[str], kinds: Sequence[str]) -> bool:
