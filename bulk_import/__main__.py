@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 
 from bulk_import import early
 
@@ -11,10 +13,29 @@ def main() -> int:
     """Carry out the command line of this process and return its exit code."""
     try:
         early.heed()
-        from bulk_import.cli.ending import leave, run_program
+        from bulk_import.cli.ending import run_program
+
+        code = early.exit_code() if early.caught else run_program(sys.argv[1:])
     except KeyboardInterrupt:
-        return early.exit_code()  # interrupted while it was still being loaded
-    return leave(early.exit_code() if early.caught else run_program(sys.argv[1:]))
+        code = early.exit_code()  # interrupted while it was still being loaded
+    return _leave(code)
+
+
+def _leave(code: int) -> int:
+    """End the process with *code*, whatever still reads what nobody waits for, and however often it is interrupted.
+
+    Python ends an interrupted process by the signal itself, which would hide the code.
+    """
+    early.ignore()
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if not early.caught and all(thread.daemon for thread in others):
+        return code
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            continue  # closed, or nobody reads it any more
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,12 @@ def heed() -> None:
             signal.signal(number, _note)
 
 
+def ignore() -> None:
+    """One more impatient signal must not change how the process ends."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def exit_code() -> int:
     """What a process ends with that a signal interrupted."""
     return 128 + (caught[0] if caught else signal.SIGINT)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 
@@ -32,16 +30,6 @@ def run_program(arguments: Sequence[str]) -> int:
     invocation = Invocation(tuple(arguments))
     code = _carried_out(invocation)
     _flush()
-    return code
-
-
-def leave(code: int) -> int:
-    """End the process with *code*; a thread that still reads what nobody waits for cannot hold it back."""
-    for number in early.SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # one more impatient Ctrl-C must not change the code
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        _flush()
-        os._exit(code)
     return code
 
 
