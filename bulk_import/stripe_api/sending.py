@@ -139,7 +139,7 @@ class _Transport:
 
     def _masked_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         secret = self._key.reveal()
-        if not any(secret in value for value in headers.values()):
+        if secret not in "\n".join(headers.values()):
             return headers
         return {name.lower(): value.replace(secret, str(self._key)) for name, value in headers.items()}
 

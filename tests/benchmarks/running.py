@@ -29,9 +29,9 @@ class Ran:
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """A light server on a free port; it ends with the block."""
-    command = [sys.executable, "-m", "tests.benchmarks.server"]
+def served(latency: float = 0.0, jitter: float = 0.0) -> Iterator[str]:
+    """A light server on a free port, whose answers take so many seconds; it ends with the block."""
+    command = [sys.executable, "-m", "tests.benchmarks.server", str(latency), str(jitter)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 from collections import deque
@@ -29,6 +30,8 @@ class Account:
         self.first_create = 0.0
         self.customers: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.answers: dict[str, bytes] = {}
+        self.by_email: dict[str, dict[str, Any]] = {}
+        self.flying = self.most_flying = 0
 
     def create(self, key: str, body: bytes) -> tuple[bytes, bool]:
         """The customer's JSON, and whether it is an answer given before."""
@@ -52,6 +55,7 @@ class Account:
         }  # fmt: skip
         answer = json.dumps(customer).encode()
         self.customers.appendleft(customer)
+        self.by_email[customer["email"]] = customer
         if len(self.answers) >= KEPT:
             del self.answers[next(iter(self.answers))]
         self.answers[key] = answer
@@ -69,7 +73,7 @@ class Account:
             case "/v1/customers/search":
                 answer = {"object": "search_result", "data": [], "has_more": False, "total_count": len(self.customers)}
             case "/counts":
-                names = ("made", "requests", "connections", "most_open", "first_create")
+                names = ("made", "requests", "connections", "most_open", "most_flying", "first_create")
                 answer = {name: getattr(self, name) for name in names} | {"cpu": time.process_time()}
             case _:
                 error = {"type": "invalid_request_error", "code": "resource_missing", "message": "not there"}
@@ -77,6 +81,9 @@ class Account:
         return 200, json.dumps(answer).encode()
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:
+        if "email" in query:
+            found = self.by_email.get(query["email"])
+            return {"object": "list", "data": [found] if found else [], "has_more": False, "url": "/v1/customers"}
         limit, since = int(query.get("limit", 10)), int(query.get("created[gte]", 0))
         page: list[dict[str, Any]] = []
         after = query.get("starting_after")
@@ -92,8 +99,9 @@ class Account:
 class Connection(asyncio.Protocol):
     """One kept connection: requests one after the other."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, latency: float, jitter: float) -> None:
         self._account = account
+        self._latency, self._jitter = latency, jitter
         self._waiting = b""
         self._transport: asyncio.Transport
 
@@ -133,12 +141,26 @@ class Connection(asyncio.Protocol):
             (status, content), replayed = account.read(target), False
         more = f"Idempotency-Key: {key}\r\n" if key else ""
         more += "Idempotent-Replayed: true\r\n" if replayed else ""
-        self._transport.write(
+        self._say(
             HEADS[status]
             + f"Date: {_date(int(time.time()))}\r\nRequest-Id: req_{account.requests:014d}\r\n{more}"
             f"Content-Length: {len(content)}\r\n\r\n".encode()
             + content
         )
+
+    def _say(self, answer: bytes) -> None:
+        account = self._account
+        account.flying += 1
+        account.most_flying = max(account.most_flying, account.flying)
+        if not self._latency:
+            return self._land(answer)
+        seconds = random.uniform(self._latency - self._jitter, self._latency + self._jitter)  # noqa: S311 - no secret
+        asyncio.get_running_loop().call_later(seconds, self._land, answer)
+        return None
+
+    def _land(self, answer: bytes) -> None:
+        self._account.flying -= 1
+        self._transport.write(answer)
 
 
 _dates: dict[int, str] = {}
@@ -151,15 +173,15 @@ def _date(second: int) -> str:
     return _dates[second]
 
 
-async def serve() -> None:
-    """Say the port and serve until standard input is closed."""
+async def serve(latency: float, jitter: float) -> None:
+    """Say the port and serve until standard input is closed, each answer *latency* ± *jitter* seconds late."""
     loop = asyncio.get_running_loop()
     account = Account()
-    server = await loop.create_server(lambda: Connection(account), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: Connection(account, latency, jitter), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(*map(float, sys.argv[1:] or (0, 0))))
