@@ -51,7 +51,7 @@ def test_bash_completes_commands_options_and_values(tmp_path: Path) -> None:
     program.chmod(0o755)
     script = """
         PATH="$1:$PATH"; eval "$(bulk-import completion bash)"
-        try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _bulk_import_completion bulk-import; echo "${COMPREPLY[*]}"; }
+        try() { COMPREPLY=(); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _bulk_import_completion bulk-import; echo "${COMPREPLY[*]}"; }
         try bulk-import repo; try bulk-import run --cle; try bulk-import export --what st
     """
     done = subprocess.run([bash, "-c", script, "bash", tmp_path], capture_output=True, text=True, check=True)
