@@ -20,6 +20,18 @@ def test_the_source_is_never_read_far_ahead_of_what_is_sent(tmp_path: Path, batc
     assert ahead <= 2 * batch_size + 2 * concurrency + 1
 
 
+@pytest.mark.parametrize(("batch_size", "rate"), [(100, 20.0), (20, 60.0)])
+def test_about_one_batch_is_claimed_ahead_of_what_is_sent_however_many_may_be_in_flight(
+    tmp_path: Path, batch_size: int, rate: float
+) -> None:
+    world = World(tmp_path, people(700))
+    run = world.run(batch_size=batch_size, pacing=Pacing(rate=rate, rate_is_explicit=True))
+    assert check_promises(world, run, cap=rate) == {"created": 700}
+    # A batch is read before it is needed, and needed once less than a second's worth of the one before is left.
+    assert max(read - sent for read, sent in run.read) <= 2 * batch_size + 2 * rate
+    assert run.seconds < 1.05 * 700 / rate + 2.0
+
+
 def test_a_slow_disk_is_asked_far_less_often_than_there_are_rows(tmp_path: Path) -> None:
     world = World(tmp_path, people(400), VirtualStripe(latency=0.3))
     pacing = Pacing(rate=200.0, rate_is_explicit=True, concurrency=64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from math import ceil, inf
 from typing import assert_never
 
 import anyio
@@ -62,6 +63,9 @@ from bulk_import.settle import (
 )
 from bulk_import.steps import Makes, Step, explained, steps_of
 
+RECONSIDER = 0.25
+"""Seconds between two looks at whether another batch is needed, where no start asks for one."""
+
 REPORT_EVERY = 0.25
 """Seconds between two looks at the progress."""
 
@@ -88,6 +92,9 @@ class Engine:
         self._stop = anyio.Event()
         self._flights: anyio.CancelScope | None = None
         self._waiting: set[anyio.CancelScope] = set()
+        self._unstarted: set[int] = set()
+        self._few = 0
+        self._few_left = anyio.Event()
         self._work: MemoryObjectSendStream[Work]
 
     @property
@@ -145,11 +152,34 @@ class Engine:
         """Hand claims that are on disk to the workers; *fresh* ones were surely never sent."""
         for claim in claims:
             self._scribe.took_off()
+            self._unstarted.add(claim.row)
             try:
                 self._work.send_nowait((claim, fresh))  # no trip through the event loop while there is room
             except anyio.WouldBlock:
                 await self._work.send((claim, fresh))
         self.check()
+
+    async def until_needed(self) -> None:
+        """Wait until so few claims have not had their turn that another batch is needed to keep the gate busy.
+
+        Whoever claims earlier than that claims rows in ignorance of who signs up meanwhile, and leaves them in doubt if killed.
+        """
+        while len(self._unstarted) >= (few := self._enough_for_now()):
+            self._few, self._few_left = few, anyio.Event()
+            with anyio.move_on_after(RECONSIDER):  # the rate and the number in flight change
+                await self._few_left.wait()
+            self.check()
+
+    def _enough_for_now(self) -> int:
+        """As many as are in flight, or as may start within a second."""
+        gate = self.parts.gate
+        rate = gate.current_rate(Endpoint.CREATE)
+        return max(1, gate.in_flight, ceil(rate) if rate < inf else 0)
+
+    def _has_started(self, row: int) -> None:
+        self._unstarted.discard(row)
+        if len(self._unstarted) < self._few:
+            self._few_left.set()
 
     async def idle(self) -> None:
         """Wait until everything handed out has landed and is on disk."""
@@ -239,6 +269,7 @@ class Engine:
     def _wind_down(self) -> None:
         """Whoever waits for a turn gives up; who has begun goes on."""
         self._stop.set()
+        self._few_left.set()
         for waiting in tuple(self._waiting):
             waiting.cancel()
 
@@ -252,6 +283,7 @@ class Engine:
                 except anyio.EndOfStream:
                     return
                 settled = await self._carry_out(claim, fresh=fresh)
+                self._has_started(claim.row)  # or never will
                 await self._scribe.landed(settled)
 
     async def _carry_out(self, claim: Claim, *, fresh: bool) -> list[Settled]:
@@ -281,7 +313,7 @@ class Engine:
                 why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
                 return [trip.ends(InDoubt(why))]
             try:
-                started, reply = await self._attempt(request)
+                started, reply = await self._attempt(request, claim.row)
             except Stopped:
                 continue
             except OutOfReach as error:
@@ -355,23 +387,24 @@ class Engine:
         why = f"{made.customer_id} was made for this row and has been deleted since"
         return InDoubt(Refusal(type="deleted", message=why), Doubt.REPLAYED)
 
-    async def _attempt(self, request: Request) -> tuple[float, Reply]:
+    async def _attempt(self, request: Request, row: int = 0) -> tuple[float, Reply]:
         gate = self.parts.gate
         if gate.starts_at_once(request.endpoint):  # nothing to wait for, so nothing that a stop would have to cut short
             async with gate.turn(request.endpoint):
-                return await self._fly(request)
+                return await self._fly(request, row)
         with anyio.CancelScope() as waiting:
             self._waiting.add(waiting)
             try:
                 async with gate.turn(request.endpoint):
                     self._waiting.discard(waiting)  # from here on it is a flight, and flights land
-                    return await self._fly(request)
+                    return await self._fly(request, row)
             finally:
                 self._waiting.discard(waiting)
         raise Stopped
 
-    async def _fly(self, request: Request) -> tuple[float, Reply]:
+    async def _fly(self, request: Request, row: int) -> tuple[float, Reply]:
         self.check()
+        self._has_started(row)
         started = self.parts.tick()
         reply = await self.parts.send(request)
         self._heard(request.endpoint, reply)

@@ -109,6 +109,7 @@ class Script:
             await directory.begin()
         batch: Sequence[Prepared] | None = first
         while batch is not None:
+            await self._engine.until_needed()
             await self._feed(directory, batch)
             batch = await self._engine.blocking(next, batches, None)
 
