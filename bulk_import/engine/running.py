@@ -171,10 +171,9 @@ class Engine:
             self.check()
 
     def _enough_for_now(self) -> int:
-        """As many as are in flight, or as may start within a second."""
-        gate = self.parts.gate
-        rate = gate.current_rate(Endpoint.CREATE)
-        return max(1, gate.in_flight, ceil(rate) if rate < inf else 0)
+        """As many as may start within a second; without a rate, as many as may be in flight."""
+        rate = self.parts.gate.current_rate(Endpoint.CREATE)
+        return max(1, ceil(rate)) if rate < inf else self.parts.gate.max_in_flight
 
     def _has_started(self, row: int) -> None:
         self._unstarted.discard(row)
