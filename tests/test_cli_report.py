@@ -69,6 +69,7 @@ def test_the_table_says_what_happened_and_what_to_do(call: Program, ledger: Path
     assert "requests   12 (create 12, 2 answered 429)" in said.err
     assert re.search(r"card_declined +payment_method +1 +3 +The bank refused the card", said.err)
     assert re.search(r"3 +7.5 s +4", said.err)
+    assert "rate       6 requests/s on average, 6 at most of 20 allowed" in said.err
 
 
 def test_the_page_is_one_private_file_that_loads_and_runs_nothing(call: Program, ledger: Path, tmp_path: Path) -> None:

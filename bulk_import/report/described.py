@@ -147,8 +147,7 @@ def _requests(found: Review) -> str:
 
 def _rate(found: Review) -> str:
     allowed = f" of {number(found.cap)} allowed" if found.cap is not None else ""
-    mean = found.requests / found.seconds if found.seconds else 0.0
-    return f"{number(mean)} requests/s on average, {number(found.peak)} at most{allowed}"
+    return f"{number(found.pace)} requests/s on average, {number(found.peak)} at most{allowed}"
 
 
 def _counted(count: int) -> str:

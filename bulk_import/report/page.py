@@ -82,12 +82,11 @@ def _plots(found: Review, width: float) -> list[Plot]:
 
 def _cards(found: Review) -> list[tuple[str, str]]:
     cap = f" of {number(found.cap)} allowed" if found.cap is not None else ""
-    mean = found.requests / found.seconds if found.seconds else 0.0
     return [
         ("rows", f"{found.tally.rows:,}"),
         ("requests", f"{found.requests:,}"),
         ("answered 429", f"{found.rate_limited:,}"),
-        ("requests a second", f"{number(mean)} on average, {number(found.peak)} at most{cap}"),
+        ("requests a second", f"{number(found.pace)} on average, {number(found.peak)} at most{cap}"),
         ("answers", latency(found)),
         ("time at work", duration(found.seconds)),
     ]

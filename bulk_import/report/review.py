@@ -72,6 +72,12 @@ class Review:
         return {share: percentile(waits, share) for share in PERCENTILES}
 
     @property
+    def pace(self) -> float:
+        """Requests a second on average, over the time at work; whole intervals, so that it never exceeds the peak."""
+        measured = sum(interval.width for interval in self.intervals)
+        return self.requests / max(self.seconds, measured) if self.requests else 0.0
+
+    @property
     def peak(self) -> float:
         """The most requests a second in any interval."""
         return max((i.answers.total() / i.width for i in self.intervals), default=0.0)
@@ -125,7 +131,7 @@ _WORDS = {"invalid": "invalid", "failed": "failed", "in_doubt": "in doubt", "pen
 
 
 def _made(counts: Mapping[str, int]) -> str:
-    words = {"created": "created", "existing": "there already", "updated": "updated", "duplicate": "duplicates"}
+    words = {"created": "created", "existing": "there already", "updated": "updated", "duplicate": "duplicate"}
     return ", ".join(f"{counts[status]:,} {word}" for status, word in words.items() if counts[status]) or "none"
 
 
