@@ -59,6 +59,16 @@ class Todo:
     detach: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Halfway:
+    """Something of the customer is as it was before, and the rest is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Nothing of the customer is as it was before the update."""
+
+
 def judge(image: Image, shown: Mapping[str, Any], salt: bytes, *, attached: bool) -> Restored | Todo | Left:
     """Judge one customer as a retrieve shows it; *attached* says that the method we attached is still the customer's."""
     names = [name for name in image.before if name not in (METHOD, TAX_IDS)]
@@ -79,6 +89,17 @@ def judge(image: Image, shown: Mapping[str, Any], salt: bytes, *, attached: bool
             unset.append(name)
     todo = Todo(parts, tuple(unset), _added(image, shown, salt), detach)
     return Restored(by_us=False) if todo == Todo({}) and not other else todo
+
+
+def is_in_part_back(image: Image, shown: Mapping[str, Any], salt: bytes, *, attached: bool) -> bool:
+    """Whether anything that the update wrote has made way for what was there before."""
+    names = [name for name in image.before if name not in (METHOD, TAX_IDS)]
+    written = [name for name in names if digest(image.before[name], salt) != image.after.get(name)]
+    return (
+        any(_is_before(image, name, shown) for name in written)
+        or (image.method is not None and not attached)
+        or len(_added(image, shown, salt)) < len(image.after.get(TAX_IDS) or ())
+    )
 
 
 def _is_before(image: Image, name: str, shown: Mapping[str, Any]) -> bool:
@@ -108,6 +129,19 @@ class Restorer:
         self._ask = ask
         self._nap = nap
         self._known = known
+        self.begun: set[int] = set()
+        """Rows whose customers it may have changed, whether or not an answer came."""
+
+    async def look(self, image: Image) -> Restored | Halfway | Written | Gone:
+        """Say how far the customer is back to what it was; raises what `restore` raises."""
+        shown = await self._shown(image)
+        if isinstance(shown, Gone):
+            return shown
+        raw, attached = shown
+        salt = self._known.salt
+        if isinstance(judge(image, raw, salt, attached=attached), Restored):
+            return Restored(by_us=False)
+        return Halfway() if is_in_part_back(image, raw, salt, attached=attached) else Written()
 
     async def restore(self, image: Image) -> Restored | Gone | Left:
         """Put one customer back if it still shows what we wrote.
@@ -124,6 +158,7 @@ class Restorer:
                     return verdict
             if why:
                 return Left(why)
+            self.begun.add(image.row)
             try:
                 why = await self._act(image, verdict)
             except _Unclear:
@@ -131,6 +166,13 @@ class Restorer:
         return Left("Stripe goes on showing what was written; run the same command again later")
 
     async def _look(self, image: Image) -> Restored | Todo | Gone | Left:
+        shown = await self._shown(image)
+        if isinstance(shown, Gone):
+            return shown
+        return judge(image, shown[0], self._known.salt, attached=shown[1])
+
+    async def _shown(self, image: Image) -> tuple[Mapping[str, Any], bool] | Gone:
+        """The customer, and whether the method that we attached is still theirs."""
         params: Params = {"expand": names} if (names := expansions(list(image.before))) else {}
         reply = await self._ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{image.target}", params))
         customer: Customer | None = customer_from(reply.body) if reply.status == 200 else None
@@ -140,7 +182,7 @@ class Restorer:
             raise wrong_account(image.row, image.target, reply)
         method = image.method
         attached = method is not None and await is_attached(self._ask, method, image.target)
-        return judge(image, customer.raw, self._known.salt, attached=attached)
+        return customer.raw, attached
 
     async def _act(self, image: Image, todo: Todo) -> str:
         """Send all of it; why Stripe would not, empty where it did.

@@ -91,7 +91,7 @@ class Undoer:
         Raises `StripeRefuses` where Stripe knows no such customer, or shows one of the other mode: then this is
         another account than the ledger's.
         """
-        verdict = await self._look(pairing)
+        verdict = await self.look(pairing)
         match verdict:
             case Untouched():
                 return await self._delete(pairing)
@@ -100,7 +100,8 @@ class Undoer:
             case _:
                 assert_never(verdict)
 
-    async def _look(self, pairing: Pairing) -> Gone | Untouched | Left:
+    async def look(self, pairing: Pairing) -> Gone | Untouched | Left:
+        """Judge the row's customer as Stripe shows it now; raises what `undo` raises."""
         path = f"/v1/customers/{pairing.customer_id}"
         request = Request(Endpoint.RETRIEVE, "GET", path, {"expand": ["subscriptions"]})
         reply = await self._ask(request)
@@ -120,7 +121,7 @@ class Undoer:
         if reply.status == 200 and reply.body.get("deleted") is True and reply.body.get("id") == pairing.customer_id:
             return Gone(by_us=True)
         # A delete that came again after its answer was lost is answered 404: only a retrieve tells what happened.
-        if isinstance(await self._look(pairing), Gone):
+        if isinstance(await self.look(pairing), Gone):
             return Gone(by_us=True)
         return Left(f"Stripe would not delete it: {refusal_of(reply).message}")
 

@@ -19,6 +19,7 @@ from bulk_import.budget import Budget
 from bulk_import.customer.emails import email_key
 from bulk_import.engine import Ended, Engine, Parts, inline
 from bulk_import.existing import Means, Offload, choose
+from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import endpoint_caps
 from bulk_import.job.feeding import from_source, in_batches
 from bulk_import.job.identity import identify
@@ -27,7 +28,7 @@ from bulk_import.job.script import Batches, Script, Terms
 from bulk_import.job.selection import Selection
 from bulk_import.job.watching import Watch
 from bulk_import.keys import parse_key
-from bulk_import.ledger import Connection, Line, Purpose, Reader, Writer, open_for_reading, open_for_writing
+from bulk_import.ledger import Connection, Line, Pairings, Purpose, Reader, Writer, open_for_reading, open_for_writing
 from bulk_import.model import Claim, Reply, Request, Settled, Status
 from bulk_import.options import Dedupe, OnExisting, Pacing, Preparing
 from bulk_import.pace.gate import Gate
@@ -35,6 +36,7 @@ from bulk_import.reading import Fingerprint, Reading
 from bulk_import.report.summary import exit_code
 from bulk_import.settle import Limits
 from bulk_import.survey import Survey, preparation, survey
+from bulk_import.undo import Known
 from tests.promises import Seen, Sent, check, finished_code, ledger_lines, worst_second
 from tests.virtual_stripe import EPOCH, Arrival, VirtualStripe
 from tests.virtual_time import run_virtual
@@ -229,7 +231,7 @@ class _Process:
         return EPOCH + asyncio.get_running_loop().time() + self.world.clock_error
 
     async def _course(self, engine: Engine) -> None:
-        world, settings = self.world, self.settings
+        world, settings, pacing = self.world, self.settings, self.settings.pacing
         db = open_for_writing(world.ledger, self._connect)
         self._db = db
         writer, reader = Writer(db, world.ledger, self.now), Reader(db, world.ledger)
@@ -250,6 +252,12 @@ class _Process:
             await engine.nap(1.0 - (self.now() - self.process_started))
         if left or settings.retry or reader.tally().count(Status.IN_DOUBT):
             await identify(engine.ask, parse_key(settings.key), BASE, bytes.fromhex(SALT))
+        if not fresh:
+            known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
+            sure = self.process_started + pacing.timeout
+            pairings = Pairings(db, world.ledger, self.now)
+            await BegunUndos(engine, pairings, engine.parts.offload, known, sure, self._notice).settle()
+            left = selection.left(reader.looked_at())
         reading = Reading.from_json(purpose.reading)
         preparing = Preparing(allow_no_email=settings.allow_no_email)
         how = replace(preparation(reading, preparing), marker=settings.marker)

@@ -48,7 +48,8 @@ BUFFER = 1 << 18
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Write the rows of LEDGER, also while a run goes on."""
-    from bulk_import.ledger import Reader, open_for_reading
+    from bulk_import.cli.status import begun_undo
+    from bulk_import.ledger import Reader, is_locked, open_for_reading
     from bulk_import.report.export import default_format, exported
 
     call, path = invocation(ctx), given["ledger"]
@@ -57,6 +58,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     _check(call, form, target, given)
     reader = Reader(open_for_reading(path), path)
     try:
+        warning = None if is_locked(path) else begun_undo(path, reader)
         purpose = reader.purpose()
         if what == "stripe-map" and not _has_key(purpose):
             raise UsageError(
@@ -69,6 +71,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
             count = _copy(lines, write, BOM if given["bom"] else "") - (form == "csv")
     finally:
         reader.close()
+    if warning is not None:
+        call.tell(warning)
     _tell(call, count, {"what": what, "format": form, "output": str(target) if target else None}, as_json=given["json"])
     return 0
 

@@ -72,6 +72,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     reader = Reader(open_for_reading(path), path)
     try:
         found = standing(path, reader, is_locked(path), time.time)
+        warning = None if found.running else begun_undo(path, reader)
     finally:
         reader.close()
     if given["json"]:
@@ -80,6 +81,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         call.output.line(to_json({**facts, **tallies}))
     else:
         call.tell(*page(found))
+    if warning is not None:
+        call.tell(warning)
     return 0
 
 
@@ -113,6 +116,16 @@ def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], f
         exit_code=last.exit_code if last else None,
         reason=why_it_stopped(last, holder),
         next=next_command(path, purpose, counts, tally.orphans, _line_of(commands)) if holder is None else None,
+    )
+
+
+def begun_undo(path: Path, reader: Reader) -> str | None:
+    """Why the ledger is not to be believed yet, where an undo of it was cut short; None where none was."""
+    if not (begun := reader.begun_undos()):
+        return None
+    return (
+        f"an undo was cut short: {begun:,} rows may have lost their customers, or these may be as they were before; "
+        f"finish it with {typed('undo', path)}, or see what is left with a run or a retry"
     )
 
 

@@ -115,6 +115,8 @@ class RunJob(Session):
         self.reach_stripe(self.simulated_state(purpose))
         await self.let_the_last_second_pass()
         account = await same_account(engine.ask, purpose, self.key or key, self.api_base, self.reader)
+        await self.settle_begun_undos(purpose)
+        self.watch.begin(self.selection.count, self.reader.tally())
         rows, settled = self.selection.count, self.watch.settled
         self.announce(purpose, rows, settled, account, self.options.dedupe, self.confirm)
         assert source is not None  # noqa: S101 - an unfinished ledger was checked to have its source
@@ -165,7 +167,8 @@ class RunJob(Session):
         return None, stored
 
     def _is_finished(self) -> bool:
-        return not self.reader.tally().count(Status.IN_DOUBT) and not self.rows_left()
+        at_rest = self.reader.tally().count(Status.IN_DOUBT) or self.reader.begun_undos()
+        return not at_rest and not self.rows_left()
 
     def following(self, summary: Summary) -> str | None:
         """Once the chosen rows have their customers, the same for all rows."""

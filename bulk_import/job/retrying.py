@@ -53,10 +53,11 @@ class _RetryJob(Session):
         doubtful = Status.IN_DOUBT.value in self.options.only
         at_rest = self.reader.tally().count(Status.IN_DOUBT) if doubtful else 0
         self.watch.begin(purpose.rows, self.reader.tally())
-        if not rows and not at_rest:
+        if not rows and not at_rest and not self.reader.begun_undos():
             self.observer.notice("nothing", "no row of this ledger is to be sent again; nothing was sent")
             return
         account = await self.reach_same_account(purpose)
+        await self.settle_begun_undos(purpose)
         dedupe = purpose.options.get("dedupe", "auto")
         self.announce(purpose, len(rows) + at_rest, 0, account, dedupe, self.confirm)
         records = self._records(rows, await self._freed(engine, corrections, how))

@@ -17,6 +17,7 @@ from bulk_import.customer.emails import email_key
 from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.existing import Choice, Means, choose
+from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import binding, endpoint_caps, seconds_at_caps
 from bulk_import.job.clock import steady
 from bulk_import.job.identity import Account
@@ -33,6 +34,7 @@ from bulk_import.pace.gate import Gate
 from bulk_import.report.summary import DOUBT, STOPPED, Summary, exit_code
 from bulk_import.series import Sample, Series
 from bulk_import.settle import Limits
+from bulk_import.undo import Known
 
 if TYPE_CHECKING:
     from bulk_import.stripe_api.sending import StripeApi
@@ -121,12 +123,21 @@ class Session:
     def begin_command(self, boot: Boot) -> None:
         """Log in the ledger that this command works on it."""
         self.command = self.writer.begin_command(self.verb, boot.id, boot.offset, self.line)
-        if self.sends and (unfinished := self.pairings.unfinished()):
-            self.observer.notice(
-                "undo",
-                f"an undo of this ledger was cut short: {unfinished} rows count as created though their customers may be "
-                f"deleted; finish it with: bulk-import undo {quoted(str(self.path))}",
-            )
+
+    async def settle_begun_undos(self, purpose: Purpose) -> None:
+        """See what an undo that was cut short has taken back, before anything that the ledger says is believed."""
+        if not (begun := self.reader.begun_undos()):
+            return
+        self.observer.notice(
+            "undo",
+            f"an undo of this ledger was cut short: looking at {begun} customers that it may have deleted or put back; "
+            f"to finish it instead, type bulk-import undo {quoted(str(self.path))}",
+        )
+        known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
+        # By then whatever the dead process had begun has ended; a plan is believed for no longer than it takes to read.
+        sure = self.process_started + longest_attempt(self.pacing) if self.sends else self.now()
+        begun_undos = BegunUndos(self.engine, self.pairings, self.offload, known, sure, self.observer.notice)
+        await begun_undos.settle()
 
     @property
     def writer(self) -> Writer:

@@ -162,7 +162,7 @@ class _UndoJob(Session):
         first = tuple((p.row, p.customer_id or "") for p in self.pairings.after(0, FEW, (Status.CREATED,)))
         listing = Listing(
             str(self.path), purpose.account, purpose.account_name, purpose.livemode, purpose.simulated,
-            self.undone.customers, first, self.pairings.unfinished(), tally.count(Status.IN_DOUBT),
+            self.undone.customers, first, self.reader.begun_undos(), tally.count(Status.IN_DOUBT),
             self.undone.updated, tuple((i.row, i.target) for i in self.pairings.images(0, FEW)),
         )  # fmt: skip
         if self.watch.rows and not self.agree(listing):
@@ -178,27 +178,29 @@ class _UndoJob(Session):
 
     async def _take_back(self, engine: Engine, undoer: Undoer, batch: Sequence[Pairing]) -> None:
         """Undo one batch; however it ends, flights land and what Stripe has answered is written."""
-        await self.offload(self.pairings.begin_undo, [pairing.row for pairing in batch])
+        fresh = await self.offload(self.pairings.begin_undo, [pairing.row for pairing in batch])
         verdicts: list[tuple[Pairing, Verdict]] = []
         try:
             await self._judge_all(engine, batch, undoer.undo, verdicts)
         finally:
             with anyio.CancelScope(shield=True):
                 # What an earlier undo may have deleted stays on record until a retrieve has told.
-                unsent = [p.row for p in batch if p.undo_at is None and p.row not in undoer.begun]
+                unsent = [row for row in fresh if row not in undoer.begun]
                 told = [(p.row, p.customer_id or "", verdict) for p, verdict in verdicts]
                 undone, left = self._note_all(told)
                 await self.offload(self.pairings.settle_undo, undone, left, unsent)
 
     async def _put_back(self, engine: Engine, restorer: Restorer, batch: Sequence[Image]) -> None:
-        """Restore one batch; what its customers show is known from a retrieve, so that nothing needs a record before."""
+        """Restore one batch; it is on record before, so that no run takes a customer half put back for an updated one."""
+        fresh = await self.offload(self.pairings.begin_undo, sorted({image.row for image in batch}))
         verdicts: list[tuple[Image, Verdict]] = []
         try:
             await self._judge_all(engine, batch, restorer.restore, verdicts)
         finally:
             with anyio.CancelScope(shield=True):
                 undone, left = self._note_all([(i.row, i.target, verdict) for i, verdict in verdicts])
-                await self.offload(self.pairings.settle_restored, undone, left)
+                unsent = [row for row in fresh if row not in restorer.begun]
+                await self.offload(self.pairings.settle_restored, undone, left, unsent)
 
     async def _judge_all(
         self,

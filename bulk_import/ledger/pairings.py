@@ -55,12 +55,12 @@ SELECT i.number, i.target, i.before, i.after, i.attached FROM image i WHERE i.nu
 ORDER BY i.number, i.generation
 """  # noqa: S608 - a constant
 _RESTORED = """
-UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, generation = generation + 1, attempts = 0,
-    attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
-    error_message = 'undone: ' || customer_id || ' is as it was before', http_status = NULL, request_id = NULL,
-    settled_at = NULL
+UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, undo_at = NULL, generation = generation + 1,
+    attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
+    error_message = 'undone: ' || customer_id || ?, http_status = NULL, request_id = NULL, settled_at = NULL
 WHERE number = ? AND customer_id = ? AND status = 'updated'
 """
+WHOLLY, PARTLY = " is as it was before", " is in part as it was before"
 _UNDONE = """
 UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, digest = NULL, undo_at = NULL,
     generation = generation + 1, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL,
@@ -103,21 +103,21 @@ class Pairings:
 
         Rows in doubt are left out: what their update has done is not known yet.
         """
-        found: dict[tuple[int, str], Image] = {}
-        for number, target, before, after, attached in self._all(_IMAGES, (row, count)):
-            image = Image(number, target, json.loads(before), json.loads(after), attached)
-            older = found.get((number, target))
-            found[number, target] = image if older is None else image.over(older)
-        return list(found.values())
+        return _whole(self._all(_IMAGES, (row, count)))
+
+    def images_of(self, rows: Sequence[int]) -> list[Image]:
+        """What updates replaced of just these rows (at most a few hundred)."""
+        columns = "number, target, before, after, attached"
+        query = f"SELECT {columns} FROM image WHERE number IN ({_marks(rows)}) ORDER BY number, generation"  # noqa: S608 - marks only
+        return _whole(self._all(query, rows))
 
     def imaged(self) -> int:
         """How many customers an undo can put back to what they were."""
         return int(self._all(f"SELECT count(*) FROM (SELECT DISTINCT i.number, i.target {_SETTLED_IMAGES})")[0][0])  # noqa: S608 - a constant
 
-    def unfinished(self) -> int:
-        """How many deletions an undo set out to make without writing what came of them."""
-        found = self._all("SELECT count(*) FROM entry WHERE undo_at IS NOT NULL")
-        return int(found[0][0])
+    def begun(self, row: int, count: int) -> list[Pairing]:
+        """The next *count* rows behind *row* that an undo set out to take back without writing what came of it."""
+        return self._pairings("WHERE undo_at IS NOT NULL AND number > ? ORDER BY number LIMIT ?", (row, count))
 
     def span(self) -> Span | None:
         """When this ledger may have made customers; None if it never claimed a row."""
@@ -130,10 +130,18 @@ class Pairings:
 
     # What an undo writes; each method is one commit, on disk when it returns.
 
-    def begin_undo(self, rows: Iterable[int]) -> None:
-        """Note, before any of it is sent, that these rows' customers are about to be judged and deleted."""
+    def begin_undo(self, rows: Sequence[int]) -> list[int]:
+        """Note, before any of it is sent, that these rows' customers are about to be deleted or put back.
+
+        Answers those of them that no earlier undo had begun. A row that failed half-way is none that counts as done.
+        """
+        begun = {p.row for p in self._pairings(f"WHERE undo_at IS NOT NULL AND number IN ({_marks(rows)})", rows)}
         with translated(self._path), transaction(self._db):
-            self._db.executemany("UPDATE entry SET undo_at = ? WHERE number = ?", [(self._now(), n) for n in rows])
+            self._db.executemany(
+                "UPDATE entry SET undo_at = ? WHERE number = ? AND status IN ('created', 'updated')",
+                [(self._now(), n) for n in rows],
+            )
+        return [row for row in rows if row not in begun]
 
     def settle_undo(
         self, undone: Sequence[tuple[int, str]], left: Sequence[tuple[int, str]], unsent: Iterable[int] = ()
@@ -151,22 +159,36 @@ class Pairings:
                 "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
             )
 
-    def settle_restored(self, restored: Sequence[tuple[int, str]], left: Sequence[tuple[int, str]]) -> None:
+    def settle_restored(
+        self,
+        restored: Sequence[tuple[int, str]],
+        left: Sequence[tuple[int, str]],
+        unsent: Iterable[int] = (),
+        halfway: Sequence[tuple[int, str]] = (),
+    ) -> None:
         """Forget what updates replaced where it is back in its place, and say of the others why it is not.
 
-        *restored* are pairs of row and customer, *left* of row and sentence. An updated row goes back to the start, as
-        an undone one does; one that failed half-way stays failed.
+        *restored* are pairs of row and customer, *left* of row and sentence, *unsent* rows whose customer is surely as
+        the update left it. An updated row goes back to the start, as an undone one does, also where its customer is put
+        back *halfway*: then what the update replaced is kept. One that failed half-way stays failed.
         """
         if not is_allowed(Status.UPDATED, Status.PENDING):
             raise LedgerRefuses(f"the table of states does not let rows of {self._path} be restored; report this")
         with translated(self._path), transaction(self._db):
-            for row, target in restored:
-                before = self._changes()
-                self._db.execute(_RESTORED, (row, target))
-                if self._changes() > before:
-                    self._db.execute(_FREED, (row,))
-                self._db.execute("DELETE FROM image WHERE number = ? AND target = ?", (row, target))
-            self._db.executemany("UPDATE entry SET error_message = ? WHERE number = ?", [(why, n) for n, why in left])
+            self._begin_anew(halfway, PARTLY)
+            self._begin_anew(restored, WHOLLY)
+            self._db.executemany("DELETE FROM image WHERE number = ? AND target = ?", restored)
+            self._db.executemany("UPDATE entry SET undo_at = NULL WHERE number = ?", [(n,) for n in unsent])
+            self._db.executemany(
+                "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
+            )
+
+    def _begin_anew(self, rows: Sequence[tuple[int, str]], words: str) -> None:
+        for row, target in rows:
+            before = self._changes()
+            self._db.execute(_RESTORED, (words, row, target))
+            if self._changes() > before:
+                self._db.execute(_FREED, (row,))
 
     def _put_back(self, undone: Sequence[tuple[int, str]]) -> None:
         if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):
@@ -194,6 +216,16 @@ class Pairings:
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated(self._path):
             return list(self._db.execute(query, tuple(values)).fetchall())
+
+
+def _whole(found: Sequence[Any]) -> list[Image]:
+    """One image for each row and customer, out of those of each generation in their order."""
+    images: dict[tuple[int, str], Image] = {}
+    for number, target, before, after, attached in found:
+        image = Image(number, target, json.loads(before), json.loads(after), attached)
+        older = images.get((number, target))
+        images[number, target] = image if older is None else image.over(older)
+    return list(images.values())
 
 
 def _marks(values: Sequence[Any]) -> str:

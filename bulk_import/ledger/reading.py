@@ -228,6 +228,10 @@ class Reader:
         )
         return [(number, own, owner) for number, own, owner in self._all(query)]
 
+    def begun_undos(self) -> int:
+        """How many rows an undo set out to take back without writing what came of it: it was cut short, or goes on now."""
+        return int(self._one("SELECT count(*) FROM entry WHERE undo_at IS NOT NULL")[0])
+
     def owned_key_of(self, number: int) -> str | None:
         """What stands for the e-mail that a row owns, None if it owns none."""
         found = self._all("SELECT owned_key FROM entry WHERE number = ?", (number,))
