@@ -13,6 +13,7 @@ import pytest
 
 from bulk_import.report.export import ADDED_COLUMNS, ALL_COLUMNS
 from tests.cli_calls import TOKEN, Program, calling, small_ledger
+from tests.promises import ledger_lines
 
 
 @pytest.fixture
@@ -112,6 +113,21 @@ def test_a_full_disk_is_code_3_and_leaves_the_old_file(call: Program, ledger: Pa
     run = f"{sys.executable} -m bulk_import export {ledger} > /dev/full"
     done = subprocess.run(["/bin/sh", "-c", run], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "make room" in done.stderr) == (3, True)
+
+
+FULL = ("run people.csv --simulate --yes --json", "check people.csv --json", "completion bash")
+
+
+def test_a_program_that_cannot_be_told_everything_learns_it_by_code_3(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("email\nann@example.com\n")
+    runs = "; ".join(f"{sys.executable} -m bulk_import {words} > /dev/full; echo $? >&2" for words in FULL)
+    done = subprocess.run(
+        ["/bin/sh", "-c", runs], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+    )
+    told = done.stderr.splitlines()
+    assert [line for line in told if line.isdecimal()] == ["3"] * len(FULL)
+    assert sum("standard output cannot be written" in line for line in told) == len(FULL)
+    assert {line.status for line in ledger_lines(tmp_path / "people.csv.simulated.db")} == {"created"}
 
 
 def test_a_reader_that_leaves_early_ends_the_export_in_silence(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_row_that_was_surely_never_sent_keeps_its_generation(book: tuple[Write
 def test_claiming_again_under_the_same_key_changes_neither_key_nor_age(book: tuple[Writer, Reader]) -> None:
     writer, reader = book
     bring_to(writer, S.IN_DOUBT)
-    writer.claim_again([N])
+    writer.claim_again([N], "fp")
     [again] = reader.claims([S.CLAIMED])
     assert (again.generation, again.claimed_at, again.params) == (0, NOW, claim(N).params)
 
@@ -198,9 +198,19 @@ def test_claiming_again_forgets_what_the_attempt_before_said(book: tuple[Writer,
     writer.write([], [Settled(N, InDoubt(refusal(), Doubt.REPLAYED), attempts=3, attempted_at=NOW + 5)])
     [doubtful] = reader.claims([S.IN_DOUBT])
     assert (doubtful.doubt, doubtful.attempted_at) == (Doubt.REPLAYED, NOW + 5)
-    writer.claim_again([N])
+    writer.claim_again([N], "fp")
     [again] = reader.claims([S.CLAIMED])
     assert (again.doubt, again.attempted_at) == (None, None)
+
+
+def test_a_claim_that_goes_out_again_keeps_the_fingerprint_of_the_key_it_goes_out_with(
+    book: tuple[Writer, Reader],
+) -> None:
+    writer, reader = book
+    writer.write([claim(N)], [])
+    writer.claim_again([N], "another key's")
+    [again] = reader.claims([S.CLAIMED])
+    assert again.key_fingerprint == "another key's"
 
 
 @pytest.mark.parametrize("status", [s for s in S if s not in (S.IN_DOUBT, S.PENDING)])
@@ -208,7 +218,7 @@ def test_only_rows_in_doubt_are_claimed_again(book: tuple[Writer, Reader], statu
     writer, reader = book
     bring_to(writer, status)
     before = list(reader.lines([N]))
-    writer.claim_again([N])
+    writer.claim_again([N], "fp")
     assert list(reader.lines([N])) == before
 
 

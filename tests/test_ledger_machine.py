@@ -140,7 +140,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def send_again(self, number: int) -> None:
-        self.writer.claim_again([number])
+        self.writer.claim_again([number], "fp")
         if self.rows[number].status is S.IN_DOUBT:
             self.set(number, status=S.CLAIMED)
 

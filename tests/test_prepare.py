@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulk_import.customer.parameters import PARAMETERS
+from bulk_import.customer.parameters import PARAMETERS, parse_path
 from bulk_import.formulas import defuse, restore
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.settled import MappingOptions, settle_mapping
@@ -526,6 +526,13 @@ NAMES = st.one_of(
     st.sampled_from(["tax_id_data.0.type", "preferred_locales.0", "name", "vat", "metadata.x", "tax_exempt", "expand"]),
     st.text(max_size=8),
 )
+
+
+@pytest.mark.parametrize("fields", [{"": {"address": {"city": 0}}}, {".address.city": "Bonn"}, {"": {"name": "Ann"}}])
+def test_a_name_with_nothing_before_its_dot_names_no_parameter(fields: dict[str, Any]) -> None:
+    how = Preparation(settle_mapping(None, MappingOptions()), allow_no_email=True)
+    _must_hold(prepare(Record(1, 2, fields), how))
+    assert parse_path(".address.city") is None
 
 
 @UNHURRIED

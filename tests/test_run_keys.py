@@ -12,6 +12,7 @@ from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
 from tests.virtual_run import Kill, Run, World, check_promises, people
 from tests.virtual_stripe import EPOCH, Arrival, Trouble
+from tests.virtual_time import virtual_loop
 
 DAY_AND_MORE = 25 * 3600.0
 
@@ -72,6 +73,25 @@ def test_a_clock_that_was_moved_makes_no_twin_and_nobody_waits_for_it(tmp_path: 
     assert run.seconds < 120.0
 
 
+def test_a_key_that_grew_too_old_at_the_gate_is_never_sent(tmp_path: Path) -> None:
+    # The computer sleeps for a day while claims wait for their turn.
+    world = World(tmp_path, people(40))
+    woke: list[float] = []
+
+    def asleep(arrival: Arrival) -> None:
+        if arrival.endpoint == "create" and arrival.nth == 10:
+            virtual_loop().stall(DAY_AND_MORE)
+            world.stripe.account.forget_keys()
+            woke.append(virtual_loop().time())
+
+    world.stripe.misbehave = asleep
+    run = world.run(batch_size=40)
+    assert check_promises(world, run) == {"created": 40}
+    after = [a for a in run.creates() if a.at >= woke[0]]
+    assert after
+    assert {a.params["metadata[bulk_import]"].split(":")[2] for a in after} == {"1"}, "a key went out a day old"
+
+
 def test_a_doubt_dated_in_the_future_is_settled_without_waiting_for_that_day(tmp_path: Path) -> None:
     world = World(tmp_path, people(5))
     world.stripe.misbehave = _dropping("person3@example.com")
@@ -127,6 +147,23 @@ def test_claims_sent_under_another_api_key_are_looked_for_first(tmp_path: Path) 
     assert run.said("sweep")
     first_post = next(i for i, a in enumerate(run.arrivals) if a.method == "POST")
     assert any(a.endpoint == "list" for a in run.arrivals[:first_post])
+    assert check_promises(world, run) == {"created": 20}
+
+
+def test_the_key_that_claims_were_last_sent_with_is_the_one_that_counts(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20))
+    _killed(world)
+    first = {claim.key_fingerprint for claim in world.claims()}
+    world.wait(60.0)
+    world.stripe.misbehave = lambda a: Fault("500", acts=False) if a.endpoint == "create" else None
+    doubtful = world.run(key="sk_test_second", pacing=IMPATIENT)
+    assert doubtful.creates()
+    sent = {claim.key_fingerprint for claim in world.claims() if claim.attempted_at is not None}
+    assert sent
+    assert not sent & first
+    world.stripe.misbehave = None
+    run = world.run()
+    assert run.said("sweep"), "the first key is now another one"
     assert check_promises(world, run) == {"created": 20}
 
 

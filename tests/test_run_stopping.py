@@ -103,6 +103,14 @@ def test_impossible_answers_between_good_ones_stop_nothing(tmp_path: Path) -> No
     assert check_promises(world, run) == {"created": 40}
 
 
+def test_impossible_answers_to_requests_side_by_side_say_no_more_than_one_of_them(tmp_path: Path) -> None:
+    world = World(tmp_path, people(40))
+    odd = Fault("null200", acts=False)
+    world.stripe.misbehave = lambda a: odd if a.endpoint == "create" and a.nth in (3, 4, 5, 6) else None
+    run = world.run(pacing=Pacing(rate=100.0, concurrency=16))
+    assert check_promises(world, run, cap=100.0) == {"created": 40}
+
+
 # Out of reach.
 
 

@@ -19,7 +19,9 @@ from bulk_import.errors import BulkImportError
 COMPLETE = "_BULK_IMPORT_COMPLETE"
 """The environment variable through which a shell asks what may be typed next."""
 
-USAGE, UNEXPECTED = 2, 3
+USAGE, UNEXPECTED, UNTOLD = 2, 3, 3
+OUTRANKED = (0, 1, 6)
+"""Exit codes that say less than that a program could not be told."""
 
 
 def run_program(arguments: Sequence[str]) -> int:
@@ -30,7 +32,19 @@ def run_program(arguments: Sequence[str]) -> int:
     invocation = Invocation(tuple(arguments))
     code = _carried_out(invocation)
     _flush()
-    return code
+    return _with_output(invocation, code)
+
+
+def _with_output(invocation: Invocation, code: int) -> int:
+    """The code where standard output does not hold all that it should: what was done is done, but was not told."""
+    error = invocation.output.error
+    if error is None or code not in OUTRANKED:
+        return code
+    invocation.messages.complain(
+        f"standard output cannot be written ({error.strerror}), so what it should hold is not whole; nothing else is "
+        "lost: make room and give the same command again."
+    )
+    return UNTOLD
 
 
 def _carried_out(invocation: Invocation) -> int:

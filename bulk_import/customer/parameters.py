@@ -130,7 +130,8 @@ def parse_path(text: str) -> Path | None:
     path: Path = tuple(
         int(part) if part.isascii() and part.isdecimal() and len(part) < 5 else part for part in dotted.split(".")
     )
-    return path if canonical(path) in PARAMETERS and isinstance(path[0], str) and "[]" not in dotted else None
+    known = canonical(path) in PARAMETERS and isinstance(path[0], str)
+    return path if known and "" not in path and "[]" not in dotted else None
 
 
 def field_names() -> tuple[str, ...]:

@@ -27,6 +27,10 @@ class Stopped(Exception):
     """The run is stopping; the script unwinds. Never leaves this module."""
 
 
+class TooOld(Exception):
+    """A key no longer protects, so nothing was sent. Never leaves this module."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything a run is made of.
@@ -34,7 +38,7 @@ class Parts:
     `write` is one commit of claims and outcomes. `now` is the wall clock and `tick` a monotonic one, both in
     seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
     few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
-    stops through `offload_reading`. A *strict* run stops at anything it reads that is not of `livemode`.
+    A *strict* run stops at anything it reads that is not of `livemode`.
     stops through `offload_reading`. `heard` is told of every request and its answer, `landed` of each row that an answer
     settled, with the seconds since its first attempt began and the number of attempts.
     """

@@ -20,7 +20,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from bulk_import import early
 from bulk_import.age import is_young
 from bulk_import.change import METHOD
-from bulk_import.engine.parts import Ended, Parts, Stopped, T, Trip, Ts, first_of
+from bulk_import.engine.parts import Ended, Parts, Stopped, T, TooOld, Trip, Ts, first_of
 from bulk_import.engine.scribe import Scribe
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import (
@@ -196,7 +196,7 @@ class Engine:
         while True:
             self.check()
             well = self._well
-            reply = await self._exchange(request)
+            started, reply = await self._attempt(request)
             if reply.status == 200 and isinstance(reply.body, dict) and "error" not in reply.body:
                 if self.parts.strict and (halt := of_another_mode(reply.body, livemode=self.parts.livemode)):
                     raise StripeRefuses(halt.message)
@@ -212,7 +212,8 @@ class Engine:
                 continue
             if is_refusal(reply):
                 return reply
-            self._judge_all(impossible=reply.status == 200)
+            if reply.status == 200:
+                self._saw_impossible(started)
             tried, used = tried + 1, used + (self._well > well)
             if used >= self.parts.limits.attempts:
                 raise OutOfReach(
@@ -308,11 +309,11 @@ class Engine:
         while True:
             if self.stopping:
                 return [Settled(claim.row, Released(claim.generation))] if trip.fresh else []
-            if not is_young(claim.claimed_at, self.parts.now()):
+            try:
+                started, reply = await self._attempt(request, claim)
+            except TooOld:
                 why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
                 return [trip.ends(InDoubt(why))]
-            try:
-                started, reply = await self._attempt(request, claim.row)
             except Stopped:
                 continue
             except OutOfReach as error:
@@ -336,12 +337,14 @@ class Engine:
                         if seen is None:
                             return []
                         outcome = seen
-                    self._judge_all(impossible=reply.status == 200 and isinstance(outcome, InDoubt))
+                    if reply.status == 200 and isinstance(outcome, InDoubt):
+                        self._saw_impossible(started)
                     return self._weighed(trip, outcome)
                 case Halt(message):
                     self.halt(StripeRefuses(message))
                 case Again(delay, tries, impossible):
-                    self._judge_all(impossible=impossible)
+                    if impossible:
+                        self._saw_impossible(started)
                     await self.nap(delay)
                 case _:
                     assert_never(verdict)
@@ -386,32 +389,31 @@ class Engine:
         why = f"{made.customer_id} was made for this row and has been deleted since"
         return InDoubt(Refusal(type="deleted", message=why), Doubt.REPLAYED)
 
-    async def _attempt(self, request: Request, row: int = 0) -> tuple[float, Reply]:
+    async def _attempt(self, request: Request, claim: Claim | None = None) -> tuple[float, Reply]:
         gate = self.parts.gate
         if gate.starts_at_once(request.endpoint):  # nothing to wait for, so nothing that a stop would have to cut short
             async with gate.turn(request.endpoint):
-                return await self._fly(request, row)
+                return await self._fly(request, claim)
         with anyio.CancelScope() as waiting:
             self._waiting.add(waiting)
             try:
                 async with gate.turn(request.endpoint):
                     self._waiting.discard(waiting)  # from here on it is a flight, and flights land
-                    return await self._fly(request, row)
+                    return await self._fly(request, claim)
             finally:
                 self._waiting.discard(waiting)
         raise Stopped
 
-    async def _fly(self, request: Request, row: int) -> tuple[float, Reply]:
+    async def _fly(self, request: Request, claim: Claim | None) -> tuple[float, Reply]:
         self.check()
-        self._has_started(row)
+        if claim is not None:
+            self._has_started(claim.row)
+            if not is_young(claim.claimed_at, self.parts.now()):  # only now: it may have waited, or slept, for a day
+                raise TooOld
         started = self.parts.tick()
         reply = await self.parts.send(request)
         self._heard(request.endpoint, reply)
         return started, reply
-
-    async def _exchange(self, request: Request) -> Reply:
-        _, reply = await self._attempt(request)
-        return reply
 
     def _heard(self, endpoint: Endpoint, reply: Reply) -> None:
         self.requests[endpoint] = self.requests.get(endpoint, 0) + 1
@@ -421,8 +423,8 @@ class Engine:
             self.stripe_time = reply.stripe_time
         self.parts.gate.heard(endpoint, reply)
 
-    def _judge_all(self, *, impossible: bool) -> None:
-        why = self.scales.saw_impossible() if impossible else None
+    def _saw_impossible(self, started: float) -> None:
+        why = self.scales.saw_impossible(started, self.parts.tick())
         if why is not None:
             self.halt(why)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from bulk_import.budget import Budget
 from bulk_import.errors import BulkImportError, StripeRefuses, TooManyErrors
@@ -22,15 +23,21 @@ class Scales:
 
     budget: Budget
     impossible: int = 0
+    impossible_at: float = -inf
     mistaken: list[Claim] = field(default_factory=list)
 
     def succeeded_before(self) -> None:
         """An earlier command made customers in this ledger, so refusals that look alike are no mapping mistake."""
         self.budget = replace(self.budget, succeeded=True)
 
-    def saw_impossible(self) -> BulkImportError | None:
-        """One more 200 that is no success; too many in a row are not Stripe talking."""
-        self.impossible += 1
+    def saw_impossible(self, started: float, now: float) -> BulkImportError | None:
+        """One more 200 that is no success, to an attempt from *started* to *now*; too many in a row are not Stripe talking.
+
+        Those whose attempts ran side by side count as one: what came of the others is not known yet.
+        """
+        if started < self.impossible_at:
+            return None
+        self.impossible, self.impossible_at = self.impossible + 1, now
         if self.impossible < IMPOSSIBLE:
             return None
         return StripeRefuses(
@@ -42,7 +49,7 @@ class Scales:
         """Count one answer; a mapping mistake sends the rows it hit back to the start."""
         outcome = settled.outcome
         if isinstance(outcome, Created | Updated | Failed):
-            self.impossible = 0  # only Stripe itself answers so
+            self.impossible, self.impossible_at = 0, -inf  # only Stripe itself answers so
         if isinstance(outcome, Released):
             return [settled], None
         self.budget = self.budget.after(outcome)

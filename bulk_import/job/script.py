@@ -138,9 +138,10 @@ class Script:
         return is_young(claim.claimed_at, self._engine.parts.now()) and not self._terms.clock_jumped
 
     async def _send_again(self, claims: Sequence[Claim]) -> None:
-        doubtful = [claim.row for claim in claims if claim.doubt is not None]
-        if doubtful:
-            await self._offload(self._writer.claim_again, doubtful)
+        key = self._terms.fingerprint
+        changed = [claim.row for claim in claims if claim.doubt is not None or claim.key_fingerprint != key]
+        if changed:
+            await self._offload(self._writer.claim_again, changed, key)
         self._watch.reopened(len(claims))
         await self._engine.dispatch(claims, fresh=False)
 
@@ -234,7 +235,7 @@ class Script:
                     settled.append(Settled(claim.row, outcome))
                     self._tell_of_twins(claim, twins)
                 case Absent(claim):
-                    anew.append(claim)
+                    anew.append(replace(claim, key_fingerprint=terms.fingerprint))
                     self._generations[claim.row] = self._generations.get(claim.row, 0) + 1
                 case Open():
                     open_.append(verdict)

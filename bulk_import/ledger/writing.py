@@ -142,14 +142,17 @@ class Writer:
             if sample is not None:
                 keep(self._db, sample)
 
-    def claim_again(self, numbers: Iterable[int]) -> None:
-        """Rows in doubt go out again under the key they have; what their last attempt said holds no longer."""
+    def claim_again(self, numbers: Iterable[int], fingerprint: str | None) -> None:
+        """Claims at rest go out again under the key they have, now with the API key of this *fingerprint*.
+
+        What their last attempt said holds no longer.
+        """
         with translated(self._path), transaction(self._db):
             for chunk in _chunks(list(numbers), 500):
                 self._db.execute(
-                    "UPDATE entry SET status = 'claimed', doubt = NULL, attempted_at = NULL "  # noqa: S608 - marks only
-                    f"WHERE status = 'in_doubt' AND number IN ({_marks(chunk)})",
-                    chunk,
+                    "UPDATE entry SET status = 'claimed', doubt = NULL, attempted_at = NULL, key_fingerprint = ? "  # noqa: S608 - marks only
+                    f"WHERE status IN ('claimed', 'in_doubt') AND number IN ({_marks(chunk)})",
+                    (fingerprint, *chunk),
                 )
 
     def disown(self, numbers: Sequence[int]) -> None:
