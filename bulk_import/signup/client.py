@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from types import TracebackType
@@ -24,6 +25,10 @@ SALT = b"find_or_create"
 ATTEMPTS = 6
 REMEMBERED = 1000
 """Keys without a customer that are remembered, the newest ones."""
+
+
+class TooLate(Exception):
+    """A request's turn came when it must not be sent any more; never leaves this package."""
 
 
 class Client:
@@ -56,7 +61,7 @@ class Client:
         self._pacing = Pacing(rate=rate, rate_is_explicit=True, timeout=timeout)
         self._account: Account | None = None
         self._asking = asyncio.Lock()
-        self._failed: dict[str, float] = {}
+        self._stuck: dict[str, float] = {}
         self._spent: dict[str, None] = {}
         self._api: StripeApi | None = None
         self.livemode = self._key.livemode
@@ -64,7 +69,8 @@ class Client:
         self.namespace = namespace
         self.searches = True
         """Whether this account has a search; False once it was refused."""
-        self.stripe_time: float | None = None
+        self.deadline = timeout
+        self._told: tuple[float, float] | None = None
 
     async def __aenter__(self) -> Self:
         pacing = self._pacing
@@ -97,14 +103,17 @@ class Client:
         return f"{self.namespace}:{self._stripe_account or ''}:{'live' if self.livemode else 'test'}"
 
     def now(self) -> float:
-        """Stripe's own time as last seen, so that every machine has the same day."""
-        return time.time() if self.stripe_time is None else self.stripe_time
+        """Stripe's own time as last seen and carried on from there, so that every machine has the same day."""
+        if self._told is None:
+            return time.time()
+        told, at = self._told
+        return told + asyncio.get_running_loop().time() - at
 
-    def failing_for(self, key: str) -> float:
-        """For how many seconds it has been known here that Stripe only answers *key* with a failure of its own."""
-        now = time.monotonic()
-        since = self._failed.setdefault(key, now)
-        _forget_oldest(self._failed)
+    def stuck_for(self, key: str) -> float:
+        """For how many seconds it has been known here that all there is under *key* is a stored answer of no use."""
+        now = asyncio.get_running_loop().time()
+        since = self._stuck.setdefault(key, now)
+        _forget_oldest(self._stuck)
         return now - since
 
     def spend(self, key: str) -> None:
@@ -116,14 +125,17 @@ class Client:
         """Whether *key* is known to lead only to a refusal."""
         return key in self._spent
 
-    async def send(self, request: Request) -> Reply:
-        """Make one attempt, once the gate lets it start."""
+    async def send(self, request: Request, *, before: float = math.inf) -> Reply:
+        """Make one attempt, once the gate lets it start; raises `TooLate` when that is not *before* a time of Stripe's."""
         if self._api is None:
             raise UsageError("the client is not open; use it as `async with Client(...) as client`")
         async with self._gate.turn(request.endpoint):
+            if self.now() >= before:
+                raise TooLate
             reply = await self._api.send(request)
             self._gate.heard(request.endpoint, reply)
-        self.stripe_time = reply.stripe_time or self.stripe_time
+        if reply.stripe_time is not None:
+            self._told = reply.stripe_time, asyncio.get_running_loop().time()
         return reply
 
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:

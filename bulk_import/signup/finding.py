@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
-from bulk_import.customer.emails import email_key, spellings
 from bulk_import.errors import CustomerRefused, OutOfReach, StripeRefuses
-from bulk_import.existing.pages import customer_from, customers_on, pages
-from bulk_import.existing.search import LAG, quoted
-from bulk_import.model import Created, Customer, Endpoint, Failed, InDoubt, Refusal, Reply, Request
+from bulk_import.job.identity import Account
+from bulk_import.model import Created, Endpoint, Failed, InDoubt, Refusal, Reply, Request
 from bulk_import.settle import Again, Done, Expected, Halt, Limits, Taken, Tries, refusal_of, settle
-from bulk_import.signup.client import Client
+from bulk_import.signup.client import Client, TooLate
+from bulk_import.signup.day import ACTING, Day, day_of
+from bulk_import.signup.looking import is_theirs, look, look_among_newest, look_before_a_day, look_until
 from bulk_import.signup.person import Person, key_of, person_of
 
 KEYS_A_DAY = 20
@@ -26,14 +27,8 @@ KEYS_A_DAY = 20
 
 LIMITS = Limits(attempts=5, deadline=5.0)
 
-ACTING = 30.0
-"""Seconds for which a server may go on acting on a request: before that, a list without the person proves nothing."""
-
-LOOKS = (0.0, 1.5)
-"""Seconds before each look for somebody whom another request with our key has created, or is just creating."""
-
-PAGES = 100
-"""The most pages of the newest customers that are read for one person."""
+UNTIL_TOMORROW = 1.0
+"""Seconds between two looks whether a person's next day has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +41,12 @@ class FoundOrCreated:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a key leads to: a customer, somebody else's create to look for, or nothing, with the reason."""
+    """What a key leads to: a customer, or nothing, with the reason; nothing for sure only after so many seconds."""
 
     customer_id: str | None = None
     replayed: bool = False
-    taken: bool = False
     refusal: Refusal | None = None
+    sure_after: float = 0.0
 
 
 async def find_or_create(
@@ -67,48 +62,80 @@ async def find_or_create(
     Of several the oldest is taken. Who is found stays as it is: *name*, *metadata* and *payment_method* (attached and
     made the default) are for a new customer alone. Calling again after any error is safe.
 
+    A key of this account that may not search (Stripe refuses that in some countries) sees only the letter case given
+    and lower case: somebody created before today in other letters is then not found, and gets a second customer.
+    Now and then a call takes up to 20 s longer, so that it makes no second one: in the first seconds of a person's day,
+    once a day has to change the key; after a failure of Stripe's own; and after a call with other fields whose outcome
+    this client has not seen (another process was told of a declined card, say).
+
     Raises `CustomerInvalid` before anything is sent when these fields cannot be a customer's, `CustomerRefused` when
     Stripe refuses this one (a declined card, say), `StripeRefuses` when it refuses us (key, permission, account), and
     `OutOfReach` when no clear answer comes within the client's patience.
     """
     person = person_of(email, name, metadata, payment_method)
     try:
-        async with asyncio.timeout(client.patience):
-            return await _find_or_create(client, person)
+        async with asyncio.timeout(client.patience) as patience:
+            return await _find_or_create(client, person, patience.when() or 0.0)
     except TimeoutError:
         raise OutOfReach(
             f"Stripe gave no clear answer within {client.patience:g} s; calling again is safe and finds what was made"
         ) from None
 
 
-async def _find_or_create(client: Client, person: Person) -> FoundOrCreated:
+async def _find_or_create(client: Client, person: Person, patience_ends: float) -> FoundOrCreated:
     account = await client.account()
-    if found := await _look(client, person):
-        return FoundOrCreated(found, is_new=False)
+    while True:
+        asked_at = client.now()
+        day = day_of(person.email_key, asked_at)
+        found = await look(client, person)
+        if not found and asked_at < day.opens_at:
+            why = "a new day begins for this person, and what was sent before may still be on its way"
+            found = await look_until(client, person, day, day.opens_at - asked_at, patience_ends, why)
+        if found := found or await look_before_a_day(client, person, day):
+            return FoundOrCreated(found, is_new=False)
+        with suppress(TooLate):
+            return await _create_on(client, person, account, day, patience_ends)
+        await asyncio.sleep(UNTIL_TOMORROW)
+
+
+async def _create_on(
+    client: Client, person: Person, account: Account, day: Day, patience_ends: float
+) -> FoundOrCreated:
+    """Create under the first key of the day that is not used up; raises `TooLate` when the day ends meanwhile.
+
+    Everybody goes from one key to the next in the same order, and only once nothing can come of the one before.
+    """
     answer = _Answer()
     for number in range(KEYS_A_DAY):
-        key = key_of(client.scope, account.id, person, client.now(), number)
+        key = key_of(client.scope, account.id, person, day, number)
         if client.is_spent(key):
             continue
-        answer = await _create(client, person, key)
+        answer = await _create(client, person, key, day)
         if answer.customer_id is not None and not answer.replayed:
             return FoundOrCreated(answer.customer_id, is_new=True)
-        if answer.customer_id is not None and await _is_theirs(client, answer.customer_id, person):
+        if answer.customer_id is not None and await is_theirs(client, answer.customer_id, person):
             return FoundOrCreated(answer.customer_id, is_new=False)
-        if answer.taken and (found := await _look_again(client, person)):
-            return FoundOrCreated(found, is_new=False)
-    if answer.refusal is not None:
+        if answer.sure_after:
+            why = f"Stripe may or may not have created this customer ({_said(answer)}); calling again is safe"
+            seconds = max(0.0, answer.sure_after - client.stuck_for(key))
+            if found := await look_until(client, person, day, seconds, patience_ends, why):
+                return FoundOrCreated(found, is_new=False)
+    if answer.refusal is not None and not answer.sure_after:
         raise CustomerRefused(answer.refusal)
     raise OutOfReach(f"{KEYS_A_DAY} keys of this person are used up for today; try again tomorrow")
 
 
-async def _create(client: Client, person: Person, key: str) -> _Answer:
+def _said(answer: _Answer) -> str:
+    return answer.refusal.message or answer.refusal.type or "" if answer.refusal else ""
+
+
+async def _create(client: Client, person: Person, key: str, day: Day) -> _Answer:
     """Send the create under *key* until its outcome is clear."""
     request = Request(Endpoint.CREATE, "POST", "/v1/customers", person.params, key)
     expected, tries, clock = Expected(client.livemode, None, person.email), Tries(), asyncio.get_running_loop().time
     while True:
         started = clock()
-        reply = await client.send(request)
+        reply = await client.send(request, before=day.closes_at(client.deadline))
         chance = random.random()  # noqa: S311 - spreads retries over time, guards nothing
         verdict = settle(reply, expected, tries, LIMITS, started=started, ended=clock(), chance=chance)
         match verdict:
@@ -120,7 +147,7 @@ async def _create(client: Client, person: Person, key: str) -> _Answer:
                     raise CustomerRefused(refusal)
                 return _Answer(refusal=refusal)  # an earlier call was refused; this one has a right to its own answer
             case Done(InDoubt()):
-                return await _in_doubt(client, person, key, reply)
+                return await _in_doubt(client, person, day, reply)
             case Done() | Taken():
                 raise OutOfReach("Stripe's answer was no create's; call again")
             case Halt(message):
@@ -131,84 +158,13 @@ async def _create(client: Client, person: Person, key: str) -> _Answer:
                 assert_never(verdict)
 
 
-async def _in_doubt(client: Client, person: Person, key: str, reply: Reply) -> _Answer:
+async def _in_doubt(client: Client, person: Person, day: Day, reply: Reply) -> _Answer:
     """What may be done about a create without a clear answer: look, and use another key once absence is proven."""
     refusal = refusal_of(reply)
-    if refusal.type == "idempotency_error":
-        return _Answer(taken=True)
-    failing_for = client.failing_for(key)
-    if found := await _look_among_newest(client, person):
+    if refusal.type == "idempotency_error":  # another call with other fields has the key, and may be on its way
+        return _Answer(refusal=refusal, sure_after=ACTING)
+    if reply.replayed:  # a failure that is stored is over; whatever came of it shows by now, or a deadline later
+        return _Answer(refusal=refusal, sure_after=client.deadline)
+    if found := await look_among_newest(client, person, day):
         return _Answer(found, replayed=True)
-    if reply.replayed and failing_for >= ACTING:
-        return _Answer()
-    raise OutOfReach(
-        f"Stripe may or may not have created this customer ({refusal.message}); "
-        f"calling again is safe, and settles it after {ACTING:.0f} s"
-    )
-
-
-# Looking.
-
-
-async def _look(client: Client, person: Person) -> str | None:
-    """The oldest customer with this e-mail: exactly as given, in lower case, and in any letter case."""
-    for email in dict.fromkeys(each for case in (person.email, person.email.lower()) for each in spellings(case)):
-        found = [c async for page in pages(client.ask, {"email": email}) for c in page]
-        if theirs := _oldest(found, person):
-            return theirs
-    return await _search(client, person)
-
-
-async def _search(client: Client, person: Person) -> str | None:
-    """In any letter case; an account without a search is asked once."""
-    if not client.searches:
-        return None
-    query = " OR ".join(f"email:{quoted(email)}" for email in spellings(person.email))
-    params = {"query": query, "limit": 100}
-    reply = await client.ask(Request(Endpoint.SEARCH, "GET", "/v1/customers/search", params), accept=(403, 404))
-    if reply.status != 200:
-        client.searches = reply.status == 400  # which is about this address alone
-        return None
-    for customer in sorted(customers_on(reply), key=lambda c: (c.created, c.id)):
-        # Search shows the deleted for a while yet.
-        if customer.email and await _is_theirs(client, customer.id, person):
-            return customer.id
-    return None
-
-
-async def _look_again(client: Client, person: Person) -> str | None:
-    """Look for whoever came from another request with our key, which may be on its way still."""
-    for seconds in LOOKS:
-        await asyncio.sleep(seconds)
-        if found := await _look(client, person) or await _look_among_newest(client, person):
-            return found
-    return None
-
-
-async def _look_among_newest(client: Client, person: Person) -> str | None:
-    """The newest customers in any letter case, since search does not show them yet."""
-    found = [c async for c in _newest(client)]
-    return _oldest(found, person)
-
-
-async def _newest(client: Client) -> AsyncIterator[Customer]:
-    count = 0
-    async for page in pages(client.ask, {"created": {"gte": int(client.now()) - LAG}}):
-        for customer in page:
-            yield customer
-        count += 1
-        if count == PAGES:
-            return
-
-
-async def _is_theirs(client: Client, customer_id: str, person: Person) -> bool:
-    """Whether a customer that a stored answer or a search named is still there and still has this e-mail."""
-    request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer_id}")
-    reply = await client.ask(request, accept=(404,))
-    shown = customer_from(reply.body) if reply.status == 200 else None
-    return shown is not None and not shown.deleted and _oldest([shown], person) is not None
-
-
-def _oldest(found: list[Customer], person: Person) -> str | None:
-    theirs = [c for c in found if c.email and email_key(c.email) == person.email_key]
-    return min(theirs, key=lambda c: (c.created, c.id)).id if theirs else None
+    raise OutOfReach(f"Stripe may or may not have created this customer ({refusal.message}); calling again is safe")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from bulk_import.customer.emails import email_fault, email_key
 from bulk_import.customer.parameters import MAX_METADATA_KEY, MAX_METADATA_KEYS, MAX_METADATA_VALUE, PARAMETERS
 from bulk_import.errors import CustomerInvalid
 from bulk_import.model import Params
+from bulk_import.signup.day import Day
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,7 @@ def _faults(params: Params) -> Iterator[str]:
         yield "a card number is among the fields; card data must never pass through here"
 
 
-def key_of(scope: str, account: str, person: Person, now: float, number: int) -> str:
-    """The idempotency key under which everybody creates this person on this UTC day; *number* counts keys used up."""
-    day = time.strftime("%Y-%m-%d", time.gmtime(now))
-    text = "\n".join((scope, account, day, str(number), person.email_key))
+def key_of(scope: str, account: str, person: Person, day: Day, number: int) -> str:
+    """The idempotency key under which everybody creates this person on this day; *number* counts keys used up."""
+    text = "\n".join((scope, account, day.name, str(number), person.email_key))
     return "bi_" + hashlib.sha256(text.encode()).hexdigest()
