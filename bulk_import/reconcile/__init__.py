@@ -1,0 +1,38 @@
+"""The sweep: settles rows that are in doubt from what the account really holds, and proves absence or says it cannot.
+
+List is strongly consistent, search is not, so the sweep lists: from Stripe's own time at the oldest doubtful
+claim less ten minutes, or by the exact e-mail where that costs fewer requests. Our marker on a customer proves
+that it is a row's own. The rules are pure; `Sweep` only asks.
+"""
+
+from bulk_import.reconcile.claims import MOST_GENERATIONS, needs_sweep, next_generation, row_of
+from bulk_import.reconcile.judging import (
+    OVERLAP,
+    Absent,
+    Evidence,
+    Found,
+    Judge,
+    Open,
+    Verdict,
+    advice_on,
+    still_in_doubt,
+)
+from bulk_import.reconcile.sweep import BY_EMAIL, Sweep
+
+__all__ = [
+    "BY_EMAIL",
+    "MOST_GENERATIONS",
+    "OVERLAP",
+    "Absent",
+    "Evidence",
+    "Found",
+    "Judge",
+    "Open",
+    "Sweep",
+    "Verdict",
+    "advice_on",
+    "needs_sweep",
+    "next_generation",
+    "row_of",
+    "still_in_doubt",
+]

@@ -1,0 +1,49 @@
+"""Claims at rest: whose they are, whether they must be looked for before they go out again, and what replaces them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bulk_import.age import is_young
+from bulk_import.model import (
+    MARKER,
+    Claim,
+    Params,
+    marker_of,
+)
+
+MOST_GENERATIONS = 3
+"""New generations one row may get in one run."""
+
+
+def row_of(marker: str | None, token: str) -> int | None:
+    """The row that a marker of this ledger names, in any generation."""
+    parts = (marker or "").split(":")
+    if len(parts) != 3 or parts[0] != token or not parts[1].isdecimal():
+        return None
+    return int(parts[1])
+
+
+def next_generation(claim: Claim, token: str, now: float) -> Claim:
+    """Make the claim that replaces one whose absence is proven: a new key, and so a new marker.
+
+    Stripe's time stays that of the first generation: an early bound for the next sweep is a safe one.
+    """
+    generation = claim.generation + 1
+    params: Params = claim.params
+    metadata = params.get("metadata")
+    if isinstance(metadata, Mapping) and MARKER in metadata:
+        params = {**params, "metadata": {**metadata, MARKER: marker_of(token, claim.row, generation)}}
+    return replace(
+        claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None, attached=None
+    )
+
+
+def needs_sweep(claim: Claim, now: float, fingerprint: str | None, *, clock_jumped: bool) -> bool:
+    """Tell whether a claim at rest must be looked for before it may be sent again under its key.
+
+    So it is when the key is too old or of the future, when our clock was moved, or when it was sent under
+    another API key.
+    """
+    return clock_jumped or not is_young(claim.claimed_at, now) or claim.key_fingerprint != fingerprint
