@@ -72,6 +72,27 @@ def test_a_cell_over_many_lines_is_read_and_the_lines_behind_it_are_right() -> N
     assert records[0].fields["name"] == "1 High St,\n\nFlat 2, x\nRome"
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["a@example.com", "Acme\nGmbH", "Rome"],
+        ["a@example.com", "Ann", "see\nx@example.com,Foo,Bar\ny@example.com,Foo,Bar\nend"],
+        ["a@example.com\n", "1 High St\nFlat 2, x", "Rome"],
+        ["Acme\nGmbH", "a@example.com", "Rome"],
+        ["Acme\nGmbH, KG", "a@example.com\nb@example.com,x,y", "Rome"],
+    ],
+)
+def test_a_row_that_is_sound_as_it_stands_is_believed_whatever_its_lines_look_like(cells: list[str]) -> None:
+    records = around(",".join(f'"{cell}"' if "\n" in cell else cell for cell in cells))
+    assert [record.problem for record in records] == [None] * 7
+    assert list(records[2].fields.values()) == cells
+
+
+def test_a_cell_that_closed_properly_leaves_no_row_behind_when_its_row_is_too_wide() -> None:
+    records = around('"Acme\nGmbH",a@example.com,Rome,extra')
+    assert [record.problem is None for record in records] == [True, True, False, True, True, True, True]
+
+
 def test_a_file_cut_inside_a_quoted_cell_ends_in_one_damaged_row() -> None:
     records = read_text('email,name,city\na@example.com,Ann,Rome\nb@example.com,"first line\nsecond line\nthird')
     assert [(record.line, record.problem is None) for record in records] == [(2, True), (3, False)]

@@ -87,6 +87,50 @@ def test_a_file_of_customers_comes_back_without_hints(rows: list[list[str]], del
     assert [(record.problem, list(record.fields.values())) for record in records] == [(None, row) for row in rows]
 
 
+CSV_LIKE = [
+    "u@example.com,Ann,Rome",
+    '"u@example.com","Ann"',
+    "a,b,c\n1,2,3",
+    "Acme\nGmbH",
+    '"',
+    '""',
+    '",',
+    ',"',
+    "\n",
+    "x,y;z",
+]
+
+
+@given(
+    data=st.data(),
+    width=st.integers(2, 5),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    quote=st.sampled_from(['"', "'"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_what_a_writer_wrote_reads_as_the_strict_reader_of_the_standard_library_reads_it(
+    data: st.DataObject, width: int, delimiter: str, quote: str, quoting: int, end: str
+) -> None:
+    cell = st.lists(st.sampled_from(CSV_LIKE) | st.text("ab@.1 ,;|\t\"'\\\n", max_size=6), max_size=4).map("".join)
+    rows = data.draw(st.lists(st.lists(cell, min_size=width - 1, max_size=width - 1), min_size=1, max_size=6))
+    email = data.draw(st.integers(0, width - 1))
+    rows = [[*row[:email], f"u{number}@example.com", *row[email:]] for number, row in enumerate(rows)]
+    columns = [f"c{number}" for number in range(width)]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, quotechar=quote, quoting=quoting, lineterminator=end)  # type: ignore[arg-type]  # the constants are plain integers
+    writer.writerows([columns, *rows])
+    strictly = csv.reader(io.StringIO(out.getvalue(), newline=""), delimiter=delimiter, quotechar=quote, strict=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "customers.csv")
+        path.write_bytes(out.getvalue().encode())
+        records = list(read_records(path, delimiter=delimiter, quote=quote))
+    assert [(record.problem, list(record.fields.values())) for record in records] == [(None, row) for row in strictly][
+        1:
+    ]
+
+
 @given(data=st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_whatever_end_in_a_traceback(data: bytes) -> None:

@@ -89,6 +89,8 @@ def reads_well(line: Line, index: int, table: Table) -> bool:
     alone = split_record(lambda at: text if at == index else None, index, table.dialect)
     if alone.opened is not None or alone.stray or len(trimmed(alone.cells, table.width)) != table.width:
         return False
+    if _closes(text, table):
+        return False
     return fits(alone.cells, table.kinds) if any(table.kinds) else True
 
 
@@ -99,8 +101,9 @@ def begins_row(line: Line, index: int, table: Table) -> bool:
     """
     if reads_well(line, index, table):
         return True
-    width = len(_naive(line(index) or "", table))
-    return max(2, table.width * 2 // 3) <= width <= table.width + 1 + table.width // 3
+    text = line(index) or ""
+    width = len(_naive(text, table))
+    return not _closes(text, table) and max(2, table.width * 2 // 3) <= width <= table.width + 1 + table.width // 3
 
 
 def _naive(text: str, table: Table) -> list[str]:
@@ -111,18 +114,33 @@ def _naive(text: str, table: Table) -> list[str]:
 def _swallows(line: Line, start: int, split: Split, cells: Sequence[str], table: Table) -> bool:
     """Whether the lines a record takes after its first are rows of their own, behind a quote left open.
 
-    A record of (nearly) the right width is only doubted when the lines inside it have the kinds of the columns, or
+    A record that is sound as it stands is believed whatever its lines look like, as rows may be pasted into a
+    cell; only one of more than `LOOKAHEAD` lines is not, when most of them are rows.
+    A record of nearly the right width is only doubted when the lines inside it have the kinds of the columns, or
     (where no column tells anything) when several of them and all of them have the table's width.
     """
     following = range(start + 1, start + split.lines)
-    nearly = table.width > 2 and abs(len(cells) - table.width) == 1 and not split.stray
-    if not nearly and (len(cells) != table.width or split.stray):
+    if len(cells) == table.width and not split.stray:
+        rows = sum(1 for index in following if split.lines > LOOKAHEAD and reads_well(line, index, table))
+        return rows * 2 > split.lines
+    if table.width < 3 or abs(len(cells) - table.width) != 1 or split.stray:
         return any(begins_row(line, index, table) for index in following)
     if any(table.kinds):
         return any(_looks_like_row(line(index) or "", table) for index in following)
     inner = [line(index) or "" for index in following[:-1]]
     widths = [text.count(table.dialect.delimiter) + 1 for text in inner]
     return table.width > 1 and len(inner) > 1 and all(width == table.width for width in widths)
+
+
+def _closes(text: str, table: Table) -> bool:
+    """Whether a cell of a line ends with a quote and begins with none: an open cell was closed there, properly."""
+    quote, delimiter = table.dialect.quote, table.dialect.delimiter
+    if quote is None or quote not in text:
+        return False
+    sign, mark = re.escape(quote), re.escape(delimiter)
+    bare = re.sub(f"(?:(?<={mark})|^) *{sign}(?:[^{sign}]|{sign}{sign})*{sign} *(?={mark}|$)", "", text.rstrip("\r\n"))
+    cells = [cell.strip(" ") for cell in bare.split(delimiter)]
+    return any(cell.endswith(quote) and not cell.startswith(quote) for cell in cells)
 
 
 def _looks_like_row(text: str, table: Table) -> bool:
@@ -132,7 +150,7 @@ def _looks_like_row(text: str, table: Table) -> bool:
     over several lines must not be doubted for a stray number.
     """
     cells = [cell.strip().strip(table.dialect.quote or "") for cell in _naive(text, table)]
-    if len(cells) < table.width:
+    if len(cells) < table.width or _closes(text, table):
         return False
     asked = table.kinds if len(cells) == table.width else table.kinds[: (table.width + 1) // 2]
     needed = [cell for cell, kind in zip(cells, asked, strict=False) if kind == "email"] or [
