@@ -24,6 +24,7 @@ Parts = Mapping[str, Any]
 METHOD, TAX_IDS, SOURCE = "payment_method", "tax_id_data", "source"
 """What no field of a customer shows again: each takes a request of its own, or cannot be compared."""
 
+SOURCE_PART = "default_source"
 DEFAULT_METHOD = "invoice_settings[default_payment_method]"
 SHARED = "pm_card_"
 """Test payment methods that anybody may attach; each time it makes a method of another id."""
@@ -84,18 +85,62 @@ class Image:
     after: Mapping[str, Any]
     attached: str | None = None
 
-    def over(self, older: Image) -> Image:
-        """Make one image of this one and an older one of the same row and customer."""
-        return Image(
-            self.row, self.target, {**self.before, **older.before}, {**older.after, **self.after},
-            self.attached or older.attached,
-        )  # fmt: skip
+    def wrote(self, name: str, value: Any, salt: bytes) -> bool:
+        """Whether this is what was written to a part; what a legacy source became cannot be told from it."""
+        if name == SOURCE_PART or (name == DEFAULT_METHOD and value is not None and value == self.attached):
+            return True
+        return bool(digest(value, salt) == self.after.get(name))
+
+    def may_have_wrote(self, name: str, value: Any, salt: bytes) -> bool:
+        """The same, where the id that a shared method got may be unknown."""
+        unknown = name == DEFAULT_METHOD and self.attached is None and str(self.after.get(METHOD)).startswith(SHARED)
+        return unknown or self.wrote(name, value, salt)
 
     @property
     def method(self) -> str | None:
         """The payment method that we attached, None where we attached none or cannot tell its id."""
         given = self.after.get(METHOD)
         return self.attached or (given if isinstance(given, str) and not given.startswith(SHARED) else None)
+
+
+def merged(images: Sequence[Image], salt: bytes) -> Image:
+    """Make one image of those of one row and customer, oldest first.
+
+    What was there first is what counts, unless a later one found there what neither was there nor was written by us:
+    somebody has changed it in between, and that is what an undo must bring back.
+    """
+    last, before, after = images[-1], dict(images[0].before), dict(images[0].after)
+    for place, image in enumerate(images[1:], 1):
+        for name, there in image.before.items():
+            ours = any(older.may_have_wrote(name, there, salt) for older in images[:place])
+            if name not in before or not (ours or form_of(there) == form_of(before[name])):
+                before[name] = there
+        after |= image.after
+    attached = next((image.attached for image in reversed(images) if image.attached), None)
+    return Image(last.row, last.target, before, after, attached)
+
+
+def overtaken(params: Params, before: Parts, shown: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parts of an update that show neither what was there nor what it writes: somebody has changed them since."""
+    wanted = dict(_parts_of(params))
+    if str(params.get(METHOD)).startswith(SHARED):
+        wanted.pop(DEFAULT_METHOD, None)  # attached, it has another id than the one it was given by
+    named = [name for name in before if name in wanted and name != SOURCE_PART]
+    return tuple(
+        name for name in named if form_of(value_of(name, shown)) not in (form_of(before[name]), form_of(wanted[name]))
+    )
+
+
+def own_of(params: Params, before: Parts) -> Params:
+    """The parameters of an update without what objects that are sent whole took over from what was there."""
+    found: dict[str, Any] = dict(params)
+    for name in _WHOLE:
+        top, child = split(name)
+        given = found.get(top) if child is None else _child(found.get(top), child)
+        if given is not None and name in before:
+            own = _less(given, before[name])
+            found[top] = own if child is None else {**found[top], child: own}
+    return found
 
 
 def difference(wanted: Params, shown: Mapping[str, Any], *, attached: bool = False) -> Change:
@@ -111,7 +156,7 @@ def difference(wanted: Params, shown: Mapping[str, Any], *, attached: bool = Fal
         value = _overlaid(there, value) if name in _WHOLE else value
         if name == SOURCE or form_of(value) != form_of(there):
             _put(params, name, value)
-            before["default_source" if name == SOURCE else name] = there
+            before[SOURCE_PART if name == SOURCE else name] = there
     if params and (location := _child(wanted.get("tax"), "validate_location")):
         _put(params, _UNSEEN, location)
     if METHOD in wanted and not attached and wanted[METHOD] != value_of(DEFAULT_METHOD, shown):
@@ -155,7 +200,7 @@ def after_of(params: Params, salt: bytes) -> dict[str, Any]:
     """What an update with these parameters writes, part by part, in digests that *salt* keys."""
     found: dict[str, Any] = {name: digest(value, salt) for name, value in _parts_of(params) if name != SOURCE}
     if SOURCE in params:
-        found["default_source"] = None
+        found[SOURCE_PART] = None
     if METHOD in params:
         found[METHOD] = params[METHOD]
     if TAX_IDS in params:
@@ -228,6 +273,13 @@ def _overlaid(there: Any, given: Any) -> Any:
     if not isinstance(there, Mapping) or not isinstance(given, Mapping):
         return given
     return {**there, **{name: _overlaid(there.get(name), value) for name, value in given.items()}}
+
+
+def _less(given: Any, there: Any) -> Any:
+    """The cells of what is given that are other ones than those that were there."""
+    if not isinstance(given, Mapping) or not isinstance(there, Mapping):
+        return given
+    return {k: _less(v, there.get(k)) for k, v in given.items() if form_of(v) != form_of(there.get(k))}
 
 
 def _trimmed(value: Any) -> Any:

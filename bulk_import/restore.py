@@ -15,6 +15,7 @@ from typing import Any
 from bulk_import.change import (
     DEFAULT_METHOD,
     METHOD,
+    SOURCE_PART,
     TAX_IDS,
     Image,
     digest,
@@ -38,8 +39,6 @@ UNCLEAR = (500, 502, 503, 504)
 
 PAUSE = 1.0
 """Seconds before looking again after such an answer."""
-
-SOURCE_PART = "default_source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +72,12 @@ def judge(image: Image, shown: Mapping[str, Any], salt: bytes, *, attached: bool
     """Judge one customer as a retrieve shows it; *attached* says that the method we attached is still the customer's."""
     names = [name for name in image.before if name not in (METHOD, TAX_IDS)]
     other = [name for name in names if not _is_before(image, name, shown)]
-    touched = [name for name in other if not _is_ours(image, name, value_of(name, shown), salt)]
+    touched = [name for name in other if not image.wrote(name, value_of(name, shown), salt)]
     if touched:
         return Left(f"somebody has changed it since: {', '.join(touched)}")
     detach = image.method if attached else None
+    if detach is not None and (use := use_of(detach, image, shown)):
+        return Left(f"{detach}, which its update attached, {use}")
     parts: dict[str, Any] = {}
     unset: list[str] = []
     for name in other:
@@ -89,6 +90,30 @@ def judge(image: Image, shown: Mapping[str, Any], salt: bytes, *, attached: bool
             unset.append(name)
     todo = Todo(parts, tuple(unset), _added(image, shown, salt), detach)
     return Restored(by_us=False) if todo == Todo({}) and not other else todo
+
+
+def use_of(method: str, image: Image, shown: Mapping[str, Any]) -> str:
+    """What speaks against detaching a method that we attached, in words behind its id; empty where nothing does.
+
+    A subscription without a method of its own charges the customer's default: once a former one is back, that one.
+    """
+    held = shown.get("subscriptions")
+    found = held.get("data") if isinstance(held, Mapping) else None
+    if not isinstance(found, list) or (isinstance(held, Mapping) and held.get("has_more")):
+        return "may be what a subscription charges: not all of its subscriptions are shown"
+    former = image.before.get(DEFAULT_METHOD) is not None or shown.get(SOURCE_PART) is not None
+    for one in found:
+        charged = _id_of(one.get("default_payment_method")) if isinstance(one, Mapping) else method
+        if charged == method or (charged is None and not former and one.get(SOURCE_PART) is None):
+            return f"is what subscription {_id_of(one) or '?'} charges"
+    if DEFAULT_METHOD not in image.before and value_of(DEFAULT_METHOD, shown) == method:
+        return "was made the default by somebody since"
+    return ""
+
+
+def _id_of(shown: Any) -> Any:
+    """The id of an object that may be shown whole or by its id alone."""
+    return shown.get("id") if isinstance(shown, Mapping) else shown
 
 
 def is_in_part_back(image: Image, shown: Mapping[str, Any], salt: bytes, *, attached: bool) -> bool:
@@ -104,13 +129,6 @@ def is_in_part_back(image: Image, shown: Mapping[str, Any], salt: bytes, *, atta
 
 def _is_before(image: Image, name: str, shown: Mapping[str, Any]) -> bool:
     return form_of(value_of(name, shown)) == form_of(image.before[name])
-
-
-def _is_ours(image: Image, name: str, value: Any, salt: bytes) -> bool:
-    """Whether a part shows what we wrote; what a legacy source became is only known as another one than before."""
-    if name == SOURCE_PART or (name == DEFAULT_METHOD and value is not None and value == image.attached):
-        return True
-    return bool(digest(value, salt) == image.after.get(name))
 
 
 def _added(image: Image, shown: Mapping[str, Any], salt: bytes) -> tuple[str, ...]:
@@ -173,7 +191,9 @@ class Restorer:
 
     async def _shown(self, image: Image) -> tuple[Mapping[str, Any], bool] | Gone:
         """The customer, and whether the method that we attached is still theirs."""
-        params: Params = {"expand": names} if (names := expansions(list(image.before))) else {}
+        used = ["subscriptions"] if image.method is not None else []
+        names = [*expansions(list(image.before)), *used]
+        params: Params = {"expand": names} if names else {}
         reply = await self._ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{image.target}", params))
         customer: Customer | None = customer_from(reply.body) if reply.status == 200 else None
         if customer is not None and customer.id == image.target and customer.deleted:

@@ -34,7 +34,7 @@ def begun(world: World) -> list[int]:
 
 def put_back(world: World, customer: str, **fields: Any) -> None:
     """What the dead undo had sent for one updated customer."""
-    world.stripe.account.customers[customer].update(fields)
+    world.stripe.change(customer, EPOCH + world.seconds, **fields)
 
 
 def test_who_was_deleted_is_made_again_and_who_is_there_stays(tmp_path: Path) -> None:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from bulk_import.change import Image, after_of, difference, expansions, is_clearable, known_as
+from bulk_import.change import (
+    Image,
+    after_of,
+    difference,
+    expansions,
+    is_clearable,
+    known_as,
+    merged,
+    overtaken,
+    own_of,
+)
 from bulk_import.model import Claim
 from bulk_import.steps import steps_of
 
@@ -134,7 +144,39 @@ def test_a_method_attached_before_is_known_under_the_id_it_got() -> None:
 def test_of_two_images_the_older_tells_what_was_there_and_the_newer_what_was_written() -> None:
     older = Image(1, "cus_1", {"name": "Ann", "phone": "1"}, after_of({"name": "Bea", "phone": "2"}, SALT), "pm_A")
     newer = Image(1, "cus_1", {"name": "Bea"}, after_of({"name": "Cem"}, SALT))
-    both = newer.over(older)
+    both = merged([older, newer], SALT)
     assert both.before == {"name": "Ann", "phone": "1"}
     assert both.after == after_of({"name": "Cem", "phone": "2"}, SALT)
     assert both.method == "pm_A"
+
+
+TABLE = [  # shows at the second look -> what an undo brings back
+    ("Ann", "Ann"),  # what was there before: nothing was written yet
+    ("Bea", "Ann"),  # what the first claim wrote: the first image holds
+    ("Eve", "Eve"),  # neither: somebody has changed it, and that is what the next write replaces
+    (None, None),  # somebody has emptied it
+]
+
+
+@pytest.mark.parametrize(("shown", "back"), TABLE)
+def test_what_somebody_changed_between_two_claims_is_what_an_undo_brings_back(
+    shown: str | None, back: str | None
+) -> None:
+    first = Image(1, "cus_1", {"name": "Ann"}, after_of({"name": "Bea"}, SALT))
+    second = Image(1, "cus_1", {"name": shown}, after_of({"name": "Cem"}, SALT))
+    assert merged([first, second], SALT).before == {"name": back}
+
+
+@pytest.mark.parametrize(("shown", "stale"), [("Ann", ()), ("Bea", ()), ("Eve", ("name",)), (None, ("name",))])
+def test_a_part_that_shows_neither_before_nor_after_was_changed_by_somebody(
+    shown: str | None, stale: tuple[str, ...]
+) -> None:
+    params = {"name": "Bea", "tax_id_data": [VAT], "payment_method": "pm_1"}
+    before = {"name": "Ann", "tax_id_data": None, "payment_method": None}
+    assert overtaken(params, before, {"name": shown}) == stale
+
+
+def test_of_an_object_that_is_sent_whole_only_what_the_file_says_is_ours() -> None:
+    there = {"city": "Rome", "line1": "Via 1", "country": "IT"}
+    params = {"address": {**there, "city": "Bern"}, "invoice_settings": {"footer": "x"}}
+    assert own_of(params, {"address": there}) == {"address": {"city": "Bern"}, "invoice_settings": {"footer": "x"}}

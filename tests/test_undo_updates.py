@@ -47,6 +47,7 @@ IMAGE = Image(1, "cus_1", BEFORE, after_of(WROTE, SALT))
 SHOWN = {
     **{k: v for k, v in WROTE.items() if k not in ("payment_method", "tax_id_data")},
     "id": "cus_1",
+    "subscriptions": {"data": [], "has_more": False},
     "tax_ids": {"data": [{"id": "txi_1", **WROTE["tax_id_data"][0]}, {"id": "txi_2", "type": "eu_vat", "value": "X1"}]},
 }
 WAS = {"name": "Ann", "metadata": {"plan": "old"}, "invoice_settings": {"default_payment_method": "pm_Old"}}
@@ -73,6 +74,48 @@ def test_a_customer_who_is_as_before_needs_nothing() -> None:
 )  # fmt: skip
 def test_a_part_that_somebody_changed_since_leaves_the_customer_as_it_is(part: str, changes: dict[str, Any]) -> None:
     assert judged(**changes) == Left(f"somebody has changed it since: {part}")
+
+
+def subscribed(method: str | None, **more: Any) -> dict[str, Any]:
+    one = {"id": "sub_1", "status": "active", "default_payment_method": method, "default_source": None}
+    return {"data": [{**one, **more}], "has_more": False}
+
+
+FORMER = {**BEFORE, DEFAULT: None}
+
+
+@pytest.mark.parametrize(
+    ("before", "subscriptions", "why"),
+    [
+        (BEFORE, subscribed("pm_New00001"), "is what subscription sub_1 charges"),
+        (BEFORE, subscribed({"id": "pm_New00001"}), "is what subscription sub_1 charges"),  # type: ignore[arg-type]
+        (FORMER, subscribed(None), "is what subscription sub_1 charges"),
+        (BEFORE, {"data": [], "has_more": True}, "not all of its subscriptions are shown"),
+        (BEFORE, None, "not all of its subscriptions are shown"),
+    ],
+)
+def test_a_method_that_a_subscription_charges_is_never_detached(
+    before: dict[str, Any], subscriptions: Any, why: str
+) -> None:
+    image = Image(1, "cus_1", before, IMAGE.after)
+    verdict = judge(image, {**SHOWN, "subscriptions": subscriptions}, SALT, attached=True)
+    assert isinstance(verdict, Left)
+    assert why in verdict.why
+    assert "pm_New00001" in verdict.why
+
+
+@pytest.mark.parametrize("subscriptions", [subscribed("pm_Other"), subscribed(None), subscribed(None, id="sub_2")])
+def test_a_subscription_that_charges_another_method_or_a_former_default_keeps_nothing_from_being_put_back(
+    subscriptions: Any,
+) -> None:
+    assert isinstance(judged(subscriptions=subscriptions), Todo)
+
+
+def test_a_method_that_somebody_made_the_default_is_never_detached() -> None:
+    before = {name: value for name, value in BEFORE.items() if name != DEFAULT}
+    verdict = judge(Image(1, "cus_1", before, IMAGE.after), SHOWN, SALT, attached=True)
+    assert isinstance(verdict, Left)
+    assert "was made the default by somebody since" in verdict.why
 
 
 def test_what_an_undo_that_died_has_put_back_already_is_not_sent_again() -> None:

@@ -130,6 +130,12 @@ class VirtualStripe:
         assert answer.status == 200, answer.body
         return str(answer.body["id"])
 
+    def change(self, customer: str, at: float, **params: Any) -> None:
+        """Somebody else updates a customer."""
+        headers = {"authorization": "Bearer sk_test_somebody_else"}
+        answer = self.account.handle(Call("POST", f"/v1/customers/{customer}", params, headers), at)
+        assert answer.status == 200, answer.body
+
     def delete(self, customer: str, at: float) -> None:
         """Somebody else deletes a customer."""
         headers = {"authorization": "Bearer sk_test_somebody_else"}

@@ -30,7 +30,17 @@ from bulk_import.model import (
     marker_of,
 )
 from bulk_import.options import OnExisting
-from bulk_import.reconcile import Absent, Found, Open, Sweep, advice_on, needs_sweep, row_of, still_in_doubt
+from bulk_import.reconcile import (
+    Absent,
+    Found,
+    Open,
+    Sweep,
+    Verdict,
+    advice_on,
+    needs_sweep,
+    row_of,
+    still_in_doubt,
+)
 
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""
@@ -138,12 +148,32 @@ class Script:
         return is_young(claim.claimed_at, self._engine.parts.now()) and not self._terms.clock_jumped
 
     async def _send_again(self, claims: Sequence[Claim]) -> None:
+        claims = await self._not_overtaken(claims)
         key = self._terms.fingerprint
         changed = [claim.row for claim in claims if claim.doubt is not None or claim.key_fingerprint != key]
         if changed:
             await self._offload(self._writer.claim_again, changed, key)
         self._watch.reopened(len(claims))
         await self._engine.dispatch(claims, fresh=False)
+
+    async def _not_overtaken(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Settle or claim anew the updates whose customers somebody has changed meanwhile; answers all the others.
+
+        Their ledger holds a before-image that is no longer true, and objects that are sent whole would lose what was
+        changed. They go out under a new key once no attempt of the dead process can act any more.
+        """
+        found = await self._sweep.overtaken([claim for claim in claims if claim.target is not None])
+        if not found:
+            return claims
+        self._notice(
+            "updates",
+            f"{len(found)} customers were changed by somebody since their updates were claimed; what is there now is read "
+            "and kept before they are updated",
+        )
+        await self._engine.nap(self._terms.process_started + self._terms.deadline - self._engine.parts.now())
+        await self._act_on(await self._sweep.renewed(found, self._terms.token))
+        rows = {claim.row for claim in found}
+        return [claim for claim in claims if claim.row not in rows]
 
     async def _at_rest(self) -> list[Claim]:
         """Claims at rest, oldest row first; a ledger that hashes e-mails keeps the hash as their key, so it is made anew."""
@@ -226,6 +256,10 @@ class Script:
             claims, terms.token, terms.process_started, terms.deadline, self._generations,
             clock_jumped=terms.clock_jumped,
         )  # fmt: skip
+        return await self._act_on(verdicts)
+
+    async def _act_on(self, verdicts: Sequence[Verdict]) -> list[Open]:
+        """Write what was found, send anew what is absent; answers what stays open."""
         settled: list[Settled] = []
         anew: list[Claim] = []
         open_: list[Open] = []

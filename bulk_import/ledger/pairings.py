@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bulk_import.change import Image
+from bulk_import.change import Image, merged
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.database import Connection, transaction, translated
+from bulk_import.ledger.purpose import Purpose
 from bulk_import.model import Status
 
 PAIRED = (Status.CREATED, Status.UPDATED, Status.EXISTING)
@@ -103,13 +104,13 @@ class Pairings:
 
         Rows in doubt are left out: what their update has done is not known yet.
         """
-        return _whole(self._all(_IMAGES, (row, count)))
+        return self._whole(self._all(_IMAGES, (row, count)))
 
     def images_of(self, rows: Sequence[int]) -> list[Image]:
         """What updates replaced of just these rows (at most a few hundred)."""
         columns = "number, target, before, after, attached"
         query = f"SELECT {columns} FROM image WHERE number IN ({_marks(rows)}) ORDER BY number, generation"  # noqa: S608 - marks only
-        return _whole(self._all(query, rows))
+        return self._whole(self._all(query, rows))
 
     def imaged(self) -> int:
         """How many customers an undo can put back to what they were."""
@@ -204,6 +205,19 @@ class Pairings:
         # The account's customers as last read must not offer a deleted one to the next run.
         self._db.executemany("DELETE FROM customer WHERE id = ?", [(customer,) for _, customer in undone])
 
+    def _whole(self, found: Sequence[Any]) -> list[Image]:
+        """One image for each row and customer, out of those of each generation in their order."""
+        images: dict[tuple[int, str], list[Image]] = {}
+        for number, target, before, after, attached in found:
+            image = Image(number, target, json.loads(before), json.loads(after), attached)
+            images.setdefault((number, target), []).append(image)
+        salt = self._salt() if images else b""
+        return [merged(each, salt) for each in images.values()]
+
+    def _salt(self) -> bytes:
+        facts = self._all("SELECT facts, chunks FROM job")
+        return Purpose.from_text(facts[0][0], bytes(facts[0][1])).salt_bytes() if facts else b""
+
     def _changes(self) -> int:
         return int(self._db.execute("SELECT total_changes()").fetchone()[0])
 
@@ -216,16 +230,6 @@ class Pairings:
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated(self._path):
             return list(self._db.execute(query, tuple(values)).fetchall())
-
-
-def _whole(found: Sequence[Any]) -> list[Image]:
-    """One image for each row and customer, out of those of each generation in their order."""
-    images: dict[tuple[int, str], Image] = {}
-    for number, target, before, after, attached in found:
-        image = Image(number, target, json.loads(before), json.loads(after), attached)
-        older = images.get((number, target))
-        images[number, target] = image if older is None else image.over(older)
-    return list(images.values())
 
 
 def _marks(values: Sequence[Any]) -> str:

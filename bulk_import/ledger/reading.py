@@ -98,7 +98,7 @@ SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.nu
 """
 _CLAIMS = """
 SELECT e.number, e.line, e.source_id, e.generation, p.params, e.email, e.owned_key, e.claimed_at, e.stripe_time,
-       e.key_fingerprint, e.target, p.fields, e.doubt, e.attempted_at, i.attached, i.note
+       e.key_fingerprint, e.target, p.fields, e.doubt, e.attempted_at, i.attached, i.note, i.before
 FROM entry e LEFT JOIN payload p ON p.number = e.number
 LEFT JOIN image i ON i.number = e.number AND i.generation = e.generation
 """
@@ -351,11 +351,12 @@ def _claim(found: Sequence[Any]) -> Claim:
         at,
         attached,
         note,
+        before,
     ) = found
     return Claim(
         number, line, source_id, generation, json.loads(params or "{}"), email, key, claimed_at or 0.0, stripe_time,
         key_fp, target, json.loads(fields or "{}"), Doubt(doubt) if doubt else None, at,
-        {}, attached, note,
+        json.loads(before or "{}"), attached, note,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bulk_import.change import METHOD, difference, expansions, known_as
+from bulk_import.change import METHOD, difference, expansions, known_as, overtaken, own_of
 from bulk_import.existing import Ask, Piece, Together, is_attached, pages, reread
 from bulk_import.model import (
     Claim,
@@ -16,6 +16,7 @@ from bulk_import.model import (
     Refusal,
     Updated,
 )
+from bulk_import.reconcile.claims import next_generation
 from bulk_import.reconcile.judging import OVERLAP, Absent, Evidence, Found, Judge, Verdict
 
 BY_EMAIL = 25
@@ -88,9 +89,36 @@ class Sweep:
             found.update((customer.id, customer) for customer in page)
         return ()
 
+    async def overtaken(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Those of these updates whose target somebody has changed since they were claimed, where they write."""
+        found: list[Claim] = []
+
+        async def look(claim: Claim) -> Sequence[Piece]:
+            customer = await reread(self._ask, claim.target or "", expansions(claim.params))
+            params = known_as(claim.params, claim.attached)
+            if customer is not None and overtaken(params, claim.before, customer.raw):
+                found.append(claim)
+            return ()
+
+        await self._together([partial(look, claim) for claim in claims], AT_ONCE)
+        return sorted(found, key=lambda claim: claim.row)
+
+    async def renewed(self, claims: Sequence[Claim], token: str) -> list[Verdict]:
+        """Judge updates of which no attempt can act any more: what is left of them goes out under a new key."""
+        verdicts: list[Verdict] = []
+        for claim in claims:
+            left = await self._left(claim)
+            verdicts.append(left if isinstance(left, Found) else Absent(next_generation(left, token, self._now())))
+        return verdicts
+
     async def _reread(self, claim: Claim, judge: Judge, generations: int) -> Verdict:
         """Judge a doubtful update by its target alone: it either is as the claim says, or something is left to send."""
-        wanted = known_as(claim.params, claim.attached)
+        left = await self._left(claim)
+        return left if isinstance(left, Found) else judge.absence(left, self._now(), generations)
+
+    async def _left(self, claim: Claim) -> Found | Claim:
+        """The claim with what is left to send of it, over what is there now."""
+        wanted = known_as(own_of(claim.params, claim.before), claim.attached)
         target = claim.target or ""
         customer = await reread(self._ask, target, expansions(wanted))
         if customer is None:
@@ -101,7 +129,7 @@ class Sweep:
         left = difference(wanted, customer.raw, attached=attached)
         if left.is_empty:
             return Found(claim, Updated(target, note=claim.note))
-        return judge.absence(replace(claim, params=left.params, before=left.before), self._now(), generations)
+        return replace(claim, params=left.params, before=left.before)
 
 
 def _is_cheaper_by_email(claims: Sequence[Claim]) -> bool:
