@@ -269,7 +269,7 @@ class Script:
                     settled.append(Settled(claim.row, outcome))
                     self._tell_of_twins(claim, twins)
                 case Absent(claim):
-                    anew.append(replace(claim, key_fingerprint=terms.fingerprint))
+                    anew.append(replace(claim, key_fingerprint=self._terms.fingerprint))
                     self._generations[claim.row] = self._generations.get(claim.row, 0) + 1
                 case Open():
                     open_.append(verdict)
