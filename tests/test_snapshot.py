@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from bulk_import.customer.emails import email_key
 from bulk_import.engine import inline
 from bulk_import.errors import StripeRefuses
 from bulk_import.existing import Means, Piece
+from bulk_import.existing.newest import Newest
 from bulk_import.existing.slices import cut, seams
 from bulk_import.existing.snapshot import CURSORS, Snapshot
 from bulk_import.ledger import Reader, Writer, open_for_writing
@@ -99,6 +100,17 @@ async def together(work: list[Piece], at_once: int, /) -> None:
 
 def read(folder: Path, lister: Lister, customers: float = float("inf"), seconds: float = 0.0) -> float:
     """Let one process read the account into the ledger; how many seconds it took."""
+    return _with_means(folder, lister, seconds, lambda means: Snapshot(means, customers).begin())
+
+
+def refresh(folder: Path, lister: Lister) -> float:
+    """Let one process read the newest customers into the ledger; how many seconds it took."""
+    return _with_means(folder, lister, 0.0, lambda means: Newest(means).refresh())
+
+
+def _with_means(
+    folder: Path, lister: Lister, seconds: float, reading: Callable[[Means], Coroutine[Any, Any, None]]
+) -> float:
     ledger = folder / "a.ledger.db"
     db = open_for_writing(ledger)
 
@@ -107,7 +119,7 @@ def read(folder: Path, lister: Lister, customers: float = float("inf"), seconds:
         began = loop.time()
         now = lambda: NOW + seconds + loop.time() - began  # noqa: E731 - a clock
         means = Means(lister.ask, together, inline, Writer(db, ledger, now), Reader(db, ledger), now, email_key)  # type: ignore[arg-type]  # a list is a sequence
-        await Snapshot(means, customers).begin()
+        await reading(means)
         return loop.time() - began
 
     try:
@@ -242,6 +254,61 @@ def test_a_list_that_promises_more_and_gives_nothing_new_is_an_error_and_no_end(
 
     with pytest.raises(ExceptionGroup) as caught:
         read(tmp_path, Stuck({}))
+    assert isinstance(caught.value.exceptions[0], StripeRefuses)
+
+
+@dataclass
+class Heedless(Lister):
+    """A list that pages and knows nothing of `created`, or not of all its bounds, while customers go on to be made."""
+
+    unknown: frozenset[str] = frozenset()
+    made: int = 0
+
+    def _page(self, params: Any) -> Reply:
+        assert self.asked < 1_000, "a list without end"
+        for _ in range(20 if self.asked < 60 else 0):
+            self.made += 1
+            self.customers[f"cus_new{self.made:06d}"] = NOW + self.made // 30
+        known = {name: at for name, at in params.get("created", {}).items() if name not in self.unknown}
+        return super()._page({**params, "created": known})
+
+
+BOUNDS = ("gte", "lt", "lte")
+
+
+@pytest.mark.parametrize("unknown", [BOUNDS, ("gte",), ("lt", "lte"), ()])
+def test_a_list_that_does_not_heed_created_is_read_to_its_end(tmp_path: Path, unknown: tuple[str, ...]) -> None:
+    lister = Heedless(spread(1_500, NOW - YEAR), unknown=frozenset(unknown))
+    read(tmp_path, lister)
+    assert set(spread(1_500, NOW - YEAR)) <= set(held(tmp_path))
+
+
+@pytest.mark.parametrize("unknown", [BOUNDS, ("gte",), ("lt", "lte"), ()])
+def test_the_newest_are_read_whole_from_a_list_that_does_not_heed_created(
+    tmp_path: Path, unknown: tuple[str, ...]
+) -> None:
+    lister = Heedless(spread(300, NOW - YEAR), unknown=frozenset(unknown))
+    read(tmp_path, lister)
+    came = {f"cus_came{n:06d}": NOW + 30 + n // 30 for n in range(900)}
+    lister.customers.update(came)
+    lister.asked = 0
+    refresh(tmp_path, lister)
+    assert set(came) <= set(held(tmp_path))
+
+
+@pytest.mark.parametrize("length", [2, 3, 7])
+def test_a_list_that_goes_in_a_circle_is_an_error_and_no_end(tmp_path: Path, length: int) -> None:
+    class Circle(Lister):
+        def _page(self, params: Any) -> Reply:
+            assert self.asked < 1_000, "a list without end"
+            one = {"id": f"cus_{self.asked % length}", "created": NOW, "email": None, "livemode": False}
+            return Reply(200, {"data": [one], "has_more": True})
+
+    with pytest.raises(ExceptionGroup) as caught:
+        read(tmp_path, Circle({}))
+    assert isinstance(caught.value.exceptions[0], StripeRefuses)
+    with pytest.raises(ExceptionGroup) as caught:
+        refresh(tmp_path, Circle({}))
     assert isinstance(caught.value.exceptions[0], StripeRefuses)
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import key_of, pages
+from bulk_import.existing.slices import are_within
 from bulk_import.model import Customer, Row
 
 OVERLAP = 600
@@ -45,6 +46,7 @@ class Newest:
         self._since = 0
         self._deep_at = self._read_at = float("-inf")
         self._begun = 0
+        self._heeds_bounds = True
 
     def begins_now(self) -> None:
         """Whoever is there is being read anyway; the whole overlap need not be read once more just after that."""
@@ -89,8 +91,10 @@ class Newest:
             if known and not deep:
                 break
             count += 1
-            oldest = min((c.created for c in page), default=0)
-            if count == ONE_BY_ONE and (seams := _seams(max(low, base), oldest)):
+            dates = [customer.created for customer in page]
+            oldest = min(dates, default=0)
+            self._heeds_bounds &= are_within(dates, low, high)
+            if count == ONE_BY_ONE and self._heeds_bounds and (seams := _seams(max(low, base), oldest)):
                 rest = partial(self._read, base, deep, fresh)
                 return [partial(rest, start, end) for start, end in pairwise([low, *seams, oldest + 1])]
         return ()

@@ -68,9 +68,15 @@ BACK = 5
 
 @dataclass(slots=True)
 class Cursor:
-    """Where a list goes on: behind the last of `trail`."""
+    """Where a list goes on: behind the last of `trail`.
+
+    `mark` is where it was some pages ago, moved each time their number has doubled: a list that goes in a circle, however
+    long, comes by there again.
+    """
 
     trail: list[str] = field(default_factory=list)
+    mark: str | None = None
+    pages: int = 0
 
     def params(self) -> Params:
         """What makes a list request go on here."""
@@ -90,9 +96,11 @@ class Cursor:
         data = reply.body["data"]
         shown = [one.get("id") for one in data if isinstance(one, Mapping)] if isinstance(data, list) else []
         trail = [found for found in shown[-BACK:] if isinstance(found, str)]
-        if not trail or trail[-1:] == self.trail[-1:]:
+        if not trail or trail[-1] in (*self.trail[-1:], self.mark):
             raise goes_nowhere()
-        self.trail = trail
+        self.trail, self.pages = trail, self.pages + 1
+        if self.pages.bit_count() == 1:
+            self.mark = trail[-1]
         return True
 
 

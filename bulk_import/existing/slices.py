@@ -6,6 +6,7 @@ many share a second. Nobody knows how customers are spread over the years; all t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -21,6 +22,11 @@ EVEN = 64.0
 """Pages up to which the density of the last page is believed to hold; beyond, slices grow from one to the next."""
 
 GROWTH = 8.0
+
+
+def are_within(dates: Iterable[int], low: int | None, high: int | None) -> bool:
+    """Whether a list heeded the bounds it was given: one that does not shows the same in every slice, so cutting never ends."""
+    return all((low is None or low <= at) and (high is None or at < high) for at in dates)
 
 
 def seams(low: int | None, oldest: int, newest: int, most: int, pages_left: float) -> list[int]:

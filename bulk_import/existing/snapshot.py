@@ -15,7 +15,7 @@ from typing import Any
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known
 from bulk_import.existing.pages import GONE, PAGE, Cursor, customer_from, customers_on, key_of
-from bulk_import.existing.slices import cut, seams
+from bulk_import.existing.slices import are_within, cut, seams
 from bulk_import.model import Customer, Endpoint, Reply, Request, Row, Slice
 
 PATIENCE = 20
@@ -38,6 +38,8 @@ class Snapshot:
         self._open = 0
         self._next_id = 0
         self._lost = 0
+        self._heeds_bounds = True
+        self._cursors: dict[int, Cursor] = {}
         self._from_before = False
 
     async def begin(self) -> None:
@@ -67,8 +69,10 @@ class Snapshot:
         reply = await self._means.ask(request, accept=GONE if mine.cursor else ())
         if mine.cursor and reply.status in GONE and self._lost < PATIENCE:
             self._lost += 1
+            self._cursors.pop(mine.id, None)
             return (partial(self._read_page, replace(mine, cursor=None)),)
-        found, cursor = customers_on(reply), Cursor([mine.cursor] if mine.cursor else [])
+        found = customers_on(reply)
+        cursor = self._cursors.setdefault(mine.id, Cursor([mine.cursor] if mine.cursor else []))
         goes_on = cursor.follow(reply)
         left = self._divide(mine, cursor.trail[-1] if goes_on else None, found)
         keys = [key_of(self._means, customer) for customer in found]
@@ -82,7 +86,9 @@ class Snapshot:
             self._open -= 1
             return []
         dates = [customer.created for customer in found] or [mine.oldest or 0]
-        at = seams(mine.low, min(dates), max(dates), CURSORS - self._open, self._left / PAGE)
+        self._heeds_bounds &= are_within(dates, mine.low, mine.high)
+        most = CURSORS - self._open if self._heeds_bounds else 0
+        at = seams(mine.low, min(dates), max(dates), most, self._left / PAGE)
         rest, others = cut(replace(mine, cursor=cursor, oldest=min(dates)), at, self._next_id)
         self._open += len(others)
         self._next_id += len(others)
