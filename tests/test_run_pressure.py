@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bulk_import.errors import OutOfReach
 from bulk_import.options import Pacing
 from tests.virtual_run import World, check_promises, people
-from tests.virtual_stripe import VirtualStripe
+from tests.virtual_stripe import VirtualStripe, limited, refused
 
 
 @pytest.mark.parametrize(("batch_size", "concurrency"), [(3, 4), (10, 8), (50, 16)])
@@ -54,3 +55,31 @@ def test_the_cap_is_used_and_never_exceeded_retries_and_questions_included(tmp_p
     first = next(n for n, arrival in enumerate(run.arrivals) if arrival.endpoint == "create")
     starts = world.starts[first : run.sends]
     assert (len(starts) - 1) / (starts[-1] - starts[0]) / 20.0 >= 0.97
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "code"),
+    [("create", "endpoint-rate"), ("list", "global-concurrency"), (None, "global-rate"), (None, None)],
+)
+def test_an_endpoint_that_accepts_nothing_for_long_stops_the_run_and_a_new_one_goes_on(
+    tmp_path: Path, endpoint: str | None, code: str | None
+) -> None:
+    world = World(tmp_path, people(30), VirtualStripe(existing=10))
+    refusal = limited(code) if code else refused(429, "lock_timeout")
+    world.stripe.misbehave = lambda arrival: refusal if endpoint in (None, arrival.endpoint) else None
+    run = world.run(dedupe="snapshot", pacing=Pacing(rate=20.0, give_up_after=120.0))
+    assert run.exit_code == 3
+    assert run.ended is not None
+    assert isinstance(run.ended.error, OutOfReach)
+    assert (code or "429") in str(run.ended.error)
+    assert 120.0 <= run.seconds <= 180.0
+    world.stripe.misbehave = None
+    assert check_promises(world, world.run(dedupe="snapshot")) == {"created": 30}
+
+
+def test_a_limit_that_lets_little_through_never_stops_the_run(tmp_path: Path) -> None:
+    world = World(tmp_path, people(30))
+    world.stripe.misbehave = lambda arrival: (
+        limited("endpoint-rate") if arrival.endpoint == "create" and arrival.nth % 12 else None
+    )
+    assert check_promises(world, world.run(pacing=Pacing(rate=20.0, give_up_after=120.0))) == {"created": 30}

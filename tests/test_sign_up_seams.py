@@ -6,6 +6,7 @@ The oracle is the account: however the calls interleave, one person has at most 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -55,7 +56,7 @@ class Process(Client):
         self._stripe = stripe
 
     async def __aenter__(self) -> Self:
-        self._gate = Gate(500.0, {}, give_up_after=self.patience)
+        self._gate = Gate(500.0, {}, give_up_after=math.inf)
         self._api = cast(StripeApi, Wire(self._stripe))
         return self
 
@@ -261,3 +262,22 @@ def test_a_declined_card_is_not_a_day_lost() -> None:
     assert isinstance(declined, CustomerRefused)
     assert isinstance(taken, FoundOrCreated)
     assert anns(stripe) == [taken.customer_id]
+
+
+def test_a_client_outlives_an_outage_that_was_longer_than_its_patience() -> None:
+    stripe = VirtualStripe()
+    stripe.gone = (SEAM + 1001, SEAM + 1400)
+
+    async def main() -> list[FoundOrCreated | BulkImportError]:
+        found: list[FoundOrCreated | BulkImportError] = []
+        async with Process(stripe, patience=20.0) as client:
+            for at in (1000, 1010, 1100, 1300, 1500):
+                await asyncio.sleep(SEAM + at - asyncio.get_running_loop().time())
+                try:
+                    found.append(await find_or_create(client, f"user.{at}@example.com"))
+                except BulkImportError as error:
+                    found.append(error)
+        return found
+
+    found = run_virtual(main, start=SEAM + 1000)
+    assert [type(each) for each in found] == [FoundOrCreated, OutOfReach, OutOfReach, OutOfReach, FoundOrCreated]

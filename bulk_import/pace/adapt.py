@@ -124,9 +124,13 @@ def tried(pace: Pace, now: float) -> Pace:
 
 def held(pace: Pace, now: float, retry_after: float | None) -> Pace:
     """The pace once Stripe asked to wait for `retry_after` seconds."""
-    if retry_after is None or not 0 < retry_after < math.inf:
-        return pace
-    return replace(pace, hold_until=max(pace.hold_until, now + min(retry_after, LONGEST_HOLD)))
+    hold = hold_of(retry_after)
+    return replace(pace, hold_until=max(pace.hold_until, now + hold)) if hold else pace
+
+
+def hold_of(retry_after: float | None) -> float:
+    """The seconds of a `Retry-After` that are believed; none where it makes no sense."""
+    return 0.0 if retry_after is None or not 0 < retry_after < math.inf else min(retry_after, LONGEST_HOLD)
 
 
 def _floor(pace: Pace) -> float:

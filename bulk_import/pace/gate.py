@@ -127,6 +127,8 @@ class Gate:
         self._flown = evidence.Evidence()
         self._reach = outage.Reach()
         self._fault = ""
+        self._turned_away: dict[Endpoint, outage.TurnedAway] = {}
+        self._refused_too_long_at = math.inf
         self._noticed: dict[str, float] = {}
         self._line = Line(self._opens_at, self._gives_up_at, self._clock)
         self.starts: Counter[Endpoint] = Counter()
@@ -189,6 +191,7 @@ class Gate:
         """Learn from a reply, good or bad; every reply MUST pass here once."""
         now = self._clock()
         self._judge_reach(reply, now)
+        self._judge_acceptance(endpoint, reply, now)
         if reply.status is not None:
             self.rate_limited += reply.status == 429
             self._judge_limits(endpoint, reply, now)
@@ -213,7 +216,7 @@ class Gate:
         return self._reach.pause is not None
 
     def _gives_up_at(self) -> float:
-        return outage.gives_up_at(self._reach, self._give_up_after)
+        return min(outage.gives_up_at(self._reach, self._give_up_after), self._refused_too_long_at)
 
     def _opens_at(self, endpoint: Endpoint, now: float) -> float:
         """When a place, Stripe's health and both levels let a request start; leaving and hearing look again."""
@@ -237,6 +240,18 @@ class Gate:
             )
         elif before is not None and pause is None:
             self._notify("resumed", "Stripe answers again, the run goes on")
+
+    def _judge_acceptance(self, endpoint: Endpoint, reply: Reply, now: float) -> None:
+        """Close once an endpoint has accepted nothing for as long as the run may wait."""
+        if reply.status == 429 or adapt.limit_hit(reply):
+            hold = adapt.hold_of(reply.retry_after)
+            since = outage.turned_away(self._turned_away.get(endpoint), now, hold)
+            self._turned_away[endpoint] = since
+            if now - since.since >= self._give_up_after and self._refused_too_long_at > now:
+                self._refused_too_long_at = now
+                self._fault = f"every {endpoint.value} is answered with {reply.limited_reason or reply.status}"
+        elif outage.sign_of(reply) is outage.Sign.WELL:
+            self._turned_away.pop(endpoint, None)
 
     def _judge_limits(self, endpoint: Endpoint, reply: Reply, now: float) -> None:
         """Slow down whatever the reply says is too fast."""

@@ -1,7 +1,8 @@
 """When Stripe is out of reach: whether to pause, when to probe, and when to give up (pure).
 
 A row must never fail because the network is gone, so failures that no answer interrupts pause the
-whole run, and one request at a time finds out whether it may go on. All times are seconds of one
+whole run, and one request at a time finds out whether it may go on. An endpoint that only ever turns us away is out of
+reach as well, in the end. All times are seconds of one
 monotonic clock; `draw` is a random number from 0 to 1.
 """
 
@@ -113,6 +114,20 @@ def next_start_at(reach: Reach) -> float:
 def gives_up_at(reach: Reach, give_up_after: float) -> float:
     """When waiting any longer is pointless; never while nothing is paused."""
     return math.inf if reach.pause is None else reach.since + give_up_after
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """An endpoint has answered with nothing but 429s since `since`; one that comes after `expires_at` begins anew."""
+
+    since: float
+    expires_at: float
+
+
+def turned_away(before: TurnedAway | None, now: float, hold: float) -> TurnedAway:
+    """What is known of an endpoint once it answered 429 and asked to wait for *hold* seconds, before any other answer."""
+    goes_on = before is not None and now <= before.expires_at
+    return TurnedAway(before.since if before and goes_on else now, now + hold + SAME_SERIES)
 
 
 def _count(reach: Reach, sign: Sign, now: float) -> Reach:

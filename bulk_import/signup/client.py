@@ -74,7 +74,8 @@ class Client:
 
     async def __aenter__(self) -> Self:
         pacing = self._pacing
-        self._gate = Gate(pacing.rate, endpoint_caps(pacing), give_up_after=self.patience)
+        # Each call has its own patience: a gate that gives up stays closed, and this one lives as long as the program.
+        self._gate = Gate(pacing.rate, endpoint_caps(pacing), give_up_after=math.inf)
         self._api = StripeApi(
             self._key,
             base=self._api_base,
