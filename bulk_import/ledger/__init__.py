@@ -14,9 +14,11 @@ from bulk_import.ledger.database import (
 from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
 from bulk_import.ledger.planned import Planned
 from bulk_import.ledger.purpose import Purpose, new_salt, new_token
-from bulk_import.ledger.reading import Command, Line, Owner, Reader, Tally
+from bulk_import.ledger.reading import Reader
+from bulk_import.ledger.settling import why_invalid
 from bulk_import.ledger.troubles import Place, Trouble
-from bulk_import.ledger.writing import Writer, why_invalid
+from bulk_import.ledger.views import Command, Line, Owner, Tally
+from bulk_import.ledger.writing import Writer
 
 __all__ = [
     "ARROWS",

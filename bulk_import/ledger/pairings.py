@@ -11,6 +11,7 @@ from typing import Any
 from bulk_import.change import Image, merged
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger.arrows import is_allowed
+from bulk_import.ledger.chunks import marks
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.model import Status
@@ -88,16 +89,16 @@ class Pairings:
     def after(self, row: int, count: int, statuses: Sequence[Status] = PAIRED) -> list[Pairing]:
         """The next *count* rows behind *row* that are paired in one of *statuses*, in row order."""
         names = [status.value for status in statuses]
-        where = f"WHERE status IN ({_marks(names)}) AND number > ? ORDER BY number LIMIT ?"
+        where = f"WHERE status IN ({marks(names)}) AND number > ? ORDER BY number LIMIT ?"
         return self._pairings(where, (*names, row, count))
 
     def of_customers(self, ids: Sequence[str]) -> list[Pairing]:
         """The rows that are mapped to any of these customers (at most a few hundred)."""
-        return self._pairings(f"WHERE customer_id IN ({_marks(ids)}) ORDER BY number", ids)
+        return self._pairings(f"WHERE customer_id IN ({marks(ids)}) ORDER BY number", ids)
 
     def of_rows(self, rows: Sequence[int]) -> dict[int, Pairing]:
         """These rows (at most a few hundred), paired or not, as far as the ledger has looked at them."""
-        return {p.row: p for p in self._pairings(f"WHERE number IN ({_marks(rows)})", rows)}
+        return {p.row: p for p in self._pairings(f"WHERE number IN ({marks(rows)})", rows)}
 
     def images(self, row: int, count: int) -> list[Image]:
         """What updates replaced, of the next *count* rows behind *row*: one image for each row and customer.
@@ -109,7 +110,7 @@ class Pairings:
     def images_of(self, rows: Sequence[int]) -> list[Image]:
         """What updates replaced of just these rows (at most a few hundred)."""
         columns = "number, target, before, after, attached"
-        query = f"SELECT {columns} FROM image WHERE number IN ({_marks(rows)}) ORDER BY number, generation"  # noqa: S608 - marks only
+        query = f"SELECT {columns} FROM image WHERE number IN ({marks(rows)}) ORDER BY number, generation"  # noqa: S608 - marks only
         return self._whole(self._all(query, rows))
 
     def imaged(self) -> int:
@@ -136,7 +137,7 @@ class Pairings:
 
         Answers those of them that no earlier undo had begun. A row that failed half-way is none that counts as done.
         """
-        begun = {p.row for p in self._pairings(f"WHERE undo_at IS NOT NULL AND number IN ({_marks(rows)})", rows)}
+        begun = {p.row for p in self._pairings(f"WHERE undo_at IS NOT NULL AND number IN ({marks(rows)})", rows)}
         with translated(self._path), transaction(self._db):
             self._db.executemany(
                 "UPDATE entry SET undo_at = ? WHERE number = ? AND status IN ('created', 'updated')",
@@ -230,7 +231,3 @@ class Pairings:
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated(self._path):
             return list(self._db.execute(query, tuple(values)).fetchall())
-
-
-def _marks(values: Sequence[Any]) -> str:
-    return ",".join("?" * len(values))

@@ -4,89 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from bulk_import.ledger import account
+from bulk_import.ledger.chunks import chunks, marks
+from bulk_import.ledger.claims import CLAIMS, claim_from
 from bulk_import.ledger.database import Connection, translated
 from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
 from bulk_import.ledger.troubles import Trouble, troubles
-from bulk_import.model import Claim, Customer, Doubt, Record, Slice, Status
+from bulk_import.ledger.views import Command, Line, Owner, Tally, command_from, unseen
+from bulk_import.model import Claim, Customer, Record, Slice, Status
 from bulk_import.series import Interval, Slow
-
-
-class Line(NamedTuple):
-    """One line of `export --what all`; `customer_id` of a duplicate is its owner's.
-
-    A tuple, since an export makes millions of them out of the tuples that the database answers.
-    """
-
-    row: int
-    line: int | None
-    source_id: str | None
-    email: str | None
-    status: str
-    customer_id: str | None
-    duplicate_of: int | None
-    error_type: str | None
-    error_code: str | None
-    error_param: str | None
-    error_message: str | None
-    http_status: int | None
-    request_id: str | None
-    attempts: int
-    settled_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The row that owns an e-mail, and where it stands."""
-
-    number: int
-    status: Status
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command that worked on the ledger; `ended_at` None means still open, or killed."""
-
-    verb: str
-    started_at: float
-    ended_at: float | None
-    pid: int
-    host: str
-    boot: str | None
-    boot_offset: float | None
-    exit_code: int | None
-    reason: str | None
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many rows stand where; `orphans` are the duplicates whose owner failed."""
-
-    rows: int
-    by_status: Mapping[Status, int]
-    orphans: int
-
-    @property
-    def settled(self) -> int:
-        """Rows that need nothing more."""
-        at_rest = (Status.PENDING, Status.CLAIMED, Status.IN_DOUBT)
-        return sum(n for status, n in self.by_status.items() if status not in at_rest)
-
-    def count(self, status: Status) -> int:
-        """Rows of one status as users see it: a claim at rest shows as in doubt."""
-        if status is Status.IN_DOUBT:
-            return self.by_status.get(Status.IN_DOUBT, 0) + self.by_status.get(Status.CLAIMED, 0)
-        if status is Status.PENDING:
-            return self.rows - sum(n for s, n in self.by_status.items() if s is not Status.PENDING)
-        return self.by_status.get(status, 0)
-
 
 _LINES = """
 SELECT e.number, e.line, e.source_id, e.email, iif(e.status = 'claimed', 'in_doubt', e.status), coalesce(e.customer_id, o.customer_id), e.owner,
@@ -95,12 +26,6 @@ FROM entry e LEFT JOIN entry o ON o.number = e.owner
 """
 _RECORDS = """
 SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
-"""
-_CLAIMS = """
-SELECT e.number, e.line, e.source_id, e.generation, p.params, e.email, e.owned_key, e.claimed_at, e.stripe_time,
-       e.key_fingerprint, e.target, p.fields, e.doubt, e.attempted_at, i.attached, i.note, i.before
-FROM entry e LEFT JOIN payload p ON p.number = e.number
-LEFT JOIN image i ON i.number = e.number AND i.generation = e.generation
 """
 
 
@@ -129,8 +54,8 @@ class Reader:
     def lines(self, numbers: Sequence[int] | None = None) -> Iterator[Line]:
         """Every row of the source in row order, rows never looked at included; or just *numbers*."""
         if numbers is not None:
-            for chunk in _chunks(list(numbers), 500):
-                where = f"WHERE e.number IN ({_marks(chunk)}) ORDER BY e.number"
+            for chunk in chunks(list(numbers)):
+                where = f"WHERE e.number IN ({marks(chunk)}) ORDER BY e.number"
                 for found in self._all(_LINES + where, chunk):
                     yield Line._make(found)
             return
@@ -139,10 +64,10 @@ class Reader:
         with translated(self._path):
             for found in self._db.execute(_LINES + "ORDER BY e.number"):
                 if found[0] != expected:
-                    yield from _unseen(expected, found[0])
+                    yield from unseen(expected, found[0])
                 yield Line._make(found)
                 expected = found[0] + 1
-        yield from _unseen(expected, (purpose.rows if purpose else 0) + 1)
+        yield from unseen(expected, (purpose.rows if purpose else 0) + 1)
 
     def failures(self) -> Iterator[tuple[Line, Mapping[str, Any]]]:
         """Failed and invalid rows and the duplicates of failed owners, each with its original fields."""
@@ -176,13 +101,13 @@ class Reader:
         """The claims of all rows in *statuses*, with what was promised; in row order."""
         names = ",".join(f"'{status.value}'" for status in statuses)
         where = f"WHERE e.status IN ({names}) ORDER BY e.number"
-        return [_claim(found) for found in self._all(_CLAIMS + where)]
+        return [claim_from(found) for found in self._all(CLAIMS + where)]
 
     def owners(self, owned_keys: Iterable[str]) -> dict[str, Owner]:
         """Who owns each of these e-mails, by the text that stands for it in the ledger."""
         found: dict[str, Owner] = {}
-        for chunk in _chunks(list(owned_keys), 500):
-            query = f"SELECT owned_key, number, status, generation FROM entry WHERE owned_key IN ({_marks(chunk)})"  # noqa: S608 - marks only
+        for chunk in chunks(list(owned_keys)):
+            query = f"SELECT owned_key, number, status, generation FROM entry WHERE owned_key IN ({marks(chunk)})"  # noqa: S608 - marks only
             found.update({key: Owner(n, Status(status), g) for key, n, status, g in self._all(query, chunk)})
         return found
 
@@ -193,25 +118,25 @@ class Reader:
         answer to its last key may be replayed.
         """
         found: dict[int, int] = {}
-        for chunk in _chunks(list(numbers), 500):
-            query = f"SELECT number, generation + (status <> 'pending') FROM entry WHERE number IN ({_marks(chunk)})"  # noqa: S608 - marks only
+        for chunk in chunks(list(numbers)):
+            query = f"SELECT number, generation + (status <> 'pending') FROM entry WHERE number IN ({marks(chunk)})"  # noqa: S608 - marks only
             found.update(self._all(query, chunk))
         return found
 
     def source_ids(self, statuses: Sequence[Status], codes: Sequence[str]) -> list[tuple[int, str | None]]:
         """Rows in *statuses*, with their own ids in the source system; with *codes*, those with one of these errors."""
-        query = f"SELECT number, source_id FROM entry WHERE status IN ({_marks(statuses)})"  # noqa: S608 - marks only
+        query = f"SELECT number, source_id FROM entry WHERE status IN ({marks(statuses)})"  # noqa: S608 - marks only
         values = [status.value for status in statuses]
         if codes:
-            query += f" AND error_code IN ({_marks(codes)})"
+            query += f" AND error_code IN ({marks(codes)})"
             values += codes
         return [(number, own) for number, own in self._all(query + " ORDER BY number", values)]
 
     def records(self, numbers: Sequence[int]) -> list[Record]:
         """The original fields of these rows, as far as they are still kept, in row order."""
         found: list[Record] = []
-        for chunk in _chunks(list(numbers), 500):
-            query = f"{_RECORDS} AND e.number IN ({_marks(chunk)}) ORDER BY e.number"
+        for chunk in chunks(list(numbers)):
+            query = f"{_RECORDS} AND e.number IN ({marks(chunk)}) ORDER BY e.number"
             found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
         return found
 
@@ -253,15 +178,15 @@ class Reader:
     def owners_of_customers(self, ids: Sequence[str]) -> dict[str, int]:
         """Which row of this ledger is mapped to each of these customers."""
         found: dict[str, int] = {}
-        for chunk in _chunks(list(ids), 500):
-            query = f"SELECT customer_id, number FROM entry WHERE customer_id IN ({_marks(chunk)})"  # noqa: S608 - marks only
+        for chunk in chunks(list(ids)):
+            query = f"SELECT customer_id, number FROM entry WHERE customer_id IN ({marks(chunk)})"  # noqa: S608 - marks only
             found.update(self._all(query, chunk))
         return found
 
     def commands(self) -> list[Command]:
         """Every command that worked on the ledger, oldest first."""
         return [
-            _command(found)
+            command_from(found)
             for found in self._all(
                 "SELECT verb, started_at, ended_at, pid, host, boot, boot_offset, exit_code, reason, facts "
                 "FROM command ORDER BY id"
@@ -284,31 +209,19 @@ class Reader:
 
     def snapshot(self) -> tuple[float, float | None, int] | None:
         """When the account was last read whole: begun, finished (None if it never was), newest `created`."""
-        found = self._one("SELECT begun_at, finished_at, newest FROM snapshot")
-        return (found[0], found[1], found[2]) if found else None
+        return account.last_reading(self._all)
 
     def slices(self) -> tuple[list[Slice], float]:
         """What a reading that was cut short has left to read, and when its last page came."""
-        rows = self._all("SELECT id, low, high, cursor, oldest, read_at FROM slice ORDER BY id")
-        return [Slice(*row[:5]) for row in rows], max((row[5] for row in rows), default=0.0)
+        return account.slices_left(self._all)
 
     def customers(self, owned_keys: Sequence[str]) -> dict[str, list[Customer]]:
         """The account's customers with these e-mails as last read, oldest first for each."""
-        found: dict[str, list[Customer]] = {}
-        columns = "email_key, id, email, created, marker"
-        for chunk in _chunks(list(owned_keys), 500):
-            query = f"SELECT {columns} FROM customer WHERE email_key IN ({_marks(chunk)}) ORDER BY created, id"  # noqa: S608 - marks only
-            for key, cid, email, created, marker in self._all(query, chunk):
-                found.setdefault(key, []).append(Customer(cid, email, created, livemode=False, marker=marker))
-        return found
+        return account.by_email(self._all, owned_keys)
 
     def known_customers(self, ids: Sequence[str]) -> set[str]:
         """Which of these customers the last reading of the account holds."""
-        known: set[str] = set()
-        for chunk in _chunks(list(ids), 500):
-            query = f"SELECT id FROM customer WHERE id IN ({_marks(chunk)})"  # noqa: S608 - marks only
-            known.update(row[0] for row in self._all(query, chunk))
-        return known
+        return account.known(self._all, ids)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -321,48 +234,3 @@ class Reader:
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated(self._path):
             return list(self._db.execute(query, tuple(values)).fetchall())
-
-
-def _command(found: Any) -> Command:
-    values = [*found[:-1], json.loads(found[-1])]
-    return Command(*values)
-
-
-def _unseen(first: int, end: int) -> Iterator[Line]:
-    for number in range(first, end):
-        yield Line(number, None, None, None, Status.PENDING.value, *(None,) * 8, 0, None)
-
-
-def _claim(found: Sequence[Any]) -> Claim:
-    (
-        number,
-        line,
-        source_id,
-        generation,
-        params,
-        email,
-        key,
-        claimed_at,
-        stripe_time,
-        key_fp,
-        target,
-        fields,
-        doubt,
-        at,
-        attached,
-        note,
-        before,
-    ) = found
-    return Claim(
-        number, line, source_id, generation, json.loads(params or "{}"), email, key, claimed_at or 0.0, stripe_time,
-        key_fp, target, json.loads(fields or "{}"), Doubt(doubt) if doubt else None, at,
-        json.loads(before or "{}"), attached, note,
-    )  # fmt: skip
-
-
-def _marks(chunk: Sequence[Any]) -> str:
-    return ",".join("?" * len(chunk))
-
-
-def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

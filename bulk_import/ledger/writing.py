@@ -6,36 +6,22 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 from bulk_import.change import after_of
 from bulk_import.digest import digest_of
 from bulk_import.errors import LedgerRefuses
+from bulk_import.ledger import account
 from bulk_import.ledger.arrows import allowed_from
+from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.database import Connection, transaction, translated
+from bulk_import.ledger.keeping import PAYLOAD, keep_or_drop, to_json
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
-from bulk_import.model import (
-    Claim,
-    Created,
-    Customer,
-    Duplicate,
-    Existing,
-    Failed,
-    InDoubt,
-    Invalid,
-    Refusal,
-    Released,
-    Settled,
-    Slice,
-    Status,
-    Updated,
-)
+from bulk_import.ledger.settling import columns_of
+from bulk_import.model import Claim, Customer, Existing, Failed, Invalid, Settled, Slice, Status
 from bulk_import.series import Sample
-
-SUCCESSES = "('created','existing','updated')"
 
 _CLAIM = """
 INSERT INTO entry (number, line, source_id, email, owned_key, status, target, generation, claimed_at, stripe_time,
@@ -60,18 +46,6 @@ UPDATE entry SET status = ?, customer_id = ?, owner = ?, doubt = ?, error_type =
     attempted_at = coalesce(?, attempted_at), settled_at = ?
 WHERE number = ? AND status IN ({})
 """
-_PAYLOAD = """
-INSERT INTO payload (number, params, fields) VALUES (?, ?, ?)
-ON CONFLICT (number) DO UPDATE SET params = excluded.params, fields = coalesce(excluded.fields, fields)
-"""
-_FORGET_EMAIL = """
-UPDATE entry SET email = NULL,
-    source_id = CASE WHEN instr(lower(source_id), lower(email)) THEN owned_key ELSE source_id END
-WHERE number = ?
-"""
-"""An id of the source's own that holds the e-mail, as with `--key email`, is an e-mail in clear."""
-
-
 _IMAGE = """
 INSERT INTO image (number, generation, target, before, after, note) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (number, generation) DO NOTHING
@@ -148,10 +122,10 @@ class Writer:
         What their last attempt said holds no longer.
         """
         with translated(self._path), transaction(self._db):
-            for chunk in _chunks(list(numbers), 500):
+            for chunk in chunks(list(numbers)):
                 self._db.execute(
                     "UPDATE entry SET status = 'claimed', doubt = NULL, attempted_at = NULL, key_fingerprint = ? "  # noqa: S608 - marks only
-                    f"WHERE status IN ('claimed', 'in_doubt') AND number IN ({_marks(chunk)})",
+                    f"WHERE status IN ('claimed', 'in_doubt') AND number IN ({marks(chunk)})",
                     (fingerprint, *chunk),
                 )
 
@@ -163,49 +137,31 @@ class Writer:
     def begin_snapshot(self) -> None:
         """Forget the account's customers as last read; a new reading begins now."""
         with translated(self._path), transaction(self._db):
-            self._db.execute("DELETE FROM customer")
-            self._db.execute("DELETE FROM slice")
-            self._db.execute(
-                "INSERT OR REPLACE INTO snapshot (id, begun_at, finished_at, newest) VALUES (1, ?, NULL, 0)",
-                (self._now(),),
-            )
+            account.begin(self._db, self._now())
 
     def remember(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> None:
         """Keep customers of the account, each with the key its e-mail is compared by."""
         with translated(self._path), transaction(self._db):
-            self._remember(customers, keys)
+            account.remember(self._db, self._entries(customers, keys))
 
     def read_slice(
         self, customers: Sequence[Customer], keys: Sequence[str | None], read: Slice, left: Sequence[Slice]
     ) -> None:
         """One page of slice *read*, and what is *left* of it, in one commit; with nothing left anywhere, the reading is whole."""
-        now = self._now()
         with translated(self._path), transaction(self._db):
-            self._remember(customers, keys)
-            self._db.execute("DELETE FROM slice WHERE id = ?", (read.id,))
-            self._db.executemany(
-                "INSERT INTO slice (id, low, high, cursor, oldest, read_at) VALUES (?, ?, ?, ?, ?, ?)",
-                [(s.id, s.low, s.high, s.cursor, s.oldest, now) for s in left],
-            )
-            self._db.execute(
-                "UPDATE snapshot SET finished_at = ? WHERE id = 1 AND NOT EXISTS (SELECT 1 FROM slice)", (now,)
-            )
+            account.remember(self._db, self._entries(customers, keys))
+            account.narrow(self._db, read, left, self._now())
 
-    def _remember(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO customer (id, email_key, email, created, marker) VALUES (?, ?, ?, ?, ?)",
-            [
-                (c.id, self.owned_key(key), None if self._hashing else c.email, c.created, c.marker)
-                for c, key in zip(customers, keys, strict=True)
-            ],
-        )
-        newest = max((c.created for c in customers), default=0)
-        self._db.execute("UPDATE snapshot SET newest = max(newest, ?) WHERE id = 1", (newest,))
+    def _entries(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> list[account.Entry]:
+        return [
+            (c.id, self.owned_key(key), None if self._hashing else c.email, c.created, c.marker)
+            for c, key in zip(customers, keys, strict=True)
+        ]
 
     def forget(self, customer_id: str) -> None:
         """Drop a customer that turned out to be deleted."""
         with translated(self._path), transaction(self._db):
-            self._db.execute("DELETE FROM customer WHERE id = ?", (customer_id,))
+            account.forget(self._db, customer_id)
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and truncate it, so that deleted parameters are gone from both."""
@@ -242,14 +198,14 @@ class Writer:
         )  # fmt: skip
         self._must_have_changed(before, len(claims), "claimed")
         self._db.executemany(
-            _PAYLOAD, [(c.row, _json(c.params), _json(c.fields) if c.fields else None) for c in claims]
+            PAYLOAD, [(c.row, to_json(c.params), to_json(c.fields) if c.fields else None) for c in claims]
         )
         # What was there before the first claim of a generation is what an undo must bring back, whatever was read since.
         self._db.executemany(_IMAGE, [self._image(c) for c in claims if c.target is not None])
 
     def _image(self, c: Claim) -> tuple[Any, ...]:
         salt = self._purpose.salt_bytes() if self._purpose else b""
-        return (c.row, c.generation, c.target, _json(c.before), _json(after_of(c.params, salt)), c.note)
+        return (c.row, c.generation, c.target, to_json(c.before), to_json(after_of(c.params, salt)), c.note)
 
     def _digest(self, claim: Claim) -> str | None:
         if self._purpose is None or claim.target is not None:
@@ -261,7 +217,7 @@ class Writer:
         self._db.executemany(_ENTER, [self._entrance(s) for s in rows])
         by_status: dict[Status, list[tuple[Any, ...]]] = {}
         for s in settled:
-            status, columns = _columns(s, self._now())
+            status, columns = columns_of(s, self._now())
             by_status.setdefault(status, []).append(columns)
         # A row may be refused and taken back in one commit: taking back comes last.
         for status, columns_list in sorted(by_status.items(), key=lambda item: item[0] is Status.PENDING):
@@ -269,7 +225,7 @@ class Writer:
             self._db.executemany(_SETTLE.format(_names(allowed_from(status))), columns_list)
             self._must_have_changed(before, len(columns_list), status)
         self._db.executemany(_ATTACHED, [(s.attached, s.number) for s in settled if s.attached is not None])
-        self._keep_or_drop(settled)
+        keep_or_drop(self._db, settled, hashing=self._hashing)
 
     def _entrance(self, s: Settled) -> tuple[Any, ...]:
         row = s.row
@@ -277,46 +233,6 @@ class Writer:
         owns = isinstance(s.outcome, Existing | Failed) and not isinstance(row, Invalid)
         key = self.owned_key(row.email_key) if owns and not isinstance(row, Invalid) else None
         return (row.number, row.line, row.source_id, row.email, key)
-
-    def _keep_or_drop(self, settled: Sequence[Settled]) -> None:
-        """Personal data stays only as long as replay, retry or export can need it."""
-        keep = [s for s in settled if s.row is not None and isinstance(s.outcome, Invalid | Duplicate | Failed)]
-        self._db.executemany(_PAYLOAD, [(s.number, None, _json(s.row.fields)) for s in keep if s.row is not None])
-        done = [(s.number,) for s in settled if isinstance(s.outcome, Created | Updated | Existing)]
-        self._db.executemany("DELETE FROM payload WHERE number = ?", done)
-        self._db.executemany(
-            "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
-            done,
-        )
-        follow = [(s.number,) for s in settled if isinstance(s.outcome, Duplicate)]
-        self._db.executemany(
-            "DELETE FROM payload WHERE number = ?1 AND (SELECT o.status FROM entry e JOIN entry o ON o.number = e.owner "  # noqa: S608 - a constant
-            f"WHERE e.number = ?1) IN {SUCCESSES}",
-            follow,
-        )
-        if self._hashing:
-            self._db.executemany(_FORGET_EMAIL, done + follow)
-        self._put_back([(s.outcome.generation, s.number) for s in settled if isinstance(s.outcome, Released)])
-        # The key that a duplicate was sent under before it was corrected is spent.
-        self._db.executemany(
-            "UPDATE entry SET generation = generation + 1 WHERE number = ? AND claimed_at IS NOT NULL", follow
-        )
-
-    def _put_back(self, released: Sequence[tuple[int, int]]) -> None:
-        """Rows that begin anew, never under a key of before; what they will own is open, so their duplicates begin anew."""
-        numbers = [(number,) for _, number in released]
-        self._db.executemany("UPDATE entry SET generation = max(generation, ?) WHERE number = ?", released)
-        self._db.executemany("DELETE FROM payload WHERE number = ?", numbers)
-        # What was never sent replaced nothing; what an earlier generation replaced is still to be put back.
-        self._db.executemany("DELETE FROM image WHERE generation >= ? AND number = ?", released)
-        self._db.executemany(
-            "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
-            numbers,
-        )
-        self._db.executemany(
-            "UPDATE entry SET status = 'pending', owner = NULL, settled_at = NULL WHERE owner = ? AND status = 'duplicate'",
-            numbers,
-        )
 
     def _changes(self) -> int:
         return int(self._db.execute("SELECT total_changes()").fetchone()[0])
@@ -329,60 +245,5 @@ class Writer:
             )
 
 
-def _columns(s: Settled, now: float) -> tuple[Status, tuple[Any, ...]]:
-    nothing = Refusal()
-    customer: str | None = None
-    owner: int | None = None
-    doubt: str | None = None
-    refusal = nothing
-    match s.outcome:
-        case Created(customer_id, request_id):
-            status, customer, refusal = Status.CREATED, customer_id, Refusal(request_id=request_id)
-        case Updated(customer_id, request_id, note):
-            status, customer = Status.UPDATED, customer_id
-            refusal = Refusal(request_id=request_id, message=note)
-        case Existing(customer_id, note):
-            status, customer, refusal = Status.EXISTING, customer_id, replace(nothing, message=note)
-        case Duplicate(owner_number):
-            status, owner = Status.DUPLICATE, owner_number
-        case Failed(why):
-            status, refusal = Status.FAILED, why
-        case InDoubt(why, how):
-            status, refusal, doubt = Status.IN_DOUBT, why, how.value
-        case Invalid():
-            status, refusal = Status.INVALID, why_invalid(s.outcome)
-        case Released():
-            status = Status.PENDING
-        case _:
-            assert_never(s.outcome)
-    settled_at = None if status in (Status.IN_DOUBT, Status.PENDING) else now
-    return status, (
-        status.value, customer, owner, doubt, refusal.type, refusal.code, refusal.param, refusal.message,
-        refusal.http_status, refusal.request_id, s.attempts, s.attempted_at, settled_at, s.number,
-    )  # fmt: skip
-
-
-def why_invalid(row: Invalid) -> Refusal:
-    """Tell every problem of an invalid row in the export's words: code and param of the first, all messages."""
-    first = row.problems[0]
-    return Refusal(
-        type="invalid_row",
-        code=first.rule,
-        param=first.param or first.column,
-        message="; ".join(problem.message for problem in row.problems),
-    )
-
-
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once, where `dumps` makes one a call
-
-
 def _names(statuses: Iterable[Status]) -> str:
     return ", ".join(f"'{status.value}'" for status in statuses)
-
-
-def _marks(chunk: Sequence[Any]) -> str:
-    return ",".join("?" * len(chunk))
-
-
-def _chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,64 @@
+"""What is kept of a row's personal data: its parameters and fields, only as long as something may still need them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bulk_import.ledger.database import Connection
+from bulk_import.model import Created, Duplicate, Existing, Failed, Invalid, Released, Settled, Updated
+
+SUCCESSES = "('created','existing','updated')"
+PAYLOAD = """
+INSERT INTO payload (number, params, fields) VALUES (?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET params = excluded.params, fields = coalesce(excluded.fields, fields)
+"""
+_FORGET_EMAIL = """
+UPDATE entry SET email = NULL,
+    source_id = CASE WHEN instr(lower(source_id), lower(email)) THEN owned_key ELSE source_id END
+WHERE number = ?
+"""
+"""An id of the source's own that holds the e-mail, as with `--key email`, is an e-mail in clear."""
+
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Parameters and fields as they lie there; made once, where `dumps` makes an encoder a call."""
+
+
+def keep_or_drop(db: Connection, settled: Sequence[Settled], *, hashing: bool) -> None:
+    """Personal data stays only as long as replay, retry or export can need it; with *hashing*, no e-mail in clear."""
+    keep = [s for s in settled if s.row is not None and isinstance(s.outcome, Invalid | Duplicate | Failed)]
+    db.executemany(PAYLOAD, [(s.number, None, to_json(s.row.fields)) for s in keep if s.row is not None])
+    done = [(s.number,) for s in settled if isinstance(s.outcome, Created | Updated | Existing)]
+    db.executemany("DELETE FROM payload WHERE number = ?", done)
+    db.executemany(
+        "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
+        done,
+    )
+    follow = [(s.number,) for s in settled if isinstance(s.outcome, Duplicate)]
+    db.executemany(
+        "DELETE FROM payload WHERE number = ?1 AND (SELECT o.status FROM entry e JOIN entry o ON o.number = e.owner "  # noqa: S608 - a constant
+        f"WHERE e.number = ?1) IN {SUCCESSES}",
+        follow,
+    )
+    if hashing:
+        db.executemany(_FORGET_EMAIL, done + follow)
+    _put_back(db, [(s.outcome.generation, s.number) for s in settled if isinstance(s.outcome, Released)])
+    # The key that a duplicate was sent under before it was corrected is spent.
+    db.executemany("UPDATE entry SET generation = generation + 1 WHERE number = ? AND claimed_at IS NOT NULL", follow)
+
+
+def _put_back(db: Connection, released: Sequence[tuple[int, int]]) -> None:
+    """Rows that begin anew, never under a key of before; what they will own is open, so their duplicates begin anew."""
+    numbers = [(number,) for _, number in released]
+    db.executemany("UPDATE entry SET generation = max(generation, ?) WHERE number = ?", released)
+    db.executemany("DELETE FROM payload WHERE number = ?", numbers)
+    # What was never sent replaced nothing; what an earlier generation replaced is still to be put back.
+    db.executemany("DELETE FROM image WHERE generation >= ? AND number = ?", released)
+    db.executemany(
+        "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
+        numbers,
+    )
+    db.executemany(
+        "UPDATE entry SET status = 'pending', owner = NULL, settled_at = NULL WHERE owner = ? AND status = 'duplicate'",
+        numbers,
+    )
