@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bulk_import.errors import SourceError, UsageError
@@ -14,6 +14,7 @@ from bulk_import.mapping.settled import Mapping, settle_mapping
 from bulk_import.model import Block, Invalid, Problem, Record, Row
 from bulk_import.options import Preparing
 from bulk_import.prepare.clearing import Clearance, clearance_of
+from bulk_import.prepare.keeping import displayed
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read_pieces
 
@@ -63,7 +64,7 @@ class Group:
 class Survey:
     """What pre-flight found: how the source reads, who is in it, and everything that is wrong with it.
 
-    `rows` counts records; `valid` rows can be sent, `duplicates` of them share an earlier row's e-mail.
+    `first_rows` hide what is never sent. `rows` counts records; `valid` rows can be sent, `duplicates` of them share an earlier row's e-mail.
     """
 
     reading: Reading
@@ -123,7 +124,8 @@ def survey(
             raise UsageError(f"no row of {path} has the column {names}; name one that is there in --map and --key")
         return Survey(
             reading, notices, how.mapping, source.fingerprint(), tally.rows, tally.valid, tally.invalid,
-            tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()), tuple(tally.first),
+            tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()),
+            tuple(replace(record, fields=displayed(record.fields, how.mapping.wiped)) for record in tally.first),
         )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ CELLS = {
     "tax_exempt": ["exempt", "yes", "maybe", ""],
     "balance": ["0", "-5", "1.5", ""],
     "payment_method": ["pm_1", " pm_2 ", "pm_card_visa", ""],
-    "plan": ["pro", "", "x" * 501, "5555555555554444", "a\x00b"],
+    "plan": ["pro", "", "x" * 501, "5555555555554444", "a\x00b", "$2b$10$" + "x" * 53, "$5 {x} a month or so"],
     "password": ["", "hunter2", "4242424242424242"],
     "shipping.name": ["", "", "", "Ann"],
     "vat_number": ["", "", "", "DE123456789"],

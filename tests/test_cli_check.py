@@ -44,6 +44,16 @@ def test_problems_are_code_1_each_with_row_line_column_value_and_advice(call: Pr
     assert "\u202e" not in said.err
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_the_first_rows_hide_what_is_never_sent(call: Program, tmp_path: Path, ending: str) -> None:
+    fields = {"email": "a@example.com", "password": "hunter2", "cvv": "987", "note": "pays 4242 4242 4242 4242"}
+    path = tmp_path / f"people{ending}"
+    row = ",".join(fields.values())
+    path.write_text(f"{','.join(fields)}\n{row}\n" if ending == ".csv" else json.dumps(fields) + "\n")
+    for said in (call("check", path), call("check", path, "--json")):
+        assert not [secret for secret in ("hunter2", "987", "4242 4242") if secret in said.out + said.err]
+
+
 def test_json_is_one_object_with_what_the_table_shows(call: Program, tmp_path: Path) -> None:
     said = call("check", file(tmp_path, BAD), "--json")
     found = json.loads(said.out)

@@ -92,6 +92,28 @@ def test_card_numbers_of_a_card_data_export_are_never_sent() -> None:
     assert found["id"] == Metadata("previous_customer_id")
 
 
+@pytest.mark.parametrize(
+    "column",
+    ["pass", "user_pass", "wp_pass", "pw", "hashed_pw", "pswd", "userPassword", "user_activation_key", "recovery_codes", "backup_codes", "security_answer", "pin", "user_pin", "passcode", "session_id", "md5", "sha1_password", "mot_de_passe", "contraseña", "senha", "Kennwort", "パスワード", "пароль", "kartennummer", "numero_carte", "Kreditkarte", "account_number", "customer_iban", "Kontonummer", "metadata.user_pass"],
+)
+def test_secrets_are_never_sent_whatever_language_names_them(column: str) -> None:
+    assert isinstance(targets(f"email,{column}")[column], Refused)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["passport", "bypass", "compass", "season_pass", "ski_pass", "pin_code", "pinned", "spin", "opinion", "weekly_digest", "sharing", "shape", "company", "pan_european", "passed", "passenger", "accounting", "account_manager", "hashtag", "sandwich"],
+)
+def test_words_that_only_look_like_secrets_are_kept(column: str) -> None:
+    assert not isinstance(targets(f"email,{column}")[column], Refused)
+
+
+def test_a_column_named_with_a_card_number_is_refused_without_showing_it() -> None:
+    with pytest.raises(UsageError, match="column 2") as refused:
+        settle_mapping(["email", "4242424242424242"])
+    assert "424242424242" not in str(refused.value)
+
+
 def test_a_shopify_export_is_mapped() -> None:
     header = (
         "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Company,Default Address Address1,"

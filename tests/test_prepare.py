@@ -197,6 +197,31 @@ def test_a_card_number_in_json_is_found_as_a_number_and_inside_lists() -> None:
         assert "42424242" not in str(result).replace(" ", "")
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("note", "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"),
+        ("legacy", "$P$B55D6LjfHDkINU5wF.v2BuuzO0/XPk/"),
+        ("legacy", "$argon2id$v=19$m=65536,t=2,p=1$gZiV/M1gPc22ElAH$Jh1HFvucB+"),
+        ("auth", "pbkdf2_sha256$600000$h5vJ2mX$Yd8Uq0Jm1n2kP3s"),
+        ("auth", "scrypt:32768:8:1$salt$5f4dcc3b5aa765d6"),
+        ("ldap", "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="),
+        ("digest", "5f4dcc3b5aa765d61d8327deb882cf99"),
+    ],
+)
+def test_a_stored_password_refuses_the_row_and_is_shown_nowhere(column: str, value: str) -> None:
+    result = csv_result({"email": "a@example.com", column: value})
+    assert rules(result) == ["stored-password"]
+    assert value not in repr(result)
+
+
+@pytest.mark.parametrize(
+    "value", ["$5$10$15$ off", "{id} costs $20", "5f4dcc3b5aa765d61d8327deb882cf99", "US$ 100 000,00"]
+)
+def test_prices_templates_and_ids_are_no_passwords(value: str) -> None:
+    assert sent(csv_result({"email": "a@example.com", "plan": value}))["metadata"] == {"plan": value}
+
+
 def test_phones_and_the_key_may_look_like_cards() -> None:
     fields = {"email": "a@example.com", "phone": "4242424242424242", "id": "5555555555554444"}
     params = sent(csv_result(fields, MappingOptions(key="id")))

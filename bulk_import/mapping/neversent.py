@@ -2,17 +2,66 @@
 
 from __future__ import annotations
 
+import re
+
+from bulk_import.customer.cards import holds_card
 from bulk_import.wording import fold, names, words_of
 
-_SECRET_PARTS = ("password", "passwd", "passwort", "passphrase", "socialsecurity", "privatekey", "apikey")
-_SECRET_WORDS = names("pwd secret secrets token tokens salt hash ssn totp otp mfa credential credentials cookie bcrypt")
-# "Do not store bank account numbers or card details in metadata" is Stripe's own rule.
-_BANK = names("iban bankaccount bankaccountnumber routingnumber sortcode bankroutingnumber bankaccountiban")
-_CARD_NUMBER = names(
-    "cardnumber creditcardnumber debitcardnumber ccnumber ccnum pan primaryaccountnumber cardno creditcard"
-    " kreditkartennummer paymentcardnumber"
+_LANGUAGES = """
+    password passwd passwort passphrase passcode kennwort motdepasse contrasena contrasenya claveacceso clavesecreta
+    wachtwoord losenord passord adgangskode salasana lozinka пароль 密码 密碼 パスワード 비밀번호 סיסמה
+"""
+_OTHER_SECRETS = """
+    socialsecurity privatekey apikey secretkey accesskey activationkey authkey sessionkey sessionid phpsessid
+    recoverycode recoveryphrase backupcode seedphrase securityanswer secretanswer resetcode resetkey onetimecode
+    geheimzahl
+"""
+_SECRET_PARTS = tuple(map(fold, names(_LANGUAGES + _OTHER_SECRETS)))
+_SECRET_WORDS = names(
+    """
+    pwd pw pswd psw secret secrets token tokens salt hash md5 sha sha1 sha256 sha512 ssn totp otp mfa credential
+    credentials cookie cookies bcrypt scrypt argon2 pbkdf2 jwt senha haslo heslo jelszo parola sifre geslo kodeord
+    """
 )
-_CARD_CODE = names("cvc cvv cvv2 cvc2 securitycode cardcode cardverificationvalue cardsecuritycode")
+# `pass` and `pin` are secrets by themselves and beside these words; a ski pass and a PIN code (India's zip) are none.
+_SHORT_WORDS = names("pass passe pin")
+_BESIDE_SHORT = names(
+    """
+    user users wp db login account admin customer member client web site portal ftp my old new current temp temporary
+    initial default plain hashed encrypted security card atm
+    """
+)
+# "Do not store bank account numbers or card details in metadata" is Stripe's own rule.
+_BANK = names(
+    """
+    bankaccount bankaccountnumber bankaccountno accountnumber accountno acctnumber acctno routingnumber sortcode
+    bankroutingnumber kontonummer kontonr bankkonto bankverbindung bankleitzahl blz numerodecuenta numerocuenta
+    cuentabancaria numerocompte numerodecompte comptebancaire rib rekeningnummer numeroconto numerodiconto
+    contocorrente numeroconta contabancaria
+    """
+)
+_CARD_NUMBER = frozenset(
+    map(
+        fold,
+        names(
+            """
+            cardnumber cardnum cardno cardnr creditcard creditcardnumber creditcardnum creditcardno
+            creditcardnummer debitcard debitcardnumber ccnumber ccnum ccno ccnr pan primaryaccountnumber
+            paymentcardnumber kartennummer kartennr kreditkarte kreditkartennummer kreditkartennr numerocarte
+            numerodecarte nocarte numcarte cartebancaire cartebleue numerocartebancaire numerocartebleue
+            cartedecredit numerotarjeta numerodetarjeta tarjetadecredito tarjetacredito numerocartao
+            numerodocartao cartaodecredito cartaocredito numerocarta numerodicarta cartadicredito kaartnummer
+            kortnummer numerkarty cislokarty kartnumarasi номеркарты 卡号 カード番号
+            """
+        ),
+    )
+)
+_CARD_CODE = names(
+    """
+    cvc cvv cvv2 cvc2 securitycode cardcode cardverificationvalue cardsecuritycode prufziffer kartenprufnummer
+    codigoseguridad codigodeseguridad codesecurite cryptogramme codigodeseguranca
+    """
+)
 _CARD_PARTS = names(
     """
     number name holder cardholdername holdername expmonth expyear exp expiry expiration expirationmonth expirationyear
@@ -23,20 +72,35 @@ _CARD_PARTS = names(
 )
 _EXPIRY = names("expmonth expyear expirymonth expiryyear expirationmonth expirationyear ccexp expdate")
 _CARD_PREFIXES = ("creditcard", "debitcard", "paymentcard", "card", "cc")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128})")
+# A stored password names its method: modular crypt ($2b$), PHPass ($P$), LDAP ({SSHA}), Django and Werkzeug (pbkdf2).
+_HASH = re.compile(
+    r"""(?<![^\s"':,=\[])(?:
+      \$(?:2[abxy]?\$\d\d\$|argon2[a-z]*\$|scrypt\$|pbkdf2[-_a-z0-9]*\$|[156y]\$[^$\s]+\$|[PHS]\$)[./0-9A-Za-z=+,$-]{8}
+    | \{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[-_A-Z0-9]*|BCRYPT|ARGON2)\}[./0-9A-Za-z=+$]{12}
+    | (?:pbkdf2|scrypt|bcrypt|argon2)[_a-z0-9]*[$:]\S*\$\S{8}
+    )""",
+    re.VERBOSE,
+)
 
 
 def never_sent(column: str) -> str | None:
     """Why a column of this name is never sent, as the end of a sentence, or None when it may be."""
     folded = fold(column)
+    if holds_card(column):
+        return "is a card number by its very name, which must never pass through this tool"
     if _is_number(folded):
         return "is for card numbers, which must never pass through this tool"
     if folded in _CARD_CODE or _after_card(folded) in _CARD_CODE:
         return "is for card security codes, which nobody may keep"
     if folded in _EXPIRY or _after_card(folded) in _CARD_PARTS:
         return "belongs to a card; cards come as payment methods only"
-    if folded in _BANK:
+    words = frozenset(map(fold, words_of(column)))
+    if folded in _BANK or "iban" in words:
         return "belongs to a bank account, which Stripe does not want in metadata"
-    if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint(words_of(column)):
+    if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint(words):
+        return "looks like a secret"
+    if not _SHORT_WORDS.isdisjoint(words) and words <= _SHORT_WORDS | _BESIDE_SHORT:
         return "looks like a secret"
     return None
 
@@ -44,7 +108,17 @@ def never_sent(column: str) -> str | None:
 def is_card_number(column: str) -> bool:
     """Whether a column of this name is for raw card numbers or security codes, which no option lets through."""
     folded = fold(column)
-    return _is_number(folded) or folded in _CARD_CODE or _after_card(folded) in _CARD_CODE
+    return holds_card(column) or _is_number(folded) or folded in _CARD_CODE or _after_card(folded) in _CARD_CODE
+
+
+def is_hash(column: str, text: str) -> bool:
+    """Whether a cell holds a stored password: a hash that names its method, or bare hex digits under a digest's name.
+
+    A digest of news is a word, so that a column of that name is judged by its cells.
+    """
+    if "$" in text or "{" in text:
+        return _HASH.search(text) is not None
+    return "digest" in words_of(column) and _HEX.fullmatch(text) is not None
 
 
 def _is_number(folded: str) -> bool:

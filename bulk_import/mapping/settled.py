@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.errors import UsageError
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.choosing import Assignment, Plan, Wishes, choose, find_column, slot_of
@@ -103,13 +104,20 @@ class Mapping:
         return self._wishes.key
 
     @property
+    def wiped(self) -> frozenset[str]:
+        """The columns met so far whose values are neither sent nor kept nor shown."""
+        return frozenset(each.column for each in self._met.values() if isinstance(each.target, Refused))
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What should be said aloud before anything is sent, a sentence each."""
         return (*_dropped(tuple(self._met.values())), *_cautions(tuple(self._met.values())), *self._notes)
 
     def lines(self) -> tuple[MappingLine, ...]:
         """The mapping as rows of a table: the columns in their order, then what is set for every row."""
-        lines = [MappingLine(each.column, _field(each), each.guess, each.why) for each in self._met.values()]
+        lines = [
+            MappingLine(mask_cards(each.column), _field(each), each.guess, each.why) for each in self._met.values()
+        ]
         lines += [MappingLine(None, described(each.target), False, "is set for every row") for each in self.constants]
         return tuple(lines)
 
@@ -139,6 +147,7 @@ def settle_mapping(
     """
     wishes, constants = wished(options if options is not None else MappingOptions())
     if columns is not None:
+        _refuse_card_names(columns)
         _refuse_missing_columns(wishes, columns)
     mapping = Mapping(columns, wishes, constants)
     if mapping.columns is not None:
@@ -147,6 +156,15 @@ def settle_mapping(
         if not allow_no_email:
             _refuse_without_email(assignments, mapping.columns)
     return mapping
+
+
+def _refuse_card_names(columns: Sequence[str]) -> None:
+    for place, column in enumerate(columns, 1):
+        if holds_card(column):
+            raise UsageError(
+                f"column {place} is named {listed([mask_cards(column)])}, a card number, which must never pass through; "
+                "if the file has no header say --no-header, and remove card numbers from it."
+            )
 
 
 def _refuse_missing_columns(wishes: Wishes, columns: Sequence[str]) -> None:
@@ -209,7 +227,7 @@ def _dropped(assignments: tuple[Assignment, ...]) -> list[str]:
     for each in assignments:
         if isinstance(each.target, Ignored | Refused) and not each.unmapped and not each.asked:
             kept = isinstance(each.target, Ignored)
-            reasons.setdefault((kept, each.target.reason), []).append(each.column)
+            reasons.setdefault((kept, each.target.reason), []).append(mask_cards(each.column))
     sentences = []
     for (kept, reason), columns in reasons.items():
         who = f"The columns {listed(columns, 20)} are" if len(columns) > 1 else f"The column {listed(columns)} is"

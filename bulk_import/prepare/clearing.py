@@ -14,9 +14,11 @@ from bulk_import.customer.cards import SHORTEST, holds_card
 from bulk_import.customer.cleaning import Cleaner, Fault, Noted
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
+from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Block, Problem
 from bulk_import.prepare.recipes import METADATA, NAME, SHIPPING_NAME, VAT, Recipe, Step
 from bulk_import.prepare.rows import Preparation, problem_of
+from bulk_import.wording import words_of
 
 _BETWEEN = "|"  # printable, and in no number
 _REMEMBERED = 4096
@@ -134,13 +136,16 @@ def _sighted(block: Block, keys: list[str], doubtful: set[int]) -> Sighted:
 
 
 def _test(step: Step, value: Test) -> Test:
-    """The test of one column: no odd sign, no card number, and what its parameter asks of a *value*."""
+    """The test of one column: no odd sign, no card number, no stored password, and what its parameter asks of a *value*."""
+    is_digest = "digest" in words_of(step.column)
 
     def test(cells: Cells, joined: str, longest: int) -> Iterator[int]:
         if not joined.isprintable():
             yield from (at for at, cell in enumerate(cells) if not cell.isprintable())
         if step.watched and longest >= SHORTEST and holds_card(joined):
             yield from (at for at, cell in enumerate(cells) if holds_card(cell))
+        if step.group is not None and longest >= SHORTEST and (is_digest or "$" in joined or "{" in joined):
+            yield from (at for at, cell in enumerate(cells) if is_hash(step.column, cell))
         yield from value(cells, joined, longest)
 
     return test

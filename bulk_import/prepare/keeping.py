@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulk_import.customer.cards import holds_card, mask_cards
-from bulk_import.mapping.neversent import never_sent
+from bulk_import.mapping.neversent import is_hash, never_sent
 
 TOO_DEEP = "…"
 """What stands for values that are nested deeper than any source has a use for."""
+
+HIDDEN = "***"
+"""What stands for a secret where it may not even be shown."""
 
 # The reader allows 32 levels; the rest is room for values that did not come from it.
 _DEEPEST = 64
@@ -21,11 +24,17 @@ def kept_fields(fields: Mapping[str, Any], wiped: frozenset[str]) -> Mapping[str
 
 
 def masked(fields: Mapping[str, Any], spared: frozenset[str]) -> dict[str, Any]:
-    """The fields with every card number in them masked, for what is kept of a refused record.
+    """The fields with every card number and stored password in them masked, for what is kept of a refused record.
 
     The *spared* columns (by dotted name) hold phones or the row's own id, where long numbers are at home.
     """
     return _mask(fields, spared, "", _DEEPEST)
+
+
+def displayed(fields: Mapping[str, Any], wiped: frozenset[str]) -> dict[str, Any]:
+    """The fields as a person may see them: nothing of the *wiped* columns, no card number, no stored password."""
+    emptied = masked(kept_fields(fields, wiped), frozenset())
+    return {mask_cards(key): HIDDEN if key in wiped and fields[key] else value for key, value in emptied.items()}
 
 
 def _wipe(fields: Mapping[str, Any], wiped: frozenset[str], prefix: str, left: int) -> dict[str, Any]:
@@ -54,20 +63,20 @@ def _without_secrets(value: Any, left: int) -> Any:
 
 def _mask(fields: Mapping[str, Any], spared: frozenset[str], prefix: str, left: int) -> dict[str, Any]:
     return {
-        key: value if prefix + key in spared else _masked(value, spared, f"{prefix}{key}.", left)
+        key: value if prefix + key in spared else _masked(key, value, spared, f"{prefix}{key}.", left)
         for key, value in fields.items()
     }
 
 
-def _masked(value: Any, spared: frozenset[str], prefix: str, left: int) -> Any:
+def _masked(key: str, value: Any, spared: frozenset[str], prefix: str, left: int) -> Any:
     if isinstance(value, str):
-        return mask_cards(value)
+        return HIDDEN if is_hash(key, value) else mask_cards(value)
     if not left and isinstance(value, list | dict):
         return TOO_DEEP
     if isinstance(value, dict):
         return _mask(value, spared, prefix, left - 1)
     if isinstance(value, list):
-        return [_masked(inner, spared, prefix, left - 1) for inner in value]
+        return [_masked(key, inner, spared, prefix, left - 1) for inner in value]
     if isinstance(value, int) and not isinstance(value, bool) and 10**13 <= value < 10**19 and holds_card(str(value)):
         return mask_cards(str(value))
     return value

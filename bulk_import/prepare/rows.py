@@ -13,6 +13,7 @@ from bulk_import.customer.completeness import whole_faults
 from bulk_import.customer.emails import EmailCheck, email_key
 from bulk_import.customer.parameters import MAX_METADATA_VALUE
 from bulk_import.formulas import restore
+from bulk_import.mapping.neversent import is_hash
 from bulk_import.mapping.settled import Mapping as ColumnMapping
 from bulk_import.model import SOURCE_ID, Invalid, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft, assemble
@@ -23,6 +24,9 @@ from bulk_import.wording import terminal_safe
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SIGNS = re.compile("[\t\n\r]")
+UNSHOWN = "stored-password"
+"""The rule of a value that must not even be shown."""
+
 _MOST_RECIPES = 1024
 
 
@@ -156,6 +160,8 @@ def _sign_fault(text: str, step: Step) -> Fault | None:
         return Fault(
             "card-number", "This holds a card number, which must never pass through; remove it from the source."
         )
+    if step.group is not None and is_hash(step.column, text):
+        return Fault(UNSHOWN, 'This looks like a stored password; leave the column out with --map "COLUMN=ignore".')
     if step.group is None or text.isprintable():
         return None
     found = _CONTROL.search(text) or (None if step.many_lines else _LINE_SIGNS.search(text))
@@ -233,7 +239,7 @@ def _unreadable(record: Record, reason: str, how: Preparation) -> Invalid:
 
 def problem_of(step: Step, text: str, rule: str, message: str) -> Problem:
     """What is to be said of one column's value."""
-    return Problem(rule, message, step.column, shown(text), step.field)
+    return Problem(rule, message, step.column, None if rule == UNSHOWN else shown(text), step.field)
 
 
 def _wrong_type(step: Step, value: Any) -> Problem:

@@ -12,6 +12,7 @@ from bulk_import.reading.dialect import SampleRow
 from bulk_import.reading.kinds import TELLING, fits, kind_of, kinds_of
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){12,}")
 _LONGEST_SHOWN = 60
 _ADDRESS = re.compile(r"[^@\s,;|<>\"]+@[^@\s,;|<>\"]+\.[^@\s,;|<>\".]+")
 
@@ -80,8 +81,8 @@ def refuse_table_in(lines: Sequence[str], name: str, above: int) -> None:
 
 
 def shown(text: str) -> str:
-    """A piece of the source, shortened and without anything a terminal would act on."""
-    text = text.strip("\r\n")
+    """A piece of the source, shortened and without anything a terminal would act on, nor numbers as long as a card's."""
+    text = _LONG_NUMBER.sub("***", text.strip("\r\n"))
     text = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
     return ascii(text) if not text.isprintable() else repr(text)
 
