@@ -42,8 +42,8 @@ DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name i
 # own, and whoever has an entry point of the library starts the loop with `anyio.run` (an undo also shields its last
 # write, so that what was deleted is on record).
 OWNERS = {
-    "stripe": {"stripe_api/sending.py"},
-    "aiohttp": {"stripe_api/sending.py", "simulator/server.py"},
+    "stripe": {"stripe_api/composing.py"},
+    "aiohttp": {"stripe_api/transport.py", "simulator/server.py"},
     "aiolimiter": {"pace/gate.py"},
     "anyio": {"engine", "job/importing.py", "job/planning.py", "job/retrying.py", "job/undoing.py", "job/verifying.py"},
     "click": {"cli"},
@@ -158,7 +158,7 @@ def test_only_the_command_line_prints_exits_or_reads_the_environment() -> None:
     # stripe-python prints parameters where STRIPE_LOG is set, so the variable is hidden while it is imported; the
     # simulator is a program of its own.
     excused = {
-        "stripe_api/sending.py": {"os.environ"},
+        "stripe_api/composing.py": {"os.environ"},
         "__main__.py": {"sys.exit", "os._exit"},
         "simulator/__main__.py": {"sys.exit", "print"},
     }

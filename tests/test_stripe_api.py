@@ -27,7 +27,9 @@ import stripe
 
 from bulk_import.keys import SecretKey, parse_key
 from bulk_import.model import Endpoint, Reply, Request
-from bulk_import.stripe_api.sending import MAX_BODY, STRIPE_VERSION, StripeApi, describe_fault, trusted_certificates
+from bulk_import.stripe_api.composing import STRIPE_VERSION
+from bulk_import.stripe_api.sending import StripeApi
+from bulk_import.stripe_api.transport import MAX_BODY, describe_fault, trusted_certificates
 from tests.misbehaving_server import (
     BEHAVIOURS,
     CUSTOMER,

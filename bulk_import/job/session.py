@@ -163,7 +163,8 @@ class Session:
     def reach_stripe(self, simulated: Path | None) -> None:
         """Make the way to Stripe, or start the simulator on its state file *simulated*."""
         # Imported here because it costs a third of a second, and a finished ledger needs none of it.
-        from bulk_import.stripe_api.sending import STRIPE_VERSION, StripeApi
+        from bulk_import.stripe_api.composing import STRIPE_VERSION
+        from bulk_import.stripe_api.sending import StripeApi
 
         if simulated is not None:
             self.api_base = self.stack.enter_context(simulator(simulated))
