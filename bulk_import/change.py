@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulk_import.customer.emails import email_key
 from bulk_import.customer.parameters import PARAMETERS
 from bulk_import.model import Params
 from bulk_import.stripe_api.form import flatten
@@ -154,7 +155,7 @@ def difference(wanted: Params, shown: Mapping[str, Any], *, attached: bool = Fal
     for name, value in _parts_of(wanted):
         there = value_of(name, shown)
         value = _overlaid(there, value) if name in _WHOLE else value
-        if name == SOURCE or form_of(value) != form_of(there):
+        if name == SOURCE or not _is_same(name, value, there):
             _put(params, name, value)
             before[SOURCE_PART if name == SOURCE else name] = there
     if params and (location := _child(wanted.get("tax"), "validate_location")):
@@ -164,6 +165,12 @@ def difference(wanted: Params, shown: Mapping[str, Any], *, attached: bool = Fal
     if missing := [each for each in wanted.get(TAX_IDS, ()) if tax_id_key(each) not in tax_ids_of(shown)]:
         params[TAX_IDS], before[TAX_IDS] = missing, None
     return Change(params, before)
+
+
+def metadata_after(change: Change, shown: Mapping[str, Any]) -> int:
+    """How many keys of metadata a customer has once the change is merged into what is there."""
+    there, given = shown.get("metadata"), change.params.get("metadata")
+    return len({*(there if isinstance(there, Mapping) else ()), *(given if isinstance(given, Mapping) else ())})
 
 
 def known_as(params: Params, method: str | None) -> Params:
@@ -280,6 +287,13 @@ def _less(given: Any, there: Any) -> Any:
     if not isinstance(given, Mapping) or not isinstance(there, Mapping):
         return given
     return {k: _less(v, there.get(k)) for k, v in given.items() if form_of(v) != form_of(there.get(k))}
+
+
+def _is_same(name: str, value: Any, there: Any) -> bool:
+    """Whether a part needs no writing; of an e-mail that is there in other letters, the merchant's own stays."""
+    if name == "email" and isinstance(value, str) and isinstance(there, str) and email_key(value) == email_key(there):
+        return True
+    return form_of(value) == form_of(there)
 
 
 def _trimmed(value: Any) -> Any:

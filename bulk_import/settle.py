@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Outcome, Refusal, Reply
+from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Outcome, Refusal, Reply, Request
 from bulk_import.steps import Makes
 from bulk_import.wording import terminal_safe, without_keys
 
 CUSTOMER_ID = re.compile(r"cus_[A-Za-z0-9]+", re.ASCII)
+_CUSTOMER = re.compile(r"/v1/customers/(cus_\w+)", re.ASCII)
 IDS = {
     Makes.CUSTOMER: CUSTOMER_ID,
     Makes.PAYMENT_METHOD: re.compile(r"(?:pm|card|src|ba)_[A-Za-z0-9_]+", re.ASCII),
@@ -169,6 +170,14 @@ def object_in(reply: Reply, makes: Makes) -> Mapping[str, Any] | None:
     if not isinstance(found, str) or not IDS[makes].fullmatch(found) or body.get("error"):
         return None
     return body
+
+
+def answers(request: Request, body: Mapping[str, Any]) -> bool:
+    """Tell whether a 200 holds what was asked for: of a customer, that very customer; of anything else, no error."""
+    if "error" in body:
+        return False
+    asked = _CUSTOMER.fullmatch(request.path) if request.method == "GET" else None
+    return asked is None or body.get("id") == asked[1]
 
 
 def of_another_mode(body: Mapping[str, Any], *, livemode: bool) -> Halt | None:

@@ -63,11 +63,18 @@ def _fields(params: Params) -> Params:
     return {name: value for name, value in params.items() if name not in (METHOD, TAX_IDS)}
 
 
+_ACTS = {
+    Makes.CUSTOMER: "updating",
+    Makes.PAYMENT_METHOD: "attaching the payment method to",
+    Makes.TAX_ID: "adding the tax id to",
+}
+
+
 def explained(refusal: Refusal, claim: Claim, step: Step) -> Refusal:
     """Why an update failed, in words that say what was done before it and what to do about it."""
     if claim.target is None:
         return refusal
-    said = [f"the {step.makes} of {claim.target} was refused: {refusal.message or refusal.code or 'no reason given'}"]
+    said = [f"{_ACTS[step.makes]} {claim.target} was refused: {refusal.message or refusal.code or 'no reason given'}"]
     if refusal.code == "resource_missing" and refusal.param in ("id", "customer"):
         said.append("the customer was deleted since it was found; retry looks again for who is there")
     if step.number:

@@ -17,8 +17,8 @@ from bulk_import.change import (
     overtaken,
     own_of,
 )
-from bulk_import.model import Claim
-from bulk_import.steps import steps_of
+from bulk_import.model import Claim, Refusal
+from bulk_import.steps import explained, steps_of
 
 SALT = bytes(16)
 BERN = {"city": "Bern", "country": "CH", "line1": None, "line2": None, "postal_code": None, "state": None}
@@ -47,7 +47,7 @@ OTHER = {"type": "eu_vat", "value": "FR12345678901"}
     [
         ({"name": "Ann", "email": "a@example.com", "balance": 0}, {}, {}),
         ({"name": "Bea"}, {"name": "Bea"}, {"name": "Ann"}),
-        ({"email": "A@example.com"}, {"email": "A@example.com"}, {"email": "a@example.com"}),
+        ({"email": "b@example.com"}, {"email": "b@example.com"}, {"email": "a@example.com"}),
         ({"phone": "1"}, {"phone": "1"}, {"phone": None}),
         ({"balance": 5}, {"balance": 5}, {"balance": 0}),
         ({"metadata": {"crm": "7", "plan": "new", "x[": "1"}}, {"metadata": {"plan": "new", "x[": "1"}},
@@ -180,3 +180,16 @@ def test_of_an_object_that_is_sent_whole_only_what_the_file_says_is_ours() -> No
     there = {"city": "Rome", "line1": "Via 1", "country": "IT"}
     params = {"address": {**there, "city": "Bern"}, "invoice_settings": {"footer": "x"}}
     assert own_of(params, {"address": there}) == {"address": {"city": "Bern"}, "invoice_settings": {"footer": "x"}}
+
+
+def test_an_email_that_is_there_in_other_letters_stays_as_it_is() -> None:
+    assert difference({"email": "A@Example.COM"}, SHOWN).is_empty
+    assert difference({"email": "b@example.com"}, SHOWN).before == {"email": "a@example.com"}
+
+
+def test_what_was_refused_is_named_by_what_was_done() -> None:
+    one = claim(WHOLE)
+    said = [explained(Refusal(message="No"), one, step).message or "" for step in steps_of(one)]
+    assert said[0] == "attaching the payment method to cus_1 was refused: No"
+    assert said[1].startswith("updating cus_1 was refused: No; what was sent before it stays")
+    assert said[2].startswith("adding the tax id to cus_1 was refused: No; what was sent before it stays")

@@ -30,13 +30,14 @@ N = 7
 OTHER = "elsewhere@example.com"
 
 # design.md, "Exactly once", and the arrows that follow from its other paragraphs: a claim at rest is in doubt, a
-# claim that was never sent goes back, a mapping mistake takes its refusals back, `undo` puts rows back, and an update whose customer was deleted has failed.
+# claim that was never sent goes back, a mapping mistake takes its refusals back, `undo` puts rows back, a changed mapping takes up
+# rows that were never sent, and an update whose customer was deleted has failed.
 EXPECTED = {
     S.PENDING: {S.INVALID, S.DUPLICATE, S.EXISTING, S.FAILED, S.CLAIMED},
     S.CLAIMED: {S.CREATED, S.UPDATED, S.EXISTING, S.FAILED, S.IN_DOUBT, S.CLAIMED, S.PENDING},
     S.IN_DOUBT: {S.CLAIMED, S.CREATED, S.UPDATED, S.EXISTING, S.IN_DOUBT, S.FAILED},
     S.FAILED: {S.CLAIMED, S.EXISTING, S.DUPLICATE, S.INVALID, S.FAILED, S.PENDING},
-    S.INVALID: {S.CLAIMED, S.EXISTING, S.DUPLICATE, S.INVALID, S.FAILED},
+    S.INVALID: {S.CLAIMED, S.EXISTING, S.DUPLICATE, S.INVALID, S.FAILED, S.PENDING},
     S.DUPLICATE: {S.PENDING},
     S.CREATED: {S.PENDING},
     S.UPDATED: {S.PENDING},

@@ -94,7 +94,38 @@ def test_card_numbers_of_a_card_data_export_are_never_sent() -> None:
 
 @pytest.mark.parametrize(
     "column",
-    ["pass", "user_pass", "wp_pass", "pw", "hashed_pw", "pswd", "userPassword", "user_activation_key", "recovery_codes", "backup_codes", "security_answer", "pin", "user_pin", "passcode", "session_id", "md5", "sha1_password", "mot_de_passe", "contraseña", "senha", "Kennwort", "パスワード", "пароль", "kartennummer", "numero_carte", "Kreditkarte", "account_number", "customer_iban", "Kontonummer", "metadata.user_pass"],
+    [
+        "pass",
+        "user_pass",
+        "wp_pass",
+        "pw",
+        "hashed_pw",
+        "pswd",
+        "userPassword",
+        "user_activation_key",
+        "recovery_codes",
+        "backup_codes",
+        "security_answer",
+        "pin",
+        "user_pin",
+        "passcode",
+        "session_id",
+        "md5",
+        "sha1_password",
+        "mot_de_passe",
+        "contraseña",
+        "senha",
+        "Kennwort",
+        "パスワード",
+        "пароль",
+        "kartennummer",
+        "numero_carte",
+        "Kreditkarte",
+        "account_number",
+        "customer_iban",
+        "Kontonummer",
+        "metadata.user_pass",
+    ],
 )
 def test_secrets_are_never_sent_whatever_language_names_them(column: str) -> None:
     assert isinstance(targets(f"email,{column}")[column], Refused)
@@ -102,7 +133,28 @@ def test_secrets_are_never_sent_whatever_language_names_them(column: str) -> Non
 
 @pytest.mark.parametrize(
     "column",
-    ["passport", "bypass", "compass", "season_pass", "ski_pass", "pin_code", "pinned", "spin", "opinion", "weekly_digest", "sharing", "shape", "company", "pan_european", "passed", "passenger", "accounting", "account_manager", "hashtag", "sandwich"],
+    [
+        "passport",
+        "bypass",
+        "compass",
+        "season_pass",
+        "ski_pass",
+        "pin_code",
+        "pinned",
+        "spin",
+        "opinion",
+        "weekly_digest",
+        "sharing",
+        "shape",
+        "company",
+        "pan_european",
+        "passed",
+        "passenger",
+        "accounting",
+        "account_manager",
+        "hashtag",
+        "sandwich",
+    ],
 )
 def test_words_that_only_look_like_secrets_are_kept(column: str) -> None:
     assert not isinstance(targets(f"email,{column}")[column], Refused)

@@ -15,7 +15,7 @@ from bulk_import.options import Pacing
 from bulk_import.restore import Todo, judge
 from bulk_import.simulator import Fault
 from tests.virtual_run import SALT, Kill, Run, World, check_promises
-from tests.virtual_stripe import EPOCH, Trouble, VirtualStripe, refused
+from tests.virtual_stripe import EPOCH, Distorted, Trouble, VirtualStripe, refused
 
 ALONE = Pacing(rate=20.0, concurrency=1)
 HEADER = "email,name,metadata.plan,payment_method,tax_id_data.0.type,tax_id_data.0.value,phone"
@@ -313,3 +313,26 @@ def test_a_cell_that_a_person_changed_before_a_resume_is_not_lost_with_an_object
     (now,) = world.stripe.account.customers.values()
     assert (now["address"]["city"], now["address"]["line1"]) == ("Basel", "Way 2")
     assert whole_images(world)[1].before["address"]["line1"] == "Way 2"
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_customer_shown_without_an_id_is_asked_for_again_and_is_no_absence(tmp_path: Path, nth: int) -> None:
+    world = world_of(tmp_path, 3)
+
+    def without_id(body: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if name != "id"}
+
+    world.stripe.misbehave = lambda a: Distorted(without_id) if (a.endpoint, a.nth) == ("retrieve", nth) else None
+    assert check_promises(world, update(world)) == {"updated": 3}
+    check_everybody(world)
+
+
+def test_more_metadata_than_a_customer_may_have_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    world = World(tmp_path, ["p1@example.com,gold,x"], VirtualStripe(), header="email,metadata.k1,metadata.plan")
+    world.stranger("p1@example.com", metadata={f"k{n}": "v" for n in range(50)})
+    world.wait(60.0)
+    run = update(world)
+    assert {a.method for a in run.arrivals} == {"GET"}
+    (line,) = world.lines()
+    assert (line.status, line.error_param) == ("failed", "metadata")
+    assert "51 keys of metadata" in str(line.error_message)

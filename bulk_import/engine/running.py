@@ -52,6 +52,7 @@ from bulk_import.settle import (
     Halt,
     Taken,
     Tries,
+    answers,
     backoff,
     halting,
     is_refusal,
@@ -197,7 +198,9 @@ class Engine:
             self.check()
             well = self._well
             started, reply = await self._attempt(request)
-            if reply.status == 200 and isinstance(reply.body, dict) and "error" not in reply.body:
+            if reply.status == 200 and isinstance(reply.body, dict) and answers(request, reply.body):
+                if request.endpoint is Endpoint.RETRIEVE:
+                    self.scales.impossible = 0  # only Stripe itself knows the customer
                 if self.parts.strict and (halt := of_another_mode(reply.body, livemode=self.parts.livemode)):
                     raise StripeRefuses(halt.message)
                 return reply

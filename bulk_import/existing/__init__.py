@@ -1,10 +1,10 @@
 """Who is already in Stripe: three ways to learn it behind one small face, and the choice between them."""
 
 from bulk_import.existing.choice import Choice, choose
-from bulk_import.existing.directory import Ask, Directory, Matches, Means, Offload, Piece, Together
+from bulk_import.existing.directory import Ask, Directory, Matches, Means, Nobody, Offload, Piece, Together
 from bulk_import.existing.pages import customer_from, is_attached, pages, reread
 
 __all__ = [
-    "Ask", "Choice", "Directory", "Matches", "Means", "Offload", "Piece", "Together", "choose", "customer_from",
+    "Ask", "Choice", "Directory", "Matches", "Means", "Nobody", "Offload", "Piece", "Together", "choose", "customer_from",
     "is_attached", "pages", "reread",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from bulk_import.errors import SourceError
 from bulk_import.job.feeding import from_source
 from bulk_import.job.identity import Account, identify
 from bulk_import.job.opening import (
-    as_text,
+    changed_options,
     check_file,
     check_key,
     check_piped,
@@ -26,6 +26,7 @@ from bulk_import.job.opening import (
     clock_jumped,
     ledger_path,
     options_text,
+    prepares,
     same_account,
     spool_path,
     spooled_source,
@@ -107,7 +108,7 @@ class RunJob(Session):
         self.selection = Selection(purpose.rows, self.options.limit, self.options.sample)
         self.begin_command(boot)
         source, fingerprint = await self._same_source(engine, purpose)
-        purpose = self._with_options(purpose)
+        purpose = self._with_options(purpose, readable=source is not None)
         self.watch.begin(self.selection.count, self.reader.tally())
         if self._is_finished():
             self.observer.notice("finished", "every row was settled before; nothing was sent")
@@ -203,13 +204,21 @@ class RunJob(Session):
             dry_run=options.connecting.dry_run, hash_emails=options.hash_emails, spooled=spooled,
         )  # fmt: skip
 
-    def _with_options(self, purpose: Purpose) -> Purpose:
-        """Today's options hold for rows not yet claimed; a change is said aloud."""
-        asked = options_text(self.options)
-        if as_text(asked) == as_text(dict(purpose.options)):
+    def _with_options(self, purpose: Purpose, *, readable: bool) -> Purpose:
+        """Today's options hold for rows not yet claimed; a change is said aloud.
+
+        Rows that were refused here, under another mapping, are prepared afresh if the source can still be read.
+        """
+        asked, stored = options_text(self.options), dict(purpose.options)
+        if not (changed := changed_options(stored, asked)):
             return purpose
+        again = self.writer.reconsider() if readable and prepares(changed) else 0
+        settled = self.reader.tally().settled
         self.observer.notice(
-            "options", "options changed since this ledger was begun; they hold for rows not yet claimed"
+            "options",
+            f"options changed since this ledger was begun ({', '.join(changed)}); they hold only for rows not yet settled "
+            f"or claimed: {settled:,} rows are settled and stay as they are"
+            + (f", {again:,} rows that were invalid are prepared again" if again else ""),
         )
         purpose = replace(purpose, options=asked)
         self.writer.found(purpose)

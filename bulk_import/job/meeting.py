@@ -11,16 +11,29 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
-from bulk_import.change import DEFAULT_METHOD, METHOD, SHARED, Change, difference, expansions, value_of
+from bulk_import.change import (
+    DEFAULT_METHOD,
+    METHOD,
+    SHARED,
+    Change,
+    difference,
+    expansions,
+    metadata_after,
+    value_of,
+)
 from bulk_import.customer.emails import email_key
 from bulk_import.dedupe import Differ, meet, of_several
 from bulk_import.existing import Ask, Matches, Offload, Piece, Together, is_attached, reread
 from bulk_import.ledger import Writer
-from bulk_import.model import Customer, Existing, Failed, Row, Settled
+from bulk_import.model import Customer, Existing, Failed, Refusal, Row, Settled
 from bulk_import.options import OnExisting
 
 AT_ONCE = 16
 """Customers that are re-read side by side; the gate decides how fast that starts."""
+
+
+MOST_KEYS = 50
+"""Keys of metadata that a customer may have (Stripe facts, section 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,8 @@ class Meeting:
             if change.is_empty:
                 said = "nothing differs, so nothing was sent"
                 return Settled(row.number, Existing(now.id, f"{said}; {note}" if note else said), row)
+            if (keys := metadata_after(change, now.raw)) > MOST_KEYS:
+                return Settled(row.number, Failed(_too_many(now.id, keys)), row)
             return Aim(row, now.id, change, note)
         return Aim(row)
 
@@ -89,3 +104,11 @@ class Meeting:
         if method is None or method.startswith(SHARED) or method == value_of(DEFAULT_METHOD, customer.raw):
             return False
         return await is_attached(self._ask, method, customer.id)
+
+
+def _too_many(customer: str, keys: int) -> Refusal:
+    said = (
+        f"{customer} would have {keys} keys of metadata with those of this row, and {MOST_KEYS} are the most; "
+        "map fewer columns to metadata, or delete keys of the customer's that nobody needs, then retry"
+    )
+    return Refusal("invalid_row", "metadata_too_many_keys", "metadata", said)

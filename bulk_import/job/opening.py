@@ -235,6 +235,21 @@ def check_piped(stream: TextIO | None, spooled: Path, purpose: Purpose, *, neede
         again.unlink(missing_ok=True)
 
 
+_LATER = ("dedupe", "on_existing", "marker", "dry_run_method")
+"""Options that say nothing of whether a row is valid."""
+
+
+def changed_options(stored: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """The names of what is asked for otherwise than it was, as options are typed."""
+    pairs = ((name, stored.get(name), asked.get(name)) for name in sorted({*stored, *asked}))
+    return [name.replace("_", "-") for name, was, now in pairs if as_text({"": was}) != as_text({"": now})]
+
+
+def prepares(changed: Sequence[str]) -> bool:
+    """Whether any of these options decides which rows are valid."""
+    return any(name.replace("-", "_") not in _LATER for name in changed)
+
+
 def as_text(options: dict[str, Any]) -> str:
     """Options in one stable form, to tell whether they changed."""
     return json.dumps(options, sort_keys=True, default=list)

@@ -16,7 +16,7 @@ from bulk_import.budget import Budget
 from bulk_import.customer.emails import email_key
 from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
 from bulk_import.errors import LedgerRefuses, UsageError
-from bulk_import.existing import Choice, Means, choose
+from bulk_import.existing import Choice, Means, Nobody, choose
 from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import binding, endpoint_caps, seconds_at_caps
 from bulk_import.job.clock import steady
@@ -249,9 +249,11 @@ class Session:
             lambda: engine.stripe_time,
             self.observer.notice,
         )
-        choice = await choose(dedupe if rows_left else "off", rows_left, means)
         if rows_left:
+            choice = await choose(dedupe, rows_left, means)
             self.observer.notice("dedupe", f"{choice.name}: {choice.reason}")
+        else:
+            choice = Choice("off", Nobody(), "no row is left to look for")
         await self.follow(terms, choice, batches, doubtful=doubtful)
 
     async def follow(self, terms: Terms, choice: Choice, batches: Batches, *, doubtful: bool) -> None:

@@ -36,6 +36,7 @@ ARROWS: Final[dict[tuple[Status, Status], str]] = {
     (S.FAILED, S.INVALID): "retry: what it was corrected to cannot be sent",
     (S.FAILED, S.FAILED): "retry: refused again by --on-existing refuse",
     (S.FAILED, S.PENDING): "refused with the first rows alike: a mapping mistake, not the row's fault",
+    (S.INVALID, S.PENDING): "never sent, and a changed mapping may read it otherwise",
     (S.INVALID, S.CLAIMED): "retry: it was corrected",
     (S.INVALID, S.EXISTING): "retry: corrected, and its person is in Stripe already",
     (S.INVALID, S.FAILED): "retry: corrected, and refused by --on-existing refuse",

@@ -13,7 +13,7 @@ from bulk_import.change import after_of
 from bulk_import.digest import digest_of
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger import account
-from bulk_import.ledger.arrows import allowed_from
+from bulk_import.ledger.arrows import allowed_from, is_allowed
 from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.keeping import PAYLOAD, keep_or_drop, to_json
@@ -34,6 +34,11 @@ ON CONFLICT (number) DO UPDATE SET
     digest = excluded.digest, undo_at = NULL, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL,
     error_code = NULL, error_param = NULL, error_message = NULL, http_status = NULL, request_id = NULL, settled_at = NULL
 WHERE entry.status IN ({claimed}) AND excluded.generation >= entry.generation + (entry.status <> 'pending')
+"""
+_RECONSIDER = """
+UPDATE entry SET status = 'pending', owned_key = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
+    error_message = NULL, settled_at = NULL
+WHERE status = 'invalid' AND claimed_at IS NULL
 """
 _ENTER = """
 INSERT INTO entry (number, line, source_id, email, owned_key, status) VALUES (?, ?, ?, ?, ?, 'pending')
@@ -128,6 +133,16 @@ class Writer:
                     f"WHERE status IN ('claimed', 'in_doubt') AND number IN ({marks(chunk)})",
                     (fingerprint, *chunk),
                 )
+
+    def reconsider(self) -> int:
+        """Rows that were never sent because they were invalid begin anew; how many they are."""
+        with translated(self._path), transaction(self._db):
+            before = self._changes()
+            if is_allowed(Status.INVALID, Status.PENDING):
+                self._db.execute(_RECONSIDER)
+            again = self._changes() - before
+            self._db.execute("DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE status = 'pending')")
+        return again
 
     def disown(self, numbers: Sequence[int]) -> None:
         """Rows whose e-mail was corrected own their old one no longer."""

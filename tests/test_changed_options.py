@@ -1,0 +1,74 @@
+"""A ledger that is continued with other options: what they hold for, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulk_import.ledger import Line
+from tests.cli_calls import Program, calling
+from tests.promises import ledger_lines
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
+    return calling(capsys, monkeypatch)
+
+
+def people(folder: Path, *rows: str) -> Path:
+    source = folder / "people.csv"
+    source.write_text("\n".join(["mail,name,debt", *rows]) + "\n")
+    return source
+
+
+def lines(source: Path) -> list[Line]:
+    return ledger_lines(source.with_name("people.csv.simulated.db"))
+
+
+RUN = ("--simulate", "--json", "--rate", "50")
+
+
+def test_rows_that_a_wrong_mapping_made_invalid_are_prepared_again_once_it_is_mended(
+    call: Program, tmp_path: Path
+) -> None:
+    source = people(tmp_path, "a@example.com,Ann,1", "b@example.com,Bea,many", "A@example.com,Ann again,2")
+    first = call("run", source, *RUN, "--map", "mail=email", "--map", "debt=balance")
+    assert first.code == 1
+    assert [line.status for line in lines(source)] == ["created", "invalid", "duplicate"]
+    before = lines(source)[0]
+    mended = call("run", source, *RUN, "--map", "mail=email", "--map", "debt=metadata.debt")
+    assert mended.code == 0, mended.err
+    assert "1 rows that were invalid are prepared again" in mended.out + mended.err
+    after = lines(source)
+    assert [line.status for line in after] == ["created", "created", "duplicate"]
+    assert after[0] == before, "a settled row was touched"
+
+
+def test_a_row_that_turns_out_to_be_somebody_who_was_made_meanwhile_is_a_duplicate(
+    call: Program, tmp_path: Path
+) -> None:
+    source = people(tmp_path, "a@example.com,Ann,many", "A@example.com,Ann,2")
+    call("run", source, *RUN, "--map", "mail=email", "--map", "debt=balance")
+    assert [line.status for line in lines(source)] == ["invalid", "created"]
+    assert call("run", source, *RUN, "--map", "mail=email", "--map", "debt=metadata.debt").code == 0
+    assert [(line.status, line.duplicate_of) for line in lines(source)] == [("duplicate", 2), ("created", None)]
+
+
+def test_on_a_finished_ledger_another_policy_is_said_to_hold_for_nothing_that_is_settled(
+    call: Program, tmp_path: Path
+) -> None:
+    source = people(tmp_path, "a@example.com,Ann,1")
+    call("run", source, *RUN, "--map", "mail=email")
+    again = call("run", source, *RUN, "--map", "mail=email", "--on-existing", "update")
+    said = again.out + again.err
+    assert again.code == 0
+    assert "on-existing" in said
+    assert "1 rows are settled and stay as they are" in said
+
+
+def test_a_plan_of_a_ledger_with_nothing_left_to_look_for_says_so(call: Program, tmp_path: Path) -> None:
+    source = people(tmp_path, "a@example.com,Ann,1")
+    call("run", source, *RUN, "--map", "mail=email")
+    said = call("plan", source, "--simulate", "--map", "mail=email")
+    assert "as asked" not in said.out + said.err
