@@ -220,11 +220,11 @@ def test_a_limit_shown_within_the_burst_sharpens_the_brake_but_never_loosens_it(
     assert after_refusal(pace, 1.1, 0.1) == pace  # sent before the brake was sharpened
 
 
-def test_starts_are_forgotten_after_three_seconds() -> None:
+def test_starts_are_forgotten_after_twelve_seconds() -> None:
     evidence = Evidence()
     for number in range(1000):
         begun(evidence, number / 10)
-    assert 3 / 0.05 / 2 <= len(evidence.bins) <= 3 / 0.05 + 1
+    assert 12 / 0.05 / 2 <= len(evidence.bins) <= 12 / 0.05 + 1
 
 
 def test_places_follow_littles_law_with_head_room() -> None:

@@ -470,15 +470,16 @@ def test_an_hour_of_anything_keeps_the_cap_and_uses_it(disturbances: list[Distur
 
 
 class Sliding:
-    """So many in any second, those refused counted or not."""
+    """So many in any second, or other time, those refused counted or not."""
 
-    def __init__(self, rate: int, *, counts_refused: bool = False) -> None:
+    def __init__(self, rate: int, *, over: float = 1.0, counts_refused: bool = False) -> None:
         self.starts: deque[float] = deque()
         self.rate = rate
+        self.over = over
         self.counts_refused = counts_refused
 
     def admits(self, now: float) -> bool:
-        while self.starts and self.starts[0] <= now - 1.0:
+        while self.starts and self.starts[0] <= now - self.over:
             self.starts.popleft()
         admitted = len(self.starts) < self.rate
         if admitted or self.counts_refused:
@@ -639,11 +640,21 @@ def test_the_limit_is_found_whatever_a_refusal_says_and_however_fast_it_comes(
         (Bucket(25, 2), 0.05, 1.10),
         (Bucket(25, 100), 0.08, 1.08),
         (Calendar(25, 0.2), 0.05, 1.12),
-        (Chance(0.02), 0.03, 1.5),
+        (Sliding(250, over=10.0), 0.25, 1.15),
+        (Chance(0.02), 0.03, 1.25),
         (Chance(0.10), 0.12, 1.8),
         (Chance(0.02, Sliding(25)), 0.08, 1.75),
     ],
-    ids=["refused count", "small bucket", "large bucket", "fifths", "chance", "much chance", "limit and chance"],
+    ids=[
+        "refused count",
+        "small bucket",
+        "large bucket",
+        "fifths",
+        "ten seconds",
+        "chance",
+        "much chance",
+        "limit and chance",
+    ],
 )
 def test_other_limiters_and_refusals_by_chance_are_coped_with(
     server: Limiter, most_refused: float, slower: float

@@ -15,13 +15,17 @@ from bulk_import.pace.adapt import BACK_TO, BRAKE, BRAKE_SECONDS, Pace
 BIN = 0.05
 """Seconds that are counted together."""
 MEMORY = 3.0
-"""Seconds for which starts are remembered."""
+"""Seconds that are weighed where much is refused."""
+LONG = 12.0
+"""Seconds for which starts are remembered where nothing gets through any more: some limiters count by ten seconds."""
 OVER = 1.0
 """Seconds over which what is let through is averaged: most limiters count by the second."""
 FEW = 5
 """Refusals that may be chance."""
 A_TENTH, A_THIRD = 0.1, 1 / 3
 """Shares of refusals from which on what is let through shows the limit, and shows it roughly."""
+HARDLY_ANY = 0.8
+"""The share of refusals from which on what was let through before counts as well."""
 CHANCE = 0.15
 """The largest share of refusals that may have nothing to do with our rate: other traffic, or a server that misbehaves."""
 ALIKE = 0.25
@@ -69,7 +73,7 @@ def begun(evidence: Evidence, at: float) -> None:
         evidence.since = number
     if not evidence.bins or evidence.bins[-1][0] != number:
         evidence.bins.append((number, Count()))
-        while evidence.bins[0][0] < number - MEMORY / BIN:
+        while evidence.bins[0][0] < number - LONG / BIN:
             evidence.bins.popleft()
     evidence.bins[-1][1].began += 1
 
@@ -103,9 +107,15 @@ def rate_shown(evidence: Evidence, began: float) -> float:
     through = (started - refused) / seconds
     if refused < A_THIRD * started:
         return through / BACK_TO
+    hardly_any = refused > HARDLY_ANY * started
     # Some limiters count what they refuse, and so let nobody through once they are overrun.
     started, refused, seconds = _before(evidence, last, MEMORY)
-    return max(through, (started - refused) / seconds) / BRAKE
+    shown = max(through, (started - refused) / seconds) / BRAKE
+    if not hardly_any:
+        return shown
+    # Some count by ten seconds, and so let nobody through for most of these.
+    started, refused, seconds = _before(evidence, last, LONG)
+    return max(shown, (started - refused) / seconds / BACK_TO)
 
 
 def _before(evidence: Evidence, last: int, over: float) -> tuple[float, float, float]:
@@ -123,7 +133,9 @@ def forget_moments(evidence: Evidence) -> None:
 def is_chance(evidence: Evidence) -> bool:
     """Whether refusals fall at any pace: slowing down was tried, and as large a part of what was sent then was refused."""
     recent = Count()
-    for _, count in evidence.bins:
+    for number, count in reversed(evidence.bins):
+        if number < evidence.bins[-1][0] - MEMORY / BIN:
+            break
         recent.began += count.began
         recent.refused += count.refused
     if recent.refused > FEW and recent.share > CHANCE:
