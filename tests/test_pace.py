@@ -640,7 +640,7 @@ def test_the_limit_is_found_whatever_a_refusal_says_and_however_fast_it_comes(
         (Bucket(25, 2), 0.05, 1.10),
         (Bucket(25, 100), 0.08, 1.08),
         (Calendar(25, 0.2), 0.05, 1.12),
-        (Sliding(250, over=10.0), 0.25, 1.15),
+        (Sliding(250, over=10.0), 0.20, 1.30),
         (Chance(0.02), 0.03, 1.25),
         (Chance(0.10), 0.12, 1.8),
         (Chance(0.02, Sliding(25)), 0.08, 1.75),
