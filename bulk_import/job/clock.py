@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+LONGEST_ATTEMPT = 30.0
+"""Seconds for which a server may go on acting on a request, however early we stopped listening to it."""
+
 Clock = Callable[[], float]
 """Tells seconds."""
 
@@ -25,3 +28,11 @@ def steady(wall: Clock = time.time, boot: Clock = since_boot) -> Clock:
     """
     offset = wall() - boot()
     return lambda: boot() + offset
+
+
+def longest_attempt(timeout: float) -> float:
+    """How long after an attempt began it may still act, in seconds; what proves absence must be later than that.
+
+    `--timeout` says how long we listen. A short one must not make the proof any weaker.
+    """
+    return max(timeout, LONGEST_ATTEMPT)

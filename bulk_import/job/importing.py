@@ -15,6 +15,7 @@ from bulk_import.engine import Engine, Stopped
 from bulk_import.errors import SourceError
 from bulk_import.job.feeding import from_source
 from bulk_import.job.identity import Account, identify
+from bulk_import.job.making import Making
 from bulk_import.job.opening import (
     changed_options,
     check_file,
@@ -33,7 +34,6 @@ from bulk_import.job.opening import (
     this_boot,
 )
 from bulk_import.job.selection import Selection, for_all_rows
-from bulk_import.job.session import Session
 from bulk_import.job.simulating import KEY, state_file
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Purpose, new_salt, new_token
@@ -52,7 +52,7 @@ def run_job(options: RunOptions, observer: Observer, confirm: Confirm) -> Summar
     return anyio.run(partial(RunJob(options, observer, confirm).main))
 
 
-class RunJob(Session):
+class RunJob(Making):
     """`run`: from a source into its ledger; `plan` goes the same way up to the last step."""
 
     def __init__(self, options: RunOptions, observer: Observer, confirm: Confirm) -> None:

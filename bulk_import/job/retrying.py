@@ -11,9 +11,9 @@ import anyio
 from bulk_import.engine import Engine
 from bulk_import.job.corrections import Corrections, read_corrections
 from bulk_import.job.feeding import in_batches
+from bulk_import.job.making import Making
 from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
 from bulk_import.job.selection import for_all_rows
-from bulk_import.job.session import Session
 from bulk_import.ledger import Purpose
 from bulk_import.model import Record, Released, Row, Settled, Status
 from bulk_import.options import Confirm, Observer, RetryOptions
@@ -31,7 +31,7 @@ def retry_job(options: RetryOptions, observer: Observer, confirm: Confirm) -> Su
     return anyio.run(_RetryJob(options, observer, confirm).main)
 
 
-class _RetryJob(Session):
+class _RetryJob(Making):
     """`retry`: account, mode and API base come from the ledger, rows and options too."""
 
     verb = "retry"

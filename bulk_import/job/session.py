@@ -1,95 +1,63 @@
-"""What every job on a ledger shares: the lock, the ledger, the gate, the way to Stripe, the engine, the closing."""
+"""What every job on a ledger shares: the ledger it holds, the gate, the way to Stripe, the engine, the closing."""
 
 from __future__ import annotations
 
 import random
-import shlex
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk_import.budget import Budget
-from bulk_import.customer.emails import email_key
 from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
 from bulk_import.errors import LedgerRefuses, UsageError
-from bulk_import.existing import Choice, Means, Nobody, choose
-from bulk_import.job.begun import BegunUndos
-from bulk_import.job.caps import binding, endpoint_caps, seconds_at_caps
-from bulk_import.job.clock import steady
+from bulk_import.job.caps import binding, endpoint_caps
+from bulk_import.job.clock import longest_attempt
+from bulk_import.job.closing import figures, next_command
+from bulk_import.job.holding import Holding
 from bulk_import.job.identity import Account
 from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
-from bulk_import.job.script import Batches, Script, Terms
 from bulk_import.job.simulating import KEY, simulator
 from bulk_import.job.telling import Told
 from bulk_import.job.watching import Watch
 from bulk_import.keys import SecretKey, parse_key
-from bulk_import.ledger import Lock, Pairings, Purpose, Reader, Tally, Writer, open_for_writing
-from bulk_import.model import Claim, Endpoint, InDoubt, Released, Reply, Request, Settled, Status
-from bulk_import.options import DRY_RUN_METHOD, STRIPE, Confirm, Connecting, Observer, Pacing, Start
+from bulk_import.ledger import Purpose, Tally
+from bulk_import.model import Claim, InDoubt, Released, Reply, Request, Settled, Status
+from bulk_import.options import STRIPE, Connecting, Observer, Pacing
 from bulk_import.pace.gate import Gate
 from bulk_import.report.summary import DOUBT, STOPPED, Summary, exit_code
 from bulk_import.series import Sample, Series
 from bulk_import.settle import Limits
-from bulk_import.undo import Known
 
 if TYPE_CHECKING:
     from bulk_import.stripe_api.sending import StripeApi
 
 
-LONGEST_ATTEMPT = 30.0
-"""Seconds for which a server may go on acting on a request, however early we stopped listening to it."""
-
-
-class Session:
-    """What every job on a ledger shares: the lock, the ledger, the gate, the way to Stripe, and the closing."""
+class Session(Holding):
+    """What every job on a ledger shares: the ledger it holds, the gate, the way to Stripe, the engine, and the closing."""
 
     verb = "run"
     sends = True
     """Whether this job makes customers."""
 
     def __init__(self, connecting: Connecting, pacing: Pacing, observer: Observer, line: str) -> None:
+        super().__init__()
         self.connecting = connecting
         self.pacing = pacing
         self.observer = observer
         self.line = line
-        self.stack = ExitStack()
-        self.path = Path()
         self.key: SecretKey | None = connecting.key
         self.api_base = connecting.api_base
-        self.purpose: Purpose | None = None
-        self.now = steady()
-        self.process_started = self.now()
         self.began = time.monotonic()
         self.command: int | None = None
         self._samples: deque[Sample] = deque()  # handed from the event loop to the thread that writes
         self.advice: str | None = None
-        self._writer: Writer | None = None
-        self._pairings: Pairings | None = None
-        self._reader: Reader | None = None
         self._api: StripeApi | None = None
 
     # Opening.
-
-    def take_ledger(self, path: Path) -> None:
-        """Lock the ledger and, where it exists, open it."""
-        self.path = path
-        lock = Lock(path)
-        self.stack.callback(lock.release)
-        self.process_started = self.now()
-        if path.exists() and path.stat().st_size:
-            self.open_ledger()
-            self.purpose = self.reader.purpose()
-
-    def open_ledger(self) -> None:
-        """Open or make the ledger file; the lock is held."""
-        db = open_for_writing(self.path)
-        self._writer, self._reader = Writer(db, self.path, self.now), Reader(db, self.path)
-        self._pairings = Pairings(db, self.path, self.now)
-        self.stack.callback(self._close_ledger)
 
     def take_known_ledger(self, path: Path) -> Purpose:
         """Open a ledger that a run wrote, and take account, mode, server and kind over from it."""
@@ -123,42 +91,6 @@ class Session:
     def begin_command(self, boot: Boot) -> None:
         """Log in the ledger that this command works on it."""
         self.command = self.writer.begin_command(self.verb, boot.id, boot.offset, self.line)
-
-    async def settle_begun_undos(self, purpose: Purpose) -> None:
-        """See what an undo that was cut short has taken back, before anything that the ledger says is believed."""
-        if not (begun := self.reader.begun_undos()):
-            return
-        self.observer.notice(
-            "undo",
-            f"an undo of this ledger was cut short: looking at {begun} customers that it may have deleted or put back; "
-            f"to finish it instead, type bulk-import undo {quoted(str(self.path))}",
-        )
-        known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
-        # By then whatever the dead process had begun has ended; a plan is believed for no longer than it takes to read.
-        sure = self.process_started + longest_attempt(self.pacing) if self.sends else self.now()
-        begun_undos = BegunUndos(self.engine, self.pairings, self.offload, known, sure, self.observer.notice)
-        await begun_undos.settle()
-
-    @property
-    def writer(self) -> Writer:
-        """The open ledger, to change it."""
-        if self._writer is None:
-            raise RuntimeError("the ledger is not open")
-        return self._writer
-
-    @property
-    def reader(self) -> Reader:
-        """The open ledger, to ask it."""
-        if self._reader is None:
-            raise RuntimeError("the ledger is not open")
-        return self._reader
-
-    @property
-    def pairings(self) -> Pairings:
-        """The open ledger's rows and their customers."""
-        if self._pairings is None:
-            raise RuntimeError("the ledger is not open")
-        return self._pairings
 
     def reach_stripe(self, simulated: Path | None) -> None:
         """Make the way to Stripe, or start the simulator on its state file *simulated*."""
@@ -207,7 +139,7 @@ class Session:
                 chance=random.random,
                 written=self._written,
                 progress=self.tell_progress,
-                limits=Limits(pacing.max_attempts, longest_attempt(pacing)),
+                limits=Limits(pacing.max_attempts, longest_attempt(pacing.timeout)),
                 livemode=livemode,
                 budget=Budget(pacing.max_errors, pacing.max_error_share),
                 strict=self.sends,
@@ -234,81 +166,6 @@ class Session:
     async def course(self, engine: Engine) -> None:
         """What this job does; each kind of job has its own."""
         raise NotImplementedError
-
-    async def go(self, batches: Batches, dedupe: str, terms: Terms, rows_left: int, *, doubtful: bool) -> None:
-        """Choose who to ask for existing customers, and follow the script."""
-        engine = self.engine
-        means = Means(
-            engine.ask,
-            engine.together,
-            self.offload,
-            self.writer,
-            self.reader,
-            self.dedupe_clock,
-            email_key,
-            lambda: engine.stripe_time,
-            self.observer.notice,
-        )
-        if rows_left:
-            choice = await choose(dedupe, rows_left, means)
-            self.observer.notice("dedupe", f"{choice.name}: {choice.reason}")
-        else:
-            choice = Choice("off", Nobody(), "no row is left to look for")
-        await self.follow(terms, choice, batches, doubtful=doubtful)
-
-    async def follow(self, terms: Terms, choice: Choice, batches: Batches, *, doubtful: bool) -> None:
-        """Carry out what the script says, to the last step."""
-        script = Script(self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
-        await script.follow(choice.directory, batches, doubtful=doubtful)
-        self.advice = script.advice
-
-    def dedupe_clock(self) -> float:
-        """The clock by which the newest customers are read again, in seconds."""
-        return self.now()
-
-    def method(self, purpose: Purpose) -> str | None:
-        """What every payment method becomes, None where each row's own is sent."""
-        return purpose.options.get("dry_run_method", DRY_RUN_METHOD) if purpose.dry_run else None
-
-    def terms(self, purpose: Purpose, *, jumped: bool) -> Terms:
-        """What holds for this run on this ledger."""
-        stored = purpose.options
-        assert self.key is not None  # noqa: S101 - `reach_stripe` refused to go on without
-        return Terms(
-            token=purpose.token,
-            fingerprint=self.key.fingerprint(purpose.salt_bytes()),
-            marker=bool(stored.get("marker", True)),
-            on_existing=stored.get("on_existing", "skip"),
-            process_started=self.process_started,
-            deadline=longest_attempt(self.pacing),
-            clock_jumped=jumped,
-            release=self.verb == "run",
-        )
-
-    def announce(
-        self,
-        purpose: Purpose,
-        rows: int,
-        settled: int,
-        account: Account,
-        dedupe: str,
-        confirm: Confirm,
-        most: int | None = None,
-    ) -> None:
-        """Say what is about to happen; a live account is asked for once more before anything is written.
-
-        *most* is how many rows can come to be sent, where that is known better than by counting.
-        """
-        rate, which = binding(self.pacing)
-        most = rows - settled if most is None else most
-        start = Start(
-            purpose.source, str(self.path), purpose.account, account.name or purpose.account_name, purpose.livemode,
-            purpose.simulated, rows, settled, self.pacing.rate, rate, which, dedupe, purpose.dry_run,
-            most, seconds_at_caps({Endpoint.CREATE: most}, self.pacing),
-        )  # fmt: skip
-        if purpose.livemode and not self.connecting.yes and not confirm(start):
-            raise UsageError("not confirmed, so nothing was sent; answer the question, or pass --yes")
-        self.observer.start(start)
 
     async def let_the_last_second_pass(self) -> None:
         """A process that died a moment ago may have started requests in this very second: its second counts, too."""
@@ -352,71 +209,39 @@ class Session:
 
     def _sum_up(self, ended: Ended) -> Summary:
         tally = self.reader.tally() if self.command is not None else Tally(0, {}, 0)
-        count = tally.count
         left = self.rows_left() if self.command is not None else 0
         code = self.code(ended, tally, left)
-        seconds = time.monotonic() - self.began
-        requests = {e.value: n for e, n in sorted(self.engine.requests.items())}
-        reason = str(ended.error) if ended.error else f"stopped by signal {ended.signal}" if ended.signal else None
-        if reason is None and code == STOPPED:
-            reason = self.why_unfinished(left)
-        reason = reason or (self.advice if code == DOUBT else None)
-        summary = Summary(
-            exit_code=code,
-            rows=sum(count(s) for s in Status if s not in (Status.PENDING, Status.CLAIMED)) + left,
-            created=count(Status.CREATED), existing=count(Status.EXISTING), updated=count(Status.UPDATED),
-            duplicate=count(Status.DUPLICATE), invalid=count(Status.INVALID), failed=count(Status.FAILED),
-            in_doubt=count(Status.IN_DOUBT), pending=left,
-            requests=sum(requests.values()), requests_by_endpoint=requests, rate_limited=self.gate.rate_limited,
-            seconds=round(seconds, 3), requests_per_second=_pace(self.gate),
-            rows_per_second=round(self.watch.fresh / max(seconds, 1e-9), 2),
-            ledger=str(self.path), next=None, reason=reason, unwritten=tuple(ended.unwritten),
-        )  # fmt: skip
+        summary = figures(
+            tally, left, self.engine.requests, self.gate, self.watch, time.monotonic() - self.began, str(self.path)
+        )
+        summary = replace(
+            summary, exit_code=code, reason=self._reason(ended, code, left), unwritten=tuple(ended.unwritten)
+        )
         summary = replace(summary, next=self.following(summary))
-        if self.observer.wants_rows and self.command is not None:
-            self.observer.lines(self.told.rest())
         if self.command is not None:
-            with suppress(Exception):  # a full disk was reported already; the log line stays open
-                facts = {
-                    "line": self.line,
-                    "requests": requests,
-                    "rate_limited": self.gate.rate_limited,
-                    "seconds": summary.seconds,
-                }
-                for sample in (*self._samples, self.series.take()):
-                    self.writer.write((), (), sample)
-                self.writer.end_command(self.command, code, reason, facts)
+            if self.observer.wants_rows:
+                self.observer.lines(self.told.rest())
+            self._end_command(self.command, summary)
         return summary
 
-    def _close_ledger(self) -> None:
-        with suppress(Exception):  # everything that counts was committed; the next start truncates the log
-            self.writer.close()
+    def _reason(self, ended: Ended, code: int, left: int) -> str | None:
+        """Why it ended so, where that needs saying."""
+        if ended.error is not None:
+            return str(ended.error)
+        if ended.signal is not None:
+            return f"stopped by signal {ended.signal}"
+        if code == STOPPED:
+            return self.why_unfinished(left)
+        return self.advice if code == DOUBT else None
 
-
-def longest_attempt(pacing: Pacing) -> float:
-    """How long after an attempt began it may still act, in seconds; what proves absence must be later than that.
-
-    `--timeout` says how long we listen. A short one must not make the proof any weaker.
-    """
-    return max(pacing.timeout, LONGEST_ATTEMPT)
-
-
-def next_command(summary: Summary, line: str) -> str | None:
-    """What to type next, None when nothing is left to do."""
-    if summary.exit_code == 0:
-        return f"bulk-import export {quoted(summary.ledger)} --what map"
-    if summary.exit_code == 1:
-        return f"bulk-import export {quoted(summary.ledger)} --what failed"
-    return line
-
-
-def quoted(text: str) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(text)
-
-
-def _pace(gate: Gate) -> float:
-    """Starts a second between the first and the last; of a run shorter than that, its starts in a whole second."""
-    if gate.first_start is None or gate.last_start is None:
-        return 0.0
-    return round((gate.starts.total() - 1) / max(gate.last_start - gate.first_start, 1.0), 2)
+    def _end_command(self, command: int, summary: Summary) -> None:
+        facts = {
+            "line": self.line,
+            "requests": summary.requests_by_endpoint,
+            "rate_limited": summary.rate_limited,
+            "seconds": summary.seconds,
+        }
+        with suppress(Exception):  # a full disk was reported already; the log line stays open
+            for sample in (*self._samples, self.series.take()):
+                self.writer.write((), (), sample)
+            self.writer.end_command(command, summary.exit_code, summary.reason, facts)

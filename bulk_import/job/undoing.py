@@ -15,8 +15,9 @@ from bulk_import.change import Image
 from bulk_import.engine import Ended, Engine, Stopped
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
+from bulk_import.job.closing import quoted
 from bulk_import.job.opening import this_boot
-from bulk_import.job.session import Session, quoted
+from bulk_import.job.session import Session
 from bulk_import.ledger import Pairing, Purpose, Tally
 from bulk_import.model import Status
 from bulk_import.options import Connecting, Observer, Pacing

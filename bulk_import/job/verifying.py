@@ -15,8 +15,9 @@ from bulk_import.existing.choice import PROBES
 from bulk_import.existing.pages import PAGE
 from bulk_import.existing.size import size_of_account
 from bulk_import.existing.slices import FIRST_CUSTOMER
+from bulk_import.job.closing import quoted
 from bulk_import.job.opening import this_boot
-from bulk_import.job.session import Session, quoted
+from bulk_import.job.session import Session
 from bulk_import.ledger import PAIRED, Purpose, Span, Tally
 from bulk_import.model import Status
 from bulk_import.options import Connecting, Observer, Pacing
