@@ -68,6 +68,11 @@ def rows_of(records: Records) -> list[tuple[str, ...]]:
         ("title above", "Customers 2026\n" + PLAIN, [3, 4]),
         ("title and blank line above", "Customers\nExported on: Monday\n\n" + PLAIN, [5, 6]),
         ("delimited title above", "Customers,\n,\n" + PLAIN, [4, 5]),
+        ("1,000 blank lines above", "\n" * 1000 + PLAIN, [1002, 1003]),
+        ("lines of delimiters above", ",,,\n" * 70_000 + PLAIN, [70_002, 70_003]),
+        ("blank lines below a title", "Customers\n" + "\n" * 500 + PLAIN, [503, 504]),
+        ("titles as wide as the table", "Company:,ACME\nDate:,2026-11-01\n" + PLAIN, [4, 5]),
+        ("more titles as wide as the table", "User:,Kim\nReport:,Customers\nDay:,Monday\n" + PLAIN, [5, 6]),
         ("trailing delimiters", PLAIN.replace("\n", ",\n"), [2, 3]),
         ("trailing empty cells", PLAIN.replace("Ann", "Ann,,,"), [2, 3]),
         ("names of columns with blanks around", PLAIN.replace("email,name", " email , name "), [2, 3]),
@@ -115,6 +120,16 @@ def test_a_cell_is_text_as_it_stands(tmp_path: Path, cell: str, value: str) -> N
     assert records[1].line == 3 + value.count("\n")
 
 
+@pytest.mark.parametrize("header", ["email,name,tags", "email,geo", "tags,email"])
+def test_a_list_inside_the_cells_does_not_win_over_the_delimiter(tmp_path: Path, header: str) -> None:
+    columns = header.split(",")
+    cells = {"email": "a@example.com", "name": "Ann", "tags": "a;b;c;d", "geo": "52.1;13.2;x;y"}
+    row = ",".join(cells[column] for column in columns)
+    records = read_records(kept(tmp_path, f"{header}\n" + f"{row}\n" * 9))
+    assert records.columns == tuple(columns)
+    assert all(record.fields == {column: cells[column] for column in columns} for record in records)
+
+
 def test_backslash_escapes_are_recognised_when_the_file_uses_them(tmp_path: Path) -> None:
     data = 'email,name\na@example.com,"Ann \\"A\\", Lee"\nb@example.com,"Bob \\"B\\" Ray"\n'
     records = read_records(kept(tmp_path, data))
@@ -145,6 +160,10 @@ def test_what_was_decided_is_said(tmp_path: Path, code: str) -> None:
         ('email,"name\na@example.com,Ann\n', "line 1"),
         ("email,na\0me\na@example.com,Ann\n", "column name"),
         ("\n \n\t\n", "blank"),
+        ("a@example.com\nb@example.com\n", "--no-header"),
+        ('"email,name"\n"a@example.com,Ann"\n', "each whole line between quotes (see line 1)"),
+        ('"email,""name"""\n"a@example.com,""Ann"""\n', "sed"),
+        ('"email,name";;\n"a@example.com,Ann";;\n', "each whole line"),
         ("<!DOCTYPE html><html><table>", "web page"),
         ("<?xml version='1.0'?><a/>", "XML"),
         ("email,name\na@example.com,Ann\nb@example.com,Bob\n\nInvoice;Total\n1;2\n2;3\n3;4\n", "more than one table"),

@@ -12,7 +12,7 @@ from bulk_import.errors import SourceError
 from bulk_import.model import Record
 from bulk_import.reading.dialect import named_by_sep_line, settle_dialect
 from bulk_import.reading.encoding import settle_encoding
-from bulk_import.reading.header import find_header, refuse_table_in
+from bulk_import.reading.header import find_header, refuse_quoted_lines, refuse_table_in
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, split_lines, whole_lines
@@ -52,7 +52,7 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
     refuse_known(head.data, place)
     encoding = settle_encoding(head.data, overrides.encoding, place, head.whole)
     lines = _lines(head, encoding.name)
-    if not any(line.strip() for line in lines):
+    if all(map(_is_blank, lines)):
         raise SourceError(f"{place} holds only blank lines; give a file with at least one row.")
     refuse_markup("".join(lines[:20]), place)
     base = Reading(
@@ -170,17 +170,24 @@ def _objects(value: object) -> bool:
     return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
 
 
+def _is_blank(line: str) -> bool:
+    """Whether a line holds nothing but blanks and delimiters."""
+    return not line.strip(" \t\r\n\x1a,;|")
+
+
 def _delimited_reading(
     base: Reading, lines: list[str], overrides: Overrides, path: Path
 ) -> tuple[Reading, list[Notice]]:
     skipped = overrides.skip_lines or 0
     body = lines[skipped:]
-    if not any(line.strip() for line in body):
+    if all(map(_is_blank, body)):
         raise SourceError(f"{path} has nothing after the {skipped} lines of --skip-lines; skip fewer.")
     if body[0].startswith(OVERLONG):
         raise SourceError(
             f"{path} has a first line longer than {LIMIT} characters; it is no table, or its line ends are lost."
         )
+    above = next(index for index, line in enumerate(body) if not _is_blank(line))
+    skipped, body = skipped + above, body[above:]
     delimiter = overrides.delimiter or ("\t" if overrides.format == "tsv" else None)
     sep = named_by_sep_line(body[0]) if overrides.skip_lines is None else None
     ranked = settle_dialect(body[1:] if sep else body, delimiter or sep, overrides.quote)
@@ -190,6 +197,8 @@ def _delimited_reading(
     header = find_header(best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped)
     refuse_table_in(body[: header.line], str(path), skipped)
     dialect = best.dialect
+    if dialect.quote and body[header.line].startswith(dialect.quote):
+        refuse_quoted_lines(header, dialect.quote, str(path), skipped)
     reading = replace(
         base,
         format="tsv" if dialect.delimiter == "\t" else "csv",

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from bulk_import.reading.cells import Dialect, split_record
 from bulk_import.reading.kinds import kind_of
+from bulk_import.reading.titles import are_titles
 
 USUAL = (",", ";", "\t", "|")
 _RARE = {"^": 0.8, "~": 0.8, "\x1f": 1.0, "\x01": 1.0, "\x1e": 0.9, "¦": 0.9, "§": 0.9, "¬": 0.9, "\\t": 0.9}
-_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "$": 0.5, "%": 0.5, "=": 0.5, "@": 0.4, "<>": 0.7}
-_BETWEEN_QUOTES = re.compile(r'(["\'])((?!\1)[^\w\s]{1,3}|(?!\1)[^\w\s]?[ _-][^\w\s]?)\1')
+_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "$": 0.5, "%": 0.5, "=": 0.5, "<>": 0.7}
+_BETWEEN_QUOTES = re.compile(r'(["\'])((?!\1)[^\w\s@.]{1,3}|(?!\1)[^\w\s@.]?[ _-][^\w\s@.]?)\1')
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
 _UNLIKE_TITLES = (";", "\t", "|", *_RARE)
 _SAMPLE_ROWS = 120
@@ -79,8 +80,8 @@ def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS
 
 def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | None) -> tuple[Candidate, ...]:
     """The candidates from best to worst; what is given is not questioned. Never empty."""
-    lines = lines[:_SAMPLE_LINES]
-    text = "\n".join(line.rstrip("\r\n") for line in lines[:_SAMPLE_ROWS])
+    lines = _filled(lines, _SAMPLE_LINES)
+    text = "\n".join(line.rstrip("\r\n") for line in _filled(lines, _SAMPLE_ROWS))
     found = [
         _scored(lines, Dialect(mark, sign, escape), weight)
         for mark, weight in _delimiters(text, delimiter)
@@ -89,11 +90,40 @@ def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | Non
     ]
     fit = [candidate for candidate in found if candidate.width > 1 or delimiter is not None]
     ranked = sorted([*fit, _single_column(lines, text, delimiter, quote)], key=lambda candidate: -candidate.score)
-    best = _plainest(ranked)
+    best = _plainest(_with_titles(ranked))
     ranked.remove(best)
     if delimiter is None and best.width > 1:
         best = _widened(lines, best)
     return (best, *ranked)
+
+
+def _filled(lines: Sequence[str], most: int) -> Sequence[str]:
+    """The first lines, so many that *most* of them hold something."""
+    filled = 0
+    for index, line in enumerate(lines):
+        filled += bool(line.strip(" \r\n"))
+        if filled == most:
+            return lines[: index + 1]
+    return lines
+
+
+def _with_titles(ranked: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Without the best ones that throw a first line away which another finds to be made of column names.
+
+    So a list inside the cells (`a;b;c`) does not win over what the header is delimited by. More than one line that is
+    thrown away may be another table.
+    """
+    best = ranked[0]
+    fit = [len(row.cells) == best.width and not row.broken for row in best.rows[:2]]
+    if fit != [False, True]:
+        return ranked
+    fitting = [candidate for candidate in ranked if candidate.score > 0 and _begins_with_titles(candidate)]
+    return fitting or ranked
+
+
+def _begins_with_titles(candidate: Candidate) -> bool:
+    first = candidate.rows[0]
+    return not first.broken and len(first.cells) == candidate.width and are_titles(first.cells)
 
 
 def _plainest(ranked: Sequence[Candidate]) -> Candidate:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from bulk_import.errors import SourceError
 from bulk_import.reading.damage import readable
-from bulk_import.reading.dialect import SampleRow
+from bulk_import.reading.dialect import USUAL, SampleRow
 from bulk_import.reading.kinds import TELLING, fits, kind_of, kinds_of
+from bulk_import.reading.titles import are_titles
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){12,}")
@@ -38,8 +39,8 @@ def find_header(
     `SourceError` when the first row looks like data, or names two columns alike.
     """
     start = 0 if fixed else _start(rows, width, asked)
-    _refuse_table_above(rows[:start], name, above)
     first = rows[start]
+    _refuse_table_above(rows[:start], name, above, first)
     if asked is False:
         body = rows[start:]
         columns = tuple(f"column_{number}" for number in range(1, width + 1))
@@ -58,14 +59,17 @@ def find_header(
     return Header(first.line, True, columns, _kinds(body, len(columns)), unnamed)
 
 
-def _refuse_table_above(rows: Sequence[SampleRow], name: str, above: int) -> None:
+def _refuse_table_above(rows: Sequence[SampleRow], name: str, above: int, first: SampleRow) -> None:
     """Titles and notes above a table may be skipped; rows of another table may not, unless told to."""
     for width in {len(row.cells) for row in rows if len(row.cells) > 1}:
         alike = [row for row in rows if len(row.cells) == width and row.filled > 1]
-        if sum(1 for row in alike if _has_email(row)) > 1 or (width > 2 and len(alike) > 2):
+        if sum(1 for row in alike if _has_email(row)) > 1 or (
+            width > 2 and len(alike) > 2 and not are_titles(first.cells)
+        ):
             raise SourceError(
                 f"{name} seems to hold more than one table, the first from line {above + alike[0].line + 1} to line "
-                f"{above + alike[-1].line + 1}; give each a file of its own, or skip the lines above one with --skip-lines."
+                f"{above + alike[-1].line + 1}; give each a file of its own, or skip what stands above the last with "
+                f"--skip-lines {above + first.line}."
             )
 
 
@@ -75,9 +79,20 @@ def refuse_table_in(lines: Sequence[str], name: str, above: int) -> None:
     if len(with_email) > 1:
         raise SourceError(
             f"{name} seems to hold more than one table: there are addresses on lines {with_email[0]} and {with_email[1]}, "
-            f"above the one that begins on line {above + len(lines) + 1}; give each a file of its own, or skip the "
-            "lines above one with --skip-lines."
+            f"above the one that begins on line {above + len(lines) + 1}; give each a file of its own, or skip what stands "
+            f"above the last with --skip-lines {above + len(lines)}."
         )
+
+
+def refuse_quoted_lines(header: Header, quote: str, name: str, above: int) -> None:
+    """Raise `SourceError` when each whole line is one quoted cell, as Excel writes a table it took for one column."""
+    for mark in USUAL if len(header.columns) == 1 else ():
+        if are_titles([cell.strip(quote + " ") for cell in header.columns[0].split(mark)]):
+            raise SourceError(
+                f"{name} has each whole line between quotes (see line {above + header.line + 1}), so that it reads as one "
+                f"column; split it at {mark!r} in a spreadsheet (text to columns) and save it as CSV, or take the outer "
+                'quotes away: sed \'s/^"//; s/";*\\r*$//; s/""/"/g\'.'
+            )
 
 
 def shown(text: str) -> str:
@@ -104,8 +119,21 @@ def _start(rows: Sequence[SampleRow], width: int, asked: bool | None) -> int:
         holding = [index for index, row in enumerate(rows[:found]) if _has_email(row)]
         return min([found, *holding])
     if not _is_data(rows[found], rows[found + 1 :], width):
-        return found + _is_group_line(rows[found:], width)
+        return _titles_below(rows, found, width) or found + _is_group_line(rows[found:], width)
     return _header_above(rows, found)
+
+
+def _titles_below(rows: Sequence[SampleRow], found: int, width: int) -> int | None:
+    """The row of column names above the first address, where the row *found* is a title as wide as the table."""
+    if are_titles(rows[found].cells):
+        return None
+    end = next((index for index in range(found, len(rows)) if _has_email(rows[index])), len(rows))
+    named = [
+        index
+        for index in range(found + 1, end)
+        if len(rows[index].cells) == width and rows[index].filled == width and are_titles(rows[index].cells)
+    ]
+    return named[-1] if named else None
 
 
 def _is_group_line(rows: Sequence[SampleRow], width: int) -> bool:
