@@ -1,0 +1,145 @@
+"""One claim's trip: attempt after attempt and step after step, until it is settled or left as it is."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bulk_import.change import METHOD
+from bulk_import.engine.exchange import Exchange
+from bulk_import.engine.parts import Parts, Stopped, TooOld, Trip
+from bulk_import.engine.stopping import Stop
+from bulk_import.engine.weighing import Scales
+from bulk_import.errors import BulkImportError, OutOfReach, StripeRefuses
+from bulk_import.existing import customer_from, is_attached
+from bulk_import.model import (
+    Claim,
+    Created,
+    Doubt,
+    Endpoint,
+    Failed,
+    InDoubt,
+    Outcome,
+    Refusal,
+    Released,
+    Request,
+    Settled,
+    Updated,
+)
+from bulk_import.settle import Again, Done, Expected, Halt, Taken, Tries, never_began, settle
+from bulk_import.steps import Makes, Step, explained, steps_of
+
+STORED_IS_FRESH = 60.0
+"""Seconds in which nobody has found and deleted the customer that an earlier process made."""
+
+
+class Carrying:
+    """What a worker does with a claim."""
+
+    def __init__(self, parts: Parts, stop: Stop, scales: Scales, exchange: Exchange) -> None:
+        self.parts = parts
+        self._stop = stop
+        self._scales = scales
+        self._exchange = exchange
+
+    async def carry_out(self, claim: Claim, token: str, *, fresh: bool) -> list[Settled]:
+        """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
+        trip = Trip(claim, fresh=fresh, resumed=not fresh, attached=claim.attached)
+        taken = Taken(claim.target or "", None)
+        for step in steps_of(claim):
+            if step.makes is Makes.PAYMENT_METHOD and trip.attached is not None:
+                continue  # an earlier process has seen it done
+            end = await self._take(step, trip, token)
+            if not isinstance(end, Taken):
+                return end
+            taken = end
+            if step.makes is Makes.PAYMENT_METHOD:
+                trip.attached = end.made
+        return self._weighed(trip, Updated(claim.target or "", taken.request_id, claim.note))
+
+    async def _take(self, step: Step, trip: Trip, token: str) -> Taken | list[Settled]:
+        """Try one step until it is done, or until that settles the claim or leaves it."""
+        claim, tries = trip.claim, Tries()
+        request = step.request(claim, token, trip.attached)
+        expected = Expected(self.parts.livemode, claim.marker, claim.email, claim.target, step.makes)
+        while True:
+            if self._stop.stopping:
+                return [Settled(claim.row, Released(claim.generation))] if trip.fresh else []
+            try:
+                started, reply = await self._exchange.attempt(request, claim)
+            except TooOld:
+                why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
+                return [trip.ends(InDoubt(why))]
+            except Stopped:
+                continue
+            except OutOfReach as error:
+                self._stop.halt(error)
+                continue
+            trip.attempts, trip.ended_at = trip.attempts + 1, self.parts.now()
+            trip.begun = started if trip.begun is None else trip.begun
+            trip.fresh = trip.fresh and never_began(reply)
+            verdict = settle(
+                reply, expected, tries, self.parts.limits,
+                started=started, ended=self.parts.tick(), chance=self.parts.chance(),
+            )  # fmt: skip
+            match verdict:
+                case Taken():
+                    return verdict
+                case Done(Failed(refusal)) if claim.target is not None:
+                    return await self._refused(step, trip, refusal)
+                case Done(outcome):
+                    if trip.resumed and reply.replayed and isinstance(outcome, Created):
+                        seen = await self._if_there(claim, outcome)
+                        if seen is None:
+                            return []
+                        outcome = seen
+                    if reply.status == 200 and isinstance(outcome, InDoubt):
+                        self._exchange.saw_impossible(started)
+                    return self._weighed(trip, outcome)
+                case Halt(message):
+                    self._stop.halt(StripeRefuses(message))
+                case Again(delay, tries, impossible):
+                    if impossible:
+                        self._exchange.saw_impossible(started)
+                    await self._stop.nap(delay)
+                case _:
+                    assert_never(verdict)
+
+    async def _refused(self, step: Step, trip: Trip, refusal: Refusal) -> Taken | list[Settled]:
+        """A step of an update was refused; that a payment method is this customer's already is no refusal."""
+        claim = trip.claim
+        if step.makes is Makes.PAYMENT_METHOD:
+            try:
+                if await is_attached(self._exchange.ask, claim.params[METHOD], claim.target):
+                    return Taken(claim.params[METHOD], refusal.request_id)
+            except Stopped:
+                return []
+            except BulkImportError as error:
+                self._stop.halt(error)
+                return []
+        return self._weighed(trip, Failed(explained(refusal, claim, step)))
+
+    def _weighed(self, trip: Trip, outcome: Outcome) -> list[Settled]:
+        if trip.begun is not None:
+            self.parts.landed(trip.claim.row, self.parts.tick() - trip.begun, trip.attempts)
+        settled, end = self._scales.weigh(trip.claim, trip.ends(outcome))
+        if end is not None:
+            self._stop.halt(end)
+        return settled
+
+    async def _if_there(self, claim: Claim, made: Created) -> Outcome | None:
+        """Believe a stored answer to an earlier process only once its customer was seen: it may be deleted by now."""
+        if self.parts.now() - claim.claimed_at < STORED_IS_FRESH:
+            return made
+        request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{made.customer_id}")
+        try:
+            reply = await self._exchange.ask(request, accept=(404,))
+        except Stopped:
+            return None
+        except BulkImportError as error:
+            self._stop.halt(error)
+            return None
+        shown = customer_from(reply.body) if reply.status == 200 else None
+        if shown is not None and not shown.deleted:
+            return made
+        why = f"{made.customer_id} was made for this row and has been deleted since"
+        return InDoubt(Refusal(type="deleted", message=why), Doubt.REPLAYED)

@@ -1,0 +1,47 @@
+"""Signals, and the clock by which progress is told."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import anyio
+from anyio.abc import TaskStatus
+
+from bulk_import import early
+from bulk_import.engine.parts import Ended
+from bulk_import.engine.stopping import Stop
+
+REPORT_EVERY = 0.25
+"""Seconds between two looks at the progress."""
+
+SIGNALS = early.SIGNALS
+
+
+async def report(progress: Callable[[], None]) -> None:
+    """Look at the progress, a few times a second, until cancelled."""
+    while True:
+        await anyio.sleep(REPORT_EVERY)
+        progress()
+
+
+async def listen(
+    signals: tuple[signal.Signals, ...], stop: Stop, ended: Ended, *, task_status: TaskStatus[None]
+) -> None:
+    """Hand every signal to *stop*, those included that came before anybody listened, until cancelled."""
+    heeded = [s for s in signals if signal.getsignal(s) is not signal.SIG_IGN]
+    if not heeded:
+        task_status.started()
+        return
+    try:
+        with anyio.open_signal_receiver(*heeded) as received:
+            for number in early.caught:
+                stop.signalled(number)
+            task_status.started()
+            async for number in received:
+                stop.signalled(number)
+    finally:
+        if ended.signal is not None:
+            # What was asked for is done. One more impatient Ctrl-C must not cut off the closing of the ledger.
+            for number in heeded:
+                signal.signal(number, signal.SIG_IGN)
