@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from bulk_import.model import Endpoint
 from bulk_import.options import Pacing
 from tests.by_hand import make
 from tests.cli_calls import Program, calling
-from tests.rig import KEY, simulated
+from tests.rig import KEY, command, environment, simulated, tool
 
 FAST = ("--rate-limit", "none", "--endpoint-rate-limit", "none", "--existing", "300")
 HEADER = "email,name,metadata.plan,payment_method"
@@ -156,3 +158,26 @@ def test_a_long_plan_and_too_many_reads_are_warned_of() -> None:
     assert "24 h" in day
     assert "10,001 reads" in reads
     assert list(warnings_of(Plan(seconds=86_400.0))) == []
+
+
+def test_a_plan_that_is_killed_leaves_nothing_of_anybody_behind(tmp_path: Path) -> None:
+    with simulated(*FAST, "--latency", "300ms") as server:
+        source = people(tmp_path)
+        done = tool("run", source, "--api-base", server.url, "--rate", "none", "--limit", "5")
+        assert done.returncode == 0, done.stderr
+        server.ask("/_simulator/reset-log", {})
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        words = command("plan", source, "--dedupe", "lookup", "--api-base", server.url, "--rate", "none")
+        process = subprocess.Popen(
+            words, env=environment(TMPDIR=str(elsewhere)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        until = time.monotonic() + 60
+        while not any(arrival["endpoint"] == "list" for arrival in server.arrivals()):
+            assert time.monotonic() < until, "the plan never came to ask for anybody"
+            time.sleep(0.02)
+        process.kill()
+        assert process.wait(timeout=20) == -9
+        left = {path.name: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()}
+        assert not [name for name, held in left.items() if b"example.com" in held], "a killed plan left people behind"

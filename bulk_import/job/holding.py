@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk_import.job.clock import steady
-from bulk_import.ledger import Lock, Pairings, Purpose, Reader, Writer, open_for_writing
+from bulk_import.ledger import Connection, Lock, Pairings, Purpose, Reader, Writer, open_for_writing
 
 if TYPE_CHECKING:
     pass
@@ -41,10 +41,14 @@ class Holding:
 
     def open_ledger(self) -> None:
         """Open or make the ledger file; the lock is held."""
-        db = open_for_writing(self.path)
+        db = self.open_database()
         self._writer, self._reader = Writer(db, self.path, self.now), Reader(db, self.path)
         self._pairings = Pairings(db, self.path, self.now)
         self.stack.callback(self._close_ledger)
+
+    def open_database(self) -> Connection:
+        """Open the file; a plan's has no name."""
+        return open_for_writing(self.path)
 
     @property
     def writer(self) -> Writer:

@@ -25,7 +25,7 @@ from bulk_import.job.importing import RunJob
 from bulk_import.job.opening import spool_path
 from bulk_import.job.script import Batches, Script, Terms
 from bulk_import.job.simulating import state_file
-from bulk_import.ledger import Planned, Purpose, Tally, copy_ledger
+from bulk_import.ledger import Connection, Planned, Purpose, Tally, open_scratch
 from bulk_import.model import Claim, Endpoint, Request, Settled, Status
 from bulk_import.options import Confirm, Observer, RunOptions
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
@@ -109,15 +109,23 @@ class PlanJob(RunJob):
         self._before = bytearray()
 
     def take_ledger(self, path: Path) -> None:
-        """Work on a copy of the ledger, and of what lies beside it."""
+        """Work on a copy of the ledger, which nobody ever sees, and of what lies beside it."""
         self.real = path
         temporary = self._folder / path.name
-        if path.exists() and path.stat().st_size:
-            copy_ledger(path, temporary)
         for beside in (spool_path, state_file):
             if beside(path).exists():
                 shutil.copyfile(beside(path), beside(temporary))
         super().take_ledger(temporary)
+        if self._is_begun():
+            self.open_ledger()
+            self.purpose = self.reader.purpose()
+
+    def open_database(self) -> Connection:
+        """A ledger without a name: what a killed plan knew of people is gone with it."""
+        return open_scratch(self.real if self._is_begun() else None)
+
+    def _is_begun(self) -> bool:
+        return self.real.exists() and self.real.stat().st_size > 0
 
     def simulated_state(self, purpose: Purpose | None) -> Path | None:
         """The copy of the simulated account, so that not even its file is written."""

@@ -6,10 +6,10 @@ from bulk_import.ledger.database import (
     Connection,
     Lock,
     connect,
-    copy_ledger,
     is_locked,
     open_for_reading,
     open_for_writing,
+    open_scratch,
 )
 from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
 from bulk_import.ledger.planned import Planned
@@ -41,12 +41,12 @@ __all__ = [
     "Writer",
     "allowed_from",
     "connect",
-    "copy_ledger",
     "is_allowed",
     "is_locked",
     "new_salt",
     "new_token",
     "open_for_reading",
     "open_for_writing",
+    "open_scratch",
     "why_invalid",
 ]

@@ -160,15 +160,33 @@ def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
     return db
 
 
-def copy_ledger(path: Path, to: Path) -> None:
-    """Copy a ledger as it is now, whether or not a process works on it; *to* is a new file in a private folder."""
+def open_scratch(path: Path | None) -> Connection:
+    """Open a ledger that no file shows, whatever ends the process: a copy of the one at *path* as it is now, or an empty one.
+
+    SQLite keeps what does not fit into its cache in a file without a name, which the system frees with the process.
+    """
+    scratch = connect("")
+    with translated(path or Path("the temporary ledger")):
+        try:
+            if path is None:
+                _create(scratch)
+            else:
+                _copy(path, scratch)
+            _upgrade(scratch)
+            scratch.execute(SLICES)
+        except BaseException:
+            scratch.close()
+            raise
+    return scratch
+
+
+def _copy(path: Path, scratch: Connection) -> None:
+    """Copy a ledger, whether or not a process works on it."""
     source = open_for_reading(path)
     try:
-        with translated(path):
-            target = sqlite3.connect(to)
-            assert isinstance(source, sqlite3.Connection)  # noqa: S101 - only a test connects otherwise
-            source.backup(target)
-            target.close()
+        assert isinstance(source, sqlite3.Connection)  # noqa: S101 - only a test connects otherwise
+        assert isinstance(scratch, sqlite3.Connection)  # noqa: S101 - made by `connect`
+        source.backup(scratch)
     finally:
         source.close()
 
