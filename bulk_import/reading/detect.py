@@ -49,6 +49,8 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
     head = _head(place)
     if overrides.format == "xlsx" or (head.data.startswith(MAGIC) and is_workbook(place)):
         return detect_sheet(place, overrides)
+    if head.data.startswith(MAGIC) and place.suffix.lower() in (".xlsx", ".xlsm"):
+        raise SourceError(f"{place} is an Excel workbook that is cut short or damaged; copy or download it again.")
     refuse_known(head.data, place)
     encoding = settle_encoding(head.data, overrides.encoding, place, head.whole)
     lines = _lines(head, encoding.name)

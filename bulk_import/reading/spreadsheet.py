@@ -15,9 +15,12 @@ from bulk_import.model import Record
 from bulk_import.reading.damage import readable, trimmed, wrong_width
 from bulk_import.reading.dialect import SampleRow
 from bulk_import.reading.header import Header, find_header
+from bulk_import.reading.kinds import kind_of
 from bulk_import.reading.settled import Notice, Overrides, Reading
+from bulk_import.reading.sheetmarks import sheet_marks
 from bulk_import.reading.source import Source
 from bulk_import.reading.table import looks_like_units, table_of
+from bulk_import.reading.titles import are_titles
 from bulk_import.reading.unpack import Bound, optional
 
 MAGIC = b"PK\x03\x04"
@@ -37,7 +40,8 @@ def is_workbook(path: Path) -> bool:
 def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notice, ...]]:
     """Settle how to read a workbook: its first sheet with anything in it, and the header."""
     with Source.open(path) as source:
-        book = _open(b"".join(source.chunks()), path, overrides.max_bytes)
+        data = b"".join(source.chunks())
+    book = _open(data, path, overrides.max_bytes)
     filled = [name for name in book.sheet_names if book.get_sheet_by_name(name).start is not None]
     if not filled:
         raise SourceError(f"{path} has no sheet with anything in it; give one with at least one row.")
@@ -45,6 +49,7 @@ def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notic
     sample = _sample(book, filled[0], skipped)
     if not sample:
         raise SourceError(f"{path} has nothing after the {skipped} lines of --skip-lines; skip fewer.")
+    _refuse_cover(book, filled, sample, path)
     width = max(_used(row.cells) for row in sample)
     fixed = overrides.skip_lines is not None
     header = find_header(sample, width, overrides.header, fixed, str(path), skipped)
@@ -58,22 +63,30 @@ def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notic
         max_bytes=overrides.max_bytes,
         sheet=filled[0],
     )
-    return reading, tuple(_said(header, filled))
+    zeros = sheet_marks(data, filled[0]).zeros
+    first = _first_column(book, filled[0])
+    shown = {
+        column - 1 - first: code for column, code in zeros.items() if 0 <= column - 1 - first < len(header.columns)
+    }
+    return reading, (*_said(header, filled), *_said_of_zeros(shown, header))
 
 
 def read_sheet(source: Source, reading: Reading) -> Iterator[Record]:
     """One record for each row that holds anything; `line` is the row's number in the sheet."""
-    book = _open(b"".join(source.chunks()), source.path, reading.max_bytes)
+    data = b"".join(source.chunks())
+    book = _open(data, source.path, reading.max_bytes)
+    odd, first = sheet_marks(data, reading.sheet or "").odd, _first_column(book, reading.sheet or "")
     table = table_of(reading)
     number = 0
     for line, row in enumerate(_rows(book, reading.sheet or ""), 1):
         cells = [_text(value) for value in row]
-        if line <= reading.skip_lines + reading.header or not any(cell.strip() for cell in cells):
+        marked = [odd[at] for column in range(len(cells)) if (at := (line, column + 1 + first)) in odd] if odd else []
+        if line <= reading.skip_lines + reading.header or not (marked or any(cell.strip() for cell in cells)):
             continue
         number += 1
         cells = trimmed(cells, table.width) + [""] * (table.width - len(cells))
         record = Record(number, line, dict(zip(reading.columns, cells, strict=False)))
-        problem = _problem(row, cells, number, reading)
+        problem = next(iter(marked), None) or _problem(row, cells, number, reading)
         yield record if problem is None else replace(record, problem=problem)
 
 
@@ -86,6 +99,12 @@ def _open(data: bytes, path: Path, max_bytes: int | None) -> Any:
         return calamine.CalamineWorkbook.from_filelike(BytesIO(data))
     except (calamine.CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
         raise SourceError(f"{path} is not a readable workbook ({error}); save it again as .xlsx or as CSV.") from error
+
+
+def _first_column(book: Any, sheet: str) -> int:
+    """How many empty columns stand before the first that holds anything; rows are given without them."""
+    start = book.get_sheet_by_name(sheet).start
+    return start[1] if start else 0
 
 
 def _rows(book: Any, sheet: str) -> Iterator[list[Any]]:
@@ -152,3 +171,24 @@ def _said(header: Header, filled: list[str]) -> Iterator[Notice]:
         yield Notice("skipped", f"the table begins in row {header.line + 1}; what stands above it is skipped.")
     if header.unnamed:
         yield Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}.")
+
+
+def _said_of_zeros(shown: dict[int, str], header: Header) -> Iterator[Notice]:
+    for column, code in sorted(shown.items()):
+        yield Notice(
+            "leading-zeros",
+            f"numbers in column {header.columns[column]!r} are shown with zeros in front by their format ({code}), but "
+            "have none and are read without; store them as text where the zeros count.",
+        )
+
+
+def _refuse_cover(book: Any, filled: list[str], sample: list[SampleRow], path: Path) -> None:
+    """Raise `SourceError` for a first sheet without names or addresses, such as a cover, before one that has them."""
+    if any(are_titles(row.cells) or "email" in map(kind_of, row.cells) for row in sample):
+        return
+    for name in filled[1:]:
+        if any(are_titles(row.cells) for row in _sample(book, name, 0)):
+            raise SourceError(
+                f"{path} holds its table in sheet {name!r}, but only the first sheet is read; move that sheet to the "
+                "front, or save it as CSV."
+            )

@@ -1,0 +1,97 @@
+"""Workbooks: what the cell values alone would hide is said or refused."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bulk_import.errors import SourceError
+from bulk_import.reading import read_records
+
+pytest.importorskip("python_calamine")
+
+OPEN = "http://schemas.openxmlformats.org"
+PACKAGE, OFFICE = f"{OPEN}/package/2006", f"{OPEN}/officeDocument/2006/relationships"
+MAIN = f"{OPEN}/spreadsheetml/2006/main"
+XML = "application/vnd.openxmlformats"
+
+
+def text(place: str, words: str) -> str:
+    return f'<c r="{place}" t="inlineStr"><is><t>{words}</t></is></c>'
+
+
+def workbook(path: Path, *sheets: str, styles: str = "") -> Path:
+    numbers = range(1, len(sheets) + 1)
+    kinds = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{XML}-officedocument.spreadsheetml.worksheet+xml"/>'
+        for n in numbers
+    )
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" '
+        f'ContentType="{XML}-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{XML}-officedocument.spreadsheetml.sheet.main+xml"/>{kinds}</Types>',
+        "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1" '
+        f'Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>'
+        + "".join(f'<sheet name="Sheet {n}" sheetId="{n}" r:id="rId{n}"/>' for n in numbers)
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">'
+        + "".join(
+            f'<Relationship Id="rId{n}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers
+        )
+        + "</Relationships>",
+        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}">{styles}</styleSheet>',
+    }
+    for n, rows in zip(numbers, sheets, strict=True):
+        parts[f"xl/worksheets/sheet{n}.xml"] = f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>'
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, f'<?xml version="1.0"?>{content}')
+    return path
+
+
+HEADER = f'<row r="2">{text("B2", "email")}{text("C2", "zip")}</row>'
+
+
+def test_errors_and_formulas_that_were_never_calculated_are_problems_of_their_rows(tmp_path: Path) -> None:
+    rows = (
+        f'<row r="3">{text("B3", "a@example.com")}<c r="C3" t="e"><v>#N/A</v></c></row>'
+        f'<row r="4">{text("B4", "b@example.com")}<c r="C4"><f>1+1</f><v></v></c></row>'
+        f'<row r="5">{text("B5", "c@example.com")}<c r="C5" t="str"><f>""</f><v></v></c></row>'
+        f'<row r="6">{text("B6", "d@example.com")}<c r="C6"><f>1+1</f><v>2</v></c></row>'
+    )
+    records = list(read_records(workbook(tmp_path / "people.xlsx", HEADER + rows)))
+    assert [record.problem for record in records] == [
+        "cell C3 holds the error #N/A",
+        "the formula in cell C4 was never calculated; open the workbook and save it again",
+        None,
+        None,
+    ]
+    assert records[3].fields == {"email": "d@example.com", "zip": "2"}
+
+
+def test_zeros_that_are_only_shown_are_said(tmp_path: Path) -> None:
+    styles = (
+        '<numFmts count="1"><numFmt numFmtId="164" formatCode="00000"/></numFmts>'
+        '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="164"/></cellXfs>'
+    )
+    rows = f'<row r="3">{text("B3", "a@example.com")}<c r="C3" s="1"><v>1099</v></c></row>'
+    records = read_records(workbook(tmp_path / "people.xlsx", HEADER + rows, styles=styles))
+    assert next(iter(records)).fields["zip"] == "1099"
+    assert [notice.message for notice in records.notices if "'zip'" in notice.message and "00000" in notice.message]
+
+
+def test_a_cover_sheet_is_told_from_the_sheet_that_holds_the_table(tmp_path: Path) -> None:
+    cover = f'<row r="1">{text("A1", "Read me")}</row><row r="2">{text("A2", "All of it")}</row>'
+    people = HEADER + f'<row r="3">{text("B3", "a@example.com")}</row>'
+    with pytest.raises(SourceError, match="table in sheet 'Sheet 2'"):
+        read_records(workbook(tmp_path / "people.xlsx", cover, people))
+
+
+def test_a_workbook_that_was_cut_short_is_called_one(tmp_path: Path) -> None:
+    whole = workbook(tmp_path / "whole.xlsx", HEADER).read_bytes()
+    (tmp_path / "cut.xlsx").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match="cut short"):
+        read_records(tmp_path / "cut.xlsx")
