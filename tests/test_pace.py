@@ -253,7 +253,7 @@ STEPS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.floats(0.5, 60),
     st.tuples(st.floats(0.5, 60), st.floats(0.5, 60), st.floats(0.5, 60)),
@@ -447,7 +447,7 @@ def disturbed(seconds: float, disturbances: list[Disturbance], seed: int) -> tup
     return run_virtual(main, lag=late(0.005, seed))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(DISTURBANCES, st.integers(0, 1000))
 def test_twenty_seconds_of_anything_keep_the_cap(disturbances: list[Disturbance], seed: int) -> None:
     starts, gate = disturbed(20.0, disturbances, seed)

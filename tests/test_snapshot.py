@@ -145,7 +145,14 @@ YEAR = 365 * 86_400
 
 
 @pytest.mark.parametrize(
-    ("since", "each"), [(NOW - 16 * YEAR, 1), (NOW - 2 * YEAR, 1), (NOW - 3600, 1), (NOW - 600, 50), (NOW - YEAR, 3000)]
+    ("since", "each"),
+    [
+        (NOW - 16 * YEAR, 1),
+        (NOW - 600, 50),
+        (NOW - YEAR, 3000),
+        pytest.param(NOW - 2 * YEAR, 1, marks=pytest.mark.soak),
+        pytest.param(NOW - 3600, 1, marks=pytest.mark.soak),
+    ],
 )
 def test_an_account_is_read_whole_side_by_side_however_it_is_spread(tmp_path: Path, since: float, each: int) -> None:
     lister = Lister(spread(8_000, since, each=each))
@@ -168,15 +175,16 @@ def test_a_small_account_of_known_size_costs_few_requests_more_than_its_pages(
 CHANGES = st.lists(st.tuples(st.sampled_from(["create", "delete", "delete last"]), st.integers(0, 10_000)), max_size=30)
 
 
-@settings(max_examples=15, deadline=None)
-@given(
+ANY_READING = given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 350)), min_size=1, max_size=12),
     st.sampled_from([1, 60, 86_400, 20 * YEAR // 41]),
     st.one_of(st.none(), st.integers(2, 30)),
     CHANGES,
     st.booleans(),
 )
-def test_nobody_is_missed_whoever_comes_or_goes_and_whenever_the_process_dies(
+
+
+def nobody_is_missed(
     tmp_path_factory: pytest.TempPathFactory,
     seconds: list[tuple[int, int]],
     apart: int,
@@ -211,6 +219,14 @@ def test_nobody_is_missed_whoever_comes_or_goes_and_whenever_the_process_dies(
     assert len(there) == len(set(there))
     missed = (always - set(lister.gone)) - set(there)
     assert not missed
+
+
+test_nobody_is_missed_whoever_comes_or_goes_and_whenever_the_process_dies = settings(max_examples=4, deadline=None)(
+    ANY_READING(nobody_is_missed)
+)
+test_nobody_is_missed_in_many_readings = pytest.mark.soak(
+    settings(max_examples=200, deadline=None)(ANY_READING(nobody_is_missed))
+)
 
 
 def test_a_reading_that_was_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -283,7 +299,7 @@ def test_a_list_that_does_not_heed_created_is_read_to_its_end(tmp_path: Path, un
     assert set(spread(1_500, NOW - YEAR)) <= set(held(tmp_path))
 
 
-@pytest.mark.parametrize("unknown", [BOUNDS, ("gte",), ("lt", "lte"), ()])
+@pytest.mark.parametrize("unknown", [BOUNDS, pytest.param(("gte",), marks=pytest.mark.soak), ("lt", "lte")])
 def test_the_newest_are_read_whole_from_a_list_that_does_not_heed_created(
     tmp_path: Path, unknown: tuple[str, ...]
 ) -> None:
