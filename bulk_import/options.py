@@ -101,6 +101,17 @@ class RetryOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerOptions:
+    """Everything `verify` and `undo` were asked for; account, mode and API base come from the ledger."""
+
+    ledger: Path
+    pacing: Pacing = field(default_factory=Pacing)
+    connecting: Connecting = field(default_factory=Connecting)
+    batch_size: int = 100
+    command_line: str = "bulk-import"
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """What is about to happen, once it is known and before anything is sent.
 

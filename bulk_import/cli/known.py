@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulk_import.cli.carrying import SIGNAL
+from bulk_import.cli.events import to_json
+from bulk_import.cli.invocation import invocation
 from bulk_import.cli.progress import PlainLines, Silent
 from bulk_import.errors import LedgerRefuses, UsageError
+from bulk_import.report.table import aligned, duration
 
 if TYPE_CHECKING:
+    import click
+
     from bulk_import.cli.invocation import Invocation
     from bulk_import.cli.settling import Given
     from bulk_import.ledger import Purpose
-    from bulk_import.options import Connecting
+    from bulk_import.options import Connecting, LedgerOptions
     from bulk_import.report.summary import Summary
+
+
+COSTS = ("requests", "requests_by_endpoint", "seconds", "next", "reason")
+"""What every object of `--json` ends with."""
 
 
 def purpose_of(path: Path) -> Purpose:
@@ -45,6 +55,16 @@ def connecting_of(given: Given, purpose: Purpose) -> Connecting:
     return settle_connecting({**given, **known}, os.environ, dry_run=purpose.dry_run)
 
 
+def options_of(ctx: click.Context, given: Given) -> LedgerOptions:
+    """Everything that was asked for about a ledger, settled."""
+    from bulk_import.cli.settling import settle_pacing
+    from bulk_import.options import LedgerOptions
+
+    connecting = connecting_of(given, purpose_of(given["ledger"]))
+    pacing = settle_pacing(ctx, given, connecting)
+    return LedgerOptions(given["ledger"], pacing, connecting, given["batch_size"], invocation(ctx).command_line)
+
+
 def reporting_to(call: Invocation, *, json: bool) -> Silent:
     """Who watches a command that is no run: nobody while a program reads, else a line every 30 seconds."""
     if json and call.output.is_closed:
@@ -60,3 +80,23 @@ def tell_ending(call: Invocation, summary: Summary, *, json: bool) -> None:
         call.messages.complain(summary.reason)
     if summary.next is not None and not json:
         call.tell(f"next: {summary.next}")
+
+
+def tell_result(
+    call: Invocation, summary: Summary, described: Mapping[str, Any], shown: Sequence[str], *, json: bool
+) -> int:
+    """Tell a program or show a person what came of it, and how the command ended; its exit code."""
+    if json:
+        ending = {"ledger": summary.ledger, "exit_code": summary.exit_code}
+        costs = {name: getattr(summary, name) for name in COSTS}
+        call.output.line(to_json({**ending, **described, **costs}))
+    else:
+        call.tell(*shown)
+    tell_ending(call, summary, json=json)
+    return summary.exit_code
+
+
+def with_costs(pairs: Sequence[tuple[str, str]], summary: Summary) -> list[str]:
+    """The lines of a table: *pairs*, and below them what the command took."""
+    took = [("requests", f"{summary.requests:,}"), ("time", duration(summary.seconds)), ("ledger", summary.ledger)]
+    return aligned([*pairs, *took])

@@ -195,3 +195,9 @@ import_options = group(
         "--hash-emails", is_flag=True, help="Keep only keyed hashes of settled rows' e-mails in the ledger."
     ),
 )  # fmt: skip
+
+
+def ledger_options(function: Function) -> Function:
+    """What a command takes that asks Stripe about a ledger."""
+    taken = pacing_options(connecting_options(output_options(function)))
+    return click.argument("ledger", type=PATH)(taken)

@@ -62,10 +62,11 @@ def differences(options: RunOptions, summary: Summary) -> list[str]:
 def _undone(options: RunOptions, summary: Summary, notice: Notice) -> Summary:
     """Delete what the dry run created; what is left, or goes wrong, is said and counts for the exit code."""
     from bulk_import.cli.progress import Silent
-    from bulk_import.job.undoing import UndoOptions, undo_job
+    from bulk_import.job.undoing import undo_job
+    from bulk_import.options import LedgerOptions
 
     line = typed("undo", Path(summary.ledger))
-    undo = UndoOptions(Path(summary.ledger), options.pacing, options.connecting, options.batch_size, line)
+    undo = LedgerOptions(Path(summary.ledger), options.pacing, options.connecting, options.batch_size, line)
     try:
         done, ended = undo_job(undo, Silent(), lambda listing: True)
     except BulkImportError as error:

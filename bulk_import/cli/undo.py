@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulk_import.cli.events import to_json
 from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import Invocation, invocation
-from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
+from bulk_import.cli.options import examples, ledger_options
 from bulk_import.cli.terminal import safe
-from bulk_import.report.table import aligned, duration, grid
+from bulk_import.report.table import grid
 
 if TYPE_CHECKING:
-    from bulk_import.job.undoing import Agree, Listing, Undone, UndoOptions
+    from bulk_import.job.undoing import Agree, Listing, Undone
     from bulk_import.report.summary import Summary
 
 SHOWN = 20
@@ -29,39 +28,19 @@ SHOWN = 20
         "bulk-import undo customers.csv.dry-run.db --yes",
     ),
 )
-@click.argument("ledger", type=PATH)
-@pacing_options
-@connecting_options
-@output_options
+@ledger_options
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Delete the customers that LEDGER created and nobody has touched since, restore those it updated; asks first."""
     from bulk_import.cli.carrying import quieten
-    from bulk_import.cli.known import reporting_to, tell_ending
+    from bulk_import.cli.known import options_of, reporting_to, tell_result
     from bulk_import.job.undoing import undo_job
 
     call = invocation(ctx)
     observer = reporting_to(call, json=given["json"])
     quieten()
-    undone, summary = undo_job(_options(ctx, given), observer, agreeing(call, yes=given["yes"]))
-    if given["json"]:
-        call.output.line(to_json(described(undone, summary)))
-    else:
-        call.tell(*shown(undone, summary))
-    tell_ending(call, summary, json=given["json"])
-    return summary.exit_code
-
-
-def _options(ctx: click.Context, given: dict[str, Any]) -> UndoOptions:
-    from bulk_import.cli.known import connecting_of, purpose_of
-    from bulk_import.cli.settling import settle_pacing
-    from bulk_import.job.undoing import UndoOptions
-
-    connecting = connecting_of(given, purpose_of(given["ledger"]))
-    return UndoOptions(
-        given["ledger"], settle_pacing(ctx, given, connecting), connecting, given["batch_size"],
-        invocation(ctx).command_line,
-    )  # fmt: skip
+    undone, summary = undo_job(options_of(ctx, given), observer, agreeing(call, yes=given["yes"]))
+    return tell_result(call, summary, described(undone, summary), shown(undone, summary), json=given["json"])
 
 
 def agreeing(call: Invocation, *, yes: bool) -> Agree:
@@ -103,10 +82,8 @@ def opening(listing: Listing) -> list[str]:
 
 
 def described(undone: Undone, summary: Summary) -> dict[str, Any]:
-    """Everything the table shows, as values for JSON."""
+    """What the table shows of it, as values for JSON."""
     return {
-        "ledger": summary.ledger,
-        "exit_code": summary.exit_code,
         "customers": undone.customers,
         "deleted": undone.deleted,
         "already_deleted": undone.gone,
@@ -116,16 +93,13 @@ def described(undone: Undone, summary: Summary) -> dict[str, Any]:
         "left_because": dict(undone.left),
         "left_first": [{"row": row, "customer_id": customer, "why": why} for row, customer, why in undone.left_first],
         "in_doubt": summary.in_doubt,
-        "requests": summary.requests,
-        "requests_by_endpoint": summary.requests_by_endpoint,
-        "seconds": summary.seconds,
-        "next": summary.next,
-        "reason": summary.reason,
     }
 
 
 def shown(undone: Undone, summary: Summary) -> list[str]:
     """The table: what was deleted, what was left, and the first of those by name."""
+    from bulk_import.cli.known import with_costs
+
     pairs = [("customers", f"{undone.customers:,}"), ("deleted", f"{undone.deleted:,}")]
     if undone.gone:
         pairs.append(("deleted before", f"{undone.gone:,}"))
@@ -134,8 +108,7 @@ def shown(undone: Undone, summary: Summary) -> list[str]:
     pairs.append(("left", f"{undone.left_count:,}"))
     if summary.in_doubt:
         pairs.append(("in doubt", f"{summary.in_doubt:,}"))
-    pairs += [("requests", f"{summary.requests:,}"), ("time", duration(summary.seconds)), ("ledger", summary.ledger)]
-    lines = aligned(pairs)
+    lines = with_costs(pairs, summary)
     if undone.left_count:
         cells = [(f"{row}", customer, why) for row, customer, why in undone.left_first[:SHOWN]]
         more = f", the first {SHOWN}" if undone.left_count > SHOWN else ""

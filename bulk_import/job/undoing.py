@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -20,7 +19,7 @@ from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session
 from bulk_import.ledger import Pairing, Purpose, Tally
 from bulk_import.model import Status
-from bulk_import.options import Connecting, Observer, Pacing
+from bulk_import.options import LedgerOptions, Observer
 from bulk_import.report.summary import DOUBT, OK, SOME_FAILED, Summary
 from bulk_import.restore import Restored, Restorer
 from bulk_import.undo import Gone, Known, Left, Undoer
@@ -32,17 +31,6 @@ FEW = 5
 
 KEPT = 100
 """Customers left that the report names; the ledger holds all of them, each with its reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class UndoOptions:
-    """Everything `undo` was asked for; account, mode and API base come from the ledger."""
-
-    ledger: Path
-    pacing: Pacing = field(default_factory=Pacing)
-    connecting: Connecting = field(default_factory=Connecting)
-    batch_size: int = 100
-    command_line: str = "bulk-import undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +100,7 @@ Agree = Callable[[Listing], bool]
 """Shown what is about to be deleted; False ends the command with nothing deleted."""
 
 
-def undo_job(options: UndoOptions, observer: Observer, agree: Agree) -> tuple[Undone, Summary]:
+def undo_job(options: LedgerOptions, observer: Observer, agree: Agree) -> tuple[Undone, Summary]:
     """Delete what the ledger created and nobody has touched, put back what it updated, and say what was left.
 
     Raises `BulkImportError` for whatever makes it impossible before anything was deleted.
@@ -128,7 +116,7 @@ class _UndoJob(Session):
     verb = "undo"
     sends = False
 
-    def __init__(self, options: UndoOptions, observer: Observer, agree: Agree) -> None:
+    def __init__(self, options: LedgerOptions, observer: Observer, agree: Agree) -> None:
         super().__init__(options.connecting, options.pacing, observer, options.command_line)
         self.options = options
         self.agree = agree

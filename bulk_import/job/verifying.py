@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import anyio
 
@@ -20,7 +18,7 @@ from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session
 from bulk_import.ledger import PAIRED, Purpose, Span, Tally
 from bulk_import.model import Status
-from bulk_import.options import Connecting, Observer, Pacing
+from bulk_import.options import LedgerOptions, Observer
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
 from bulk_import.verify import AFTERWARDS, CURSORS, Known, Proof, Prover, slices
 
@@ -31,18 +29,7 @@ LEAST_PAGES = 10
 """Pages of later customers that are read however few rows the ledger has."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyOptions:
-    """Everything `verify` was asked for; account, mode and API base come from the ledger."""
-
-    ledger: Path
-    pacing: Pacing = field(default_factory=Pacing)
-    connecting: Connecting = field(default_factory=Connecting)
-    batch_size: int = 100
-    command_line: str = "bulk-import verify"
-
-
-def verify_job(options: VerifyOptions, observer: Observer) -> tuple[Proof, Summary]:
+def verify_job(options: LedgerOptions, observer: Observer) -> tuple[Proof, Summary]:
     """Hold every pairing of the ledger against what Stripe shows, and say what is off.
 
     Raises `BulkImportError` for whatever makes it impossible before anything was read.
@@ -58,7 +45,7 @@ class _VerifyJob(Session):
     verb = "verify"
     sends = False
 
-    def __init__(self, options: VerifyOptions, observer: Observer) -> None:
+    def __init__(self, options: LedgerOptions, observer: Observer) -> None:
         super().__init__(options.connecting, options.pacing, observer, options.command_line)
         self.options = options
         self.proof = Proof()
