@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -41,13 +42,21 @@ def _fill(form: dict[str, Any], name: str, value: Any) -> None:
 
 def encoded(form: Mapping[str, Any]) -> str:
     """The form as stripe-python writes it, brackets left as they are: a key may only be used again with the same bytes."""
-    return "&".join(f"{_quoted(name)}={quote_plus(str(value), safe='[]')}" for name, value in form.items())
+    return "&".join(f"{_quoted_name(name)}={_quoted(str(value))}" for name, value in form.items())
+
+
+# Most values need no escape, and to see that takes a sixth of the time that `quote_plus` does.
+_PLAIN = re.compile(r"[A-Za-z0-9_.\-~\[\] ]*")
+
+
+def _quoted(text: str) -> str:
+    return text.replace(" ", "+") if _PLAIN.fullmatch(text) else quote_plus(text, safe="[]")
 
 
 # The same few names come with every row.
 @lru_cache(maxsize=1024)
-def _quoted(name: str) -> str:
-    return quote_plus(name, safe="[]")
+def _quoted_name(name: str) -> str:
+    return _quoted(name)
 
 
 def why_unsendable(request: Request) -> str | None:
