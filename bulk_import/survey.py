@@ -238,6 +238,13 @@ class _Tally:
 def _must_hold_people(tally: _Tally, path: Path, preparing: Preparing) -> None:
     if tally.rows == 0:
         raise SourceError(f"{path} holds no rows; give a file with at least one")
+    unreadable = tally.groups.get(("unreadable", False))
+    if unreadable is not None and unreadable.count == tally.rows:
+        first = unreadable.places[0]
+        raise SourceError(
+            f"no row of {path} can be read; line {first.line}: {first.message}; mend the file or say how it "
+            "is to be read (--delimiter, --quote, --encoding)"
+        )
     if not tally.with_email and not preparing.allow_no_email and tally.valid == 0:
         columns = _columns_of(tally.first)
         raise SourceError(

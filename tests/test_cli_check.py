@@ -44,6 +44,12 @@ def test_problems_are_code_1_each_with_row_line_column_value_and_advice(call: Pr
     assert "\u202e" not in said.err
 
 
+def test_a_file_of_which_no_row_can_be_read_says_why(call: Program, tmp_path: Path) -> None:
+    said = call("check", file(tmp_path, "email,name\na@example.com,Ann,x,y\nb@example.com\n"))
+    assert said.code == 2
+    assert "4 cells where the header has 2" in said.err
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_the_first_rows_hide_what_is_never_sent(call: Program, tmp_path: Path, ending: str) -> None:
     fields = {"email": "a@example.com", "password": "hunter2", "cvv": "987", "note": "pays 4242 4242 4242 4242"}

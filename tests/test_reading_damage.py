@@ -45,6 +45,8 @@ def around(row: str) -> list[Record]:
         ("x@example.com,A\x1b[31mnn,Rome", "a control character U+001B in column 'name'"),
         ("x@example.com,A\x85nn,Rome", "a control character U+0085 in column 'name'"),
         ("email,name,city", "the row repeats the header"),
+        ("E-Mail,Name,CITY", "the row repeats the header"),
+        ("\ufeffemail,name,city", "the row repeats the header"),
         ("x@example.com,A\rnn,Rome", "a bare carriage return stands inside the row (it takes 2 lines)"),
     ],
 )

@@ -15,7 +15,7 @@ from bulk_import.cli.events import to_json
 from bulk_import.cli.help import Source, Verb
 from bulk_import.cli.invocation import Invocation, invocation, typed
 from bulk_import.cli.options import examples, mapping_options, output_options, reading_options, row_options
-from bulk_import.errors import UsageError
+from bulk_import.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from bulk_import.cli.settling import Given
@@ -62,7 +62,11 @@ def _readable(source: str, max_bytes: int | None) -> Iterator[Path]:
     from bulk_import.reading import spool
 
     with tempfile.TemporaryDirectory(prefix="bulk-import-") as folder:
-        yield spool(sys.stdin.buffer, Path(folder, "standard-input"), max_bytes)
+        path = Path(folder, "standard-input")
+        try:
+            yield spool(sys.stdin.buffer, path, max_bytes)
+        except SourceError as error:
+            raise SourceError(str(error).replace(str(path), "standard input")) from error
 
 
 def _print_rows(call: Invocation, path: Path, given: Given) -> int:

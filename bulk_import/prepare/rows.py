@@ -19,7 +19,7 @@ from bulk_import.model import SOURCE_ID, Invalid, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft, assemble
 from bulk_import.prepare.flattening import flatten, is_flat, json_kind, metadata_text
 from bulk_import.prepare.keeping import kept_fields, masked
-from bulk_import.prepare.recipes import METADATA, Recipe, Step, compile_recipe
+from bulk_import.prepare.recipes import METADATA, VAT, Recipe, Step, compile_recipe
 from bulk_import.wording import terminal_safe
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -94,10 +94,17 @@ def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Pro
         _set_payment_method(params, how)
     faults += whole_faults(params, reserved_keys=1 if how.marker else 0)
     if faults:
-        problems += [Problem(fault.rule, fault.message, param=fault.param) for fault in _news(faults, problems)]
+        problems += [_problem_of_whole(fault, recipe, draft) for fault in _news(faults, problems)]
     if "email" not in params and not how.allow_no_email:
         _miss_email(recipe, problems)
     return params
+
+
+def _problem_of_whole(fault: Fault, recipe: Recipe, draft: Draft) -> Problem:
+    """What is to be said of a customer as a whole; a tax number without a type has a column and a value to be shown."""
+    number = draft.get(VAT, {}).get("value") if fault.rule == "tax-id-type" else None
+    column = next((step.column for step in recipe.steps if step.group == VAT), None) if number else None
+    return Problem(fault.rule, fault.message, column, shown(number) if number else None, fault.param)
 
 
 def _restored(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,7 +222,7 @@ def _news(faults: list[Fault], problems: list[Problem]) -> list[Fault]:
     """The faults that say more than the problems: a refused shipping name is not missing, too."""
     if not faults or not problems:
         return faults
-    known = [f"{problem.param}." for problem in problems]
+    known = [f"{problem.param}." for problem in problems if not (problem.param or "").startswith(f"{METADATA}.")]
     return [fault for fault in faults if not any(param.startswith(f"{fault.param}.") for param in known)]
 
 

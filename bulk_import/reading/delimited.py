@@ -16,6 +16,7 @@ from bulk_import.reading.damage import Verdict, judge, readable
 from bulk_import.reading.lines import bare_lines, is_clean, split_lines
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.table import SecondTable, Table, looks_like_total, looks_like_units, table_of
+from bulk_import.wording import fold
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -27,6 +28,8 @@ TOLERATED = 5
 STRETCH = 500
 """Lines that are tried at once; few enough that one damaged row costs little and the cells of all take little room."""
 
+_MARKED = re.compile("(?<![^\r\n])\ufeff+")
+
 AtOnce = Callable[[list[str]], list[list[str]] | None]
 Alone = Callable[[str], list[str] | None]
 
@@ -35,10 +38,11 @@ class DelimitedRows:
     """The records of one delimited text, in one pass."""
 
     def __init__(self, texts: Iterator[str], reading: Reading, path: Path) -> None:
-        self._texts = texts
+        self._texts = map(_without_marks, texts)
         self._reading = reading
         self._table: Table = table_of(reading)
         self._header = list(reading.columns) if reading.header else None
+        self._folded = list(map(fold, reading.columns)) if all(map(fold, reading.columns)) else None
         self._path = path
         self._lines: list[str] = []  # the window: physical lines with their ends
         self._line = 1  # the physical line that self._lines[0] is
@@ -143,7 +147,7 @@ class DelimitedRows:
             return False
         if self._email is None or "".join(map(itemgetter(self._email), rows)).count("@") >= len(rows):
             return True
-        return not any(looks_like_total(row, self._table.kinds) for row in rows)
+        return not any(looks_like_total(row, self._table.kinds) or self._repeats_header(row) for row in rows)
 
     def _csv_reader(self, lines: Iterable[str]) -> Reader:
         return csv.reader(lines, delimiter=self._reading.delimiter, quotechar=self._reading.quote, strict=True)
@@ -171,8 +175,8 @@ class DelimitedRows:
         """Whether the cells found on one line can be taken as they are."""
         if len(cells) != self._table.width or cells == self._header:
             return False
-        if self._email is not None and "@" not in cells[self._email] and looks_like_total(cells, self._table.kinds):
-            return False
+        if self._email is not None and "@" not in cells[self._email]:
+            return not looks_like_total(cells, self._table.kinds) and not self._repeats_header(cells)
         return bool(cells[0] or len(cells) > 1)
 
     def _judged(self, at: int) -> tuple[Record | None, int]:
@@ -194,12 +198,18 @@ class DelimitedRows:
             problem = "the row names units or types, not a customer"
         if problem is None and looks_like_total(verdict.cells, self._table.kinds):
             problem = "the row looks like a total, not a customer"
-        if verdict.cells == self._header:
+        if self._repeats_header(verdict.cells):
             problem = "the row repeats the header"
         problem = problem or verdict.problem
         pairs = zip(self._reading.columns, verdict.cells, strict=False)
         fields = {column: cell for column, cell in pairs if problem is None or readable(cell)}
         return Record(self._number, line, fields, problem)
+
+    def _repeats_header(self, cells: list[str]) -> bool:
+        """Whether a row is the header once more, be it in other letters: `E-Mail` below `email`."""
+        if self._header is None or cells == self._header:
+            return self._header is not None
+        return len(cells) == len(self._header) and list(map(fold, cells)) == self._folded
 
     def _line_at(self, index: int) -> str | None:
         """A line of the window, which grows when it must."""
@@ -235,6 +245,11 @@ class DelimitedRows:
                 f"{self._path} is not {self._reading.encoding.upper()}: {bad} of its first {self._number} rows hold "
                 "bytes that are not; say which encoding it has with --encoding."
             )
+
+
+def _without_marks(text: str) -> str:
+    """A text without the byte order marks that stand at its lines' beginnings, as where files were put together."""
+    return _MARKED.sub("", text) if "\ufeff" in text else text
 
 
 def _none_at_once(_lines: list[str]) -> None:

@@ -173,8 +173,8 @@ def _objects(value: object) -> bool:
 
 
 def _is_blank(line: str) -> bool:
-    """Whether a line holds nothing but blanks and delimiters."""
-    return not line.strip(" \t\r\n\x1a,;|")
+    """Whether a line holds nothing but blanks, delimiters and quotes."""
+    return not line.strip(" \t\r\n\x1a,;|\"'")
 
 
 def _delimited_reading(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bulk_import.reading.cells import Dialect, split_record
@@ -12,7 +12,21 @@ from bulk_import.reading.kinds import kind_of
 from bulk_import.reading.titles import are_titles
 
 USUAL = (",", ";", "\t", "|")
-_RARE = {"^": 0.8, "~": 0.8, "\x1f": 1.0, "\x01": 1.0, "\x1e": 0.9, "¦": 0.9, "§": 0.9, "¬": 0.9, "\\t": 0.9}
+_RARE = {
+    "^": 0.8,
+    "~": 0.8,
+    "\x1f": 1.0,
+    "\x01": 1.0,
+    "\x1e": 0.9,
+    "\x1c": 0.9,
+    "\x1d": 0.9,
+    "\x02": 0.9,
+    "þ": 0.8,
+    "¦": 0.9,
+    "§": 0.9,
+    "¬": 0.9,
+    "\\t": 0.9,
+}
 _POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "$": 0.5, "%": 0.5, "=": 0.5, "<>": 0.7}
 _BETWEEN_QUOTES = re.compile(r'(["\'])((?!\1)[^\w\s@.]{1,3}|(?!\1)[^\w\s@.]?[ _-][^\w\s@.]?)\1')
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
@@ -259,6 +273,19 @@ def _always_between(rows: Sequence[SampleRow]) -> str | None:
     return between if not any(character.isalnum() for character in between) else None
 
 
+def _between_signs(rows: Sequence[SampleRow], mark: str) -> Iterator[str]:
+    """The delimiter with a sign before and behind it that no cell would have on both sides: `~|~`."""
+    first = rows[0].cells if rows else ()
+    if (
+        len(first) > 1
+        and (sign := first[0][-1:]) == first[1][:1]
+        and sign
+        and not sign.isalnum()
+        and sign not in " \"'"
+    ):
+        yield sign + mark + sign
+
+
 def _widened(lines: Sequence[str], best: Candidate) -> Candidate:
     """The same candidate with a delimiter of more than one character, where every row agrees on it."""
     mark = best.dialect.delimiter
@@ -267,7 +294,7 @@ def _widened(lines: Sequence[str], best: Candidate) -> Candidate:
         return _scored(lines, replace(best.dialect, delimiter=mark + between + mark), 1.0)
     if mark.strip(" ") == "":
         return best
-    for wider in (f" {mark} ", f"{mark} "):
+    for wider in (f" {mark} ", f"{mark} ", *_between_signs(good, mark)):
         tried = _scored(lines, replace(best.dialect, delimiter=wider), 1.0)
         fitting = sum(1 for row in tried.rows if len(row.cells) == best.width and not row.broken)
         if tried.width == best.width and fitting >= len(good):

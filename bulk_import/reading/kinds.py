@@ -35,14 +35,15 @@ def kind_of(cell: str) -> str:
 
 
 def kinds_of(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
-    """For each column the telling kind that all its cells share (a tenth may be off), or ``."""
+    """For each column the telling kind that all its cells share (one or a tenth may be off), or ``."""
     return tuple(_shared([row[column] for row in rows if column < len(row)]) for column in range(width))
 
 
 def _shared(cells: Sequence[str]) -> str:
     seen = [kind for cell in cells if (kind := kind_of(cell)) != "empty"]
     for kind in TELLING:
-        if seen and seen.count(kind) >= 0.9 * len(seen):
+        off = len(seen) - seen.count(kind)
+        if seen and (off <= 0.1 * len(seen) or (off == 1 and len(seen) > 4)):
             return kind
     return ""
 

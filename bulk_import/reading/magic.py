@@ -31,6 +31,11 @@ _MARKUP = (
     ("<html", "a web page"),
     ("<table", "a web page"),
     ("<?xml", "an XML document"),
+    ("begin:vcard", "an address book (vCard)"),
+    ("insert into ", "a dump in SQL"),
+    ("create table ", "a dump in SQL"),
+    ("-- mysql dump", "a dump in SQL"),
+    ("--\n-- postgresql database dump", "a dump in SQL"),
 )
 _SAMPLE = 1 << 16
 _CONTROLS = bytes(code for code in range(2, 27) if code not in b"\t\n\r\f\x1a")
@@ -54,8 +59,10 @@ def refuse_binary(head: bytes, path: Path) -> None:
 
 
 def refuse_markup(text: str, path: Path) -> None:
-    """Raise `SourceError` for a web page or XML that pretends to be a table."""
+    """Raise `SourceError` for a web page, XML, SQL or a vCard that pretends to be a table."""
     start = text.lstrip().lower()
     for opening, what in _MARKUP:
         if start.startswith(opening):
-            raise SourceError(f"{path} is {what}, not a table; open it in a spreadsheet and save it as CSV.")
+            raise SourceError(
+                f"{path} is {what}, not a table; open it in its own program or a spreadsheet and save the table as CSV."
+            )
