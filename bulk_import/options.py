@@ -96,6 +96,7 @@ class RetryOptions:
     only: tuple[str, ...] = ("failed", "in_doubt")
     codes: tuple[str, ...] = ()
     fixed: Path | None = None
+    overrides: Overrides = field(default_factory=Overrides)
     batch_size: int = 100
     command_line: str = "bulk-import retry"
 

@@ -77,20 +77,30 @@ output_options = group(
     ),
 )  # fmt: skip
 
-reading_options = group(
-    "How SOURCE is read",
-    click.option(
-        "--format",
-        type=click.Choice(["csv", "tsv", "jsonl", "json", "xlsx"]),
-        help="How SOURCE is written.  [detected]",
-    ),
-    click.option("--encoding", metavar="NAME", help="Its encoding, such as utf-8 or cp1252.  [detected]"),
-    click.option("--delimiter", type=Mark(), metavar="TEXT", help="What separates cells; tab for a tab.  [detected]"),
-    click.option("--quote", type=Mark(), metavar="CHAR", help="What encloses cells; none for nothing.  [detected]"),
-    click.option("--skip-lines", type=click.IntRange(min=0), metavar="N", help="Lines above the header.  [detected]"),
-    click.option("--header/--no-header", default=None, help="Whether the table begins with a header.  [detected]"),
-    click.option("--max-bytes", type=Size(), metavar="SIZE", help="Most to read after unpacking, such as 20GB."),
-)
+
+def reading(name: str) -> Group:
+    """How the table called *name* is read, where detection is not to choose."""
+    return group(
+        f"How {name} is read",
+        click.option(
+            "--format",
+            type=click.Choice(["csv", "tsv", "jsonl", "json", "xlsx"]),
+            help=f"How {name} is written.  [detected]",
+        ),
+        click.option("--encoding", metavar="NAME", help="Its encoding, such as utf-8 or cp1252.  [detected]"),
+        click.option(
+            "--delimiter", type=Mark(), metavar="TEXT", help="What separates cells; tab for a tab.  [detected]"
+        ),
+        click.option("--quote", type=Mark(), metavar="CHAR", help="What encloses cells; none for nothing.  [detected]"),
+        click.option(
+            "--skip-lines", type=click.IntRange(min=0), metavar="N", help="Lines above the header.  [detected]"
+        ),
+        click.option("--header/--no-header", default=None, help="Whether the table begins with a header.  [detected]"),
+        click.option("--max-bytes", type=Size(), metavar="SIZE", help="Most to read after unpacking, such as 20GB."),
+    )
+
+
+reading_options = reading("SOURCE")
 
 mapping_options = group(
     "Columns to fields",

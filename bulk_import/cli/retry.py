@@ -8,7 +8,7 @@ import click
 
 from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import invocation
-from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options
+from bulk_import.cli.options import PATH, connecting_options, examples, output_options, pacing_options, reading
 from bulk_import.cli.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Statuses(Quantity):
         "bulk-import retry customers.csv.ledger.db",
         "bulk-import retry customers.csv.ledger.db --only failed --code card_declined",
         "bulk-import retry customers.csv.ledger.db --with fixed.csv",
+        "bulk-import retry customers.csv.ledger.db --with fixed.csv --encoding cp1252",
     ),
 )
 @click.argument("ledger", type=PATH)
@@ -52,6 +53,7 @@ class Statuses(Quantity):
 )
 @click.option("--code", multiple=True, metavar="CODE", help="Only rows with this error code; may be repeated.")
 @click.option("--with", type=PATH, metavar="FIXED.csv", help="Corrected fields for the rows it names in _row.")
+@reading("FIXED.csv")
 @pacing_options
 @connecting_options
 @output_options
@@ -77,11 +79,15 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
     """Everything that was asked for; server, connected account and kind of run come from the ledger."""
     from bulk_import.cli.known import connecting_of, purpose_of
-    from bulk_import.cli.settling import is_explicit, settle_pacing
+    from bulk_import.cli.settling import is_explicit, settle_overrides, settle_pacing
+    from bulk_import.errors import UsageError
     from bulk_import.options import RetryOptions
+    from bulk_import.reading import Overrides
 
     connecting = connecting_of(given, purpose_of(given["ledger"]))
-    fixed = given["with"]
+    fixed, overrides = given["with"], settle_overrides(given)
+    if fixed is None and overrides != Overrides():
+        raise UsageError("how a file is read can only be said of one that is given; add --with FIXED.csv.")
     only = given["only"]
     if fixed is not None and not is_explicit(ctx, "only"):
         only = RETRIED
@@ -92,6 +98,7 @@ def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
         only=only,
         codes=given["code"],
         fixed=fixed,
+        overrides=overrides,
         batch_size=given["batch_size"],
         command_line=invocation(ctx).command_line,
     )

@@ -9,44 +9,94 @@ from typing import Any
 
 from bulk_import.errors import UsageError
 from bulk_import.formulas import restore
-from bulk_import.ledger import Purpose
+from bulk_import.ledger import Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
-from bulk_import.reading import Reading, read_records
+from bulk_import.mapping.targets import Ignored, described
+from bulk_import.model import Status
+from bulk_import.prepare.rows import Preparation
+from bulk_import.reading import Overrides, Reading, Records, detect
+from bulk_import.wording import listed
 
 DELIMITED = ("csv", "tsv")
 """Formats whose cells are all text."""
+
+CHUNK = 500
+"""Rows whose fields are looked at together."""
+
+Notify = Callable[[str, str], None]
 
 Corrections = Mapping[int, Mapping[str, Any]]
 """The corrected fields of each row that the file names."""
 
 
-def read_corrections(path: Path, purpose: Purpose, retryable: Mapping[int, str | None], key: str | None) -> Corrections:
-    """Read *path*; *retryable* maps the rows that the failed export holds to their own ids, *key* names the `--key` column.
+def read_corrections(
+    path: Path, overrides: Overrides, purpose: Purpose, reader: Reader, how: Preparation, notify: Notify
+) -> Corrections:
+    """Read *path* as *overrides* say; columns that its rows did not have before are told to *notify*.
 
-    Raises `UsageError` for the whole file when any line of it does not belong to this ledger: nothing is guessed
-    about which row a line means.
+    Raises `UsageError` for the whole file when any line of it does not belong to this ledger, or when a column that
+    was sent is missing: nothing is guessed about which row a line means, or about whether a field was to go.
     """
     found: dict[int, Mapping[str, Any]] = {}
-    records = read_records(path)
-    cell_of = _cell_reader(records.reading.format, Reading.from_json(purpose.reading).format)
-    name_of = restore if records.reading.format in DELIMITED else str
-    for record in records:
+    reading, notices = detect(path, overrides)
+    cell_of = _cell_reader(reading.format, Reading.from_json(purpose.reading).format)
+    name_of = restore if reading.format in DELIMITED else str
+    retryable = _retryable(reader)
+    key = (purpose.options.get("mapping") or {}).get("key")
+    for record in Records(path, reading, notices):
         where = f"{path}, line {record.line}"
         if record.problem is not None:
             raise UsageError(f"{where} cannot be read ({record.problem}); mend it and try again")
         fields = {name_of(column): cell_of(cell) for column, cell in record.fields.items()}
-        number = _row_number(fields.get("_row"), where)
+        number = _row_number(fields, where)
         if fields.get("_ledger", purpose.token) != purpose.token:
             raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
         if number not in retryable:
-            raise UsageError(f"{where} names row {number}, which is neither failed nor invalid; take the line out")
+            raise UsageError(f"{where} names row {number}, {_why_not(number, purpose, reader)}; take the line out")
         if number in found:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
         _check_key(fields, key, retryable[number], where)
         found[number] = {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS}
     if not found:
         raise UsageError(f"{path} names no rows; give the mended export of export --what failed")
+    _check_columns(path, found, reader, how, notify)
     return found
+
+
+def _retryable(reader: Reader) -> dict[int, str | None]:
+    """The rows that the failed export holds, with their own ids."""
+    rows = dict(reader.source_ids((Status.FAILED, Status.INVALID), ()))
+    return rows | {number: own_id for number, own_id, _ in reader.orphans()}
+
+
+def _why_not(number: int, purpose: Purpose, reader: Reader) -> str:
+    """Why this row is not mended."""
+    if not 1 <= number <= purpose.rows:
+        return f"and there is no such row: the source has {purpose.rows:,}"
+    line = next(iter(reader.lines([number])), None)
+    if line is None or line.status == Status.PENDING.value:
+        return "which was never sent: run sends it"
+    has = f" and has its customer {line.customer_id}" if line.customer_id else ""
+    return f"which is {line.status.replace('_', ' ')}{has}, neither failed nor invalid"
+
+
+def _check_columns(path: Path, found: Corrections, reader: Reader, how: Preparation, notify: Notify) -> None:
+    """Refuse a file that lacks what these rows were sent with; say which columns are new."""
+    numbers, before = sorted(found), dict[str, None]()
+    for start in range(0, len(numbers), CHUNK):
+        for record in reader.records(numbers[start : start + CHUNK]):
+            before.update(dict.fromkeys(record.fields))
+    given = dict.fromkeys(column for fields in found.values() for column in fields)
+    unsent = {each.column for each in how.mapping.plan(tuple(before)).assignments if isinstance(each.target, Ignored)}
+    if missing := [column for column in before if column not in given and column not in unsent]:
+        raise UsageError(
+            f"{path} lacks columns that its rows were read with: {listed(missing)}; put them back, as empty cells where "
+            "a field is to go, since a named row replaces all its fields"
+        )
+    known = {*before, *(how.mapping.columns or ())}
+    if added := [each for each in how.mapping.plan(tuple(given)).assignments if each.column not in known]:
+        told = ", ".join(f"{listed([each.column])} ({described(each.target)})" for each in added)
+        notify("columns", f"{path} has columns that its rows did not have before: {told}")
 
 
 def _cell_reader(file: str, source: str) -> Callable[[Any], Any]:
@@ -65,11 +115,15 @@ def _nested(cell: str) -> Any:
         return cell
 
 
-def _row_number(cell: Any, where: str) -> int:
-    text = str(cell if cell is not None else "").strip()
+def _row_number(fields: Mapping[str, Any], where: str) -> int:
+    if "_row" not in fields:
+        raise UsageError(
+            f"{where} has no column _row, which says whose line it is; give the export with all its columns"
+        )
+    text = str(fields["_row"] if fields["_row"] is not None else "").strip()
     if not text.isascii() or not text.isdecimal():
         raise UsageError(
-            f"{where} has no row number in its column _row; give the export with its columns left as they are"
+            f"{where} has {text!r} in its column _row, which is no row number; give that column as the export wrote it"
         )
     return int(text)
 
@@ -77,7 +131,10 @@ def _row_number(cell: Any, where: str) -> int:
 def _check_key(fields: Mapping[str, Any], key: str | None, own_id: str | None, where: str) -> None:
     if key is None or own_id is None or key not in fields:
         return
-    if str(fields[key]).strip() != own_id:
-        raise UsageError(
-            f"{where} has {fields[key]!r} as its {key}, but that row is {own_id!r}; give each line its own row"
-        )
+    text = str(fields[key]).strip()
+    if text == own_id:
+        return
+    advice = "give each line its own row"
+    if text and own_id.lstrip("0") == text.lstrip("0"):
+        advice = "the leading zeros are lost: format that column as text in the spreadsheet, and write them again"
+    raise UsageError(f"{where} has {text!r} as its {key}, but that row is {own_id!r}; {advice}")

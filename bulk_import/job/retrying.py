@@ -91,11 +91,10 @@ class _RetryJob(Making):
         """What the file corrects; a duplicate that still has its failed owner's e-mail goes on following it."""
         if self.options.fixed is None:
             return {}
-        retryable = dict(self.reader.source_ids((Status.FAILED, Status.INVALID), ()))
         orphans = {number: owner for number, _, owner in self.reader.orphans()}
-        retryable |= {number: own_id for number, own_id, _ in self.reader.orphans()}
-        key = purpose.options.get("mapping", {}).get("key")
-        found = read_corrections(self.options.fixed, purpose, retryable, key)
+        found = read_corrections(
+            self.options.fixed, self.options.overrides, purpose, self.reader, how, self.observer.notice
+        )
         return {n: f for n, f in found.items() if n not in orphans or self._has_moved(orphans[n], f, how)}
 
     def _rows(self, corrections: Corrections) -> dict[int, Mapping[str, Any] | None]:

@@ -1,0 +1,115 @@
+"""A mended export held against its ledger: what is refused whole, what is said, and what every refusal advises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulk_import.errors import UsageError
+from bulk_import.job.corrections import Corrections, read_corrections
+from bulk_import.ledger import Reader, open_for_reading
+from bulk_import.mapping.settled import MappingOptions
+from bulk_import.model import Created, Settled
+from bulk_import.options import Preparing
+from bulk_import.reading import Overrides, Reading
+from bulk_import.survey import preparation
+from tests.cli_calls import DECLINED, TOKEN, claim_of, purpose, row, written
+
+COLUMNS = ("id", "email", "Straße", "Notiz")
+SENT = {"id": "u3", "email": "p3@example.com", "Straße": "Ring 1", "Notiz": "alt"}
+
+
+def ledger_at(path: Path, key: str = "u3") -> Path:
+    """Row 1 is created, row 2 was never sent, row 3 failed."""
+    facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={"mapping": {"key": "id"}})
+    with written(path, facts) as writer:
+        first, third = row(1, {"email": "p1@example.com"}), row(3, {**SENT, "id": key})
+        writer.write([claim_of(first), claim_of(third)], [])
+        writer.write([], [Settled(1, Created("cus_1", "req_1"), None, 1), Settled(3, DECLINED, None, 1)])
+    return path
+
+
+class Mended:
+    """Reads a mended file against the ledger and keeps what was said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+
+    def __call__(self, text: str, overrides: Overrides | None = None, encoding: str = "utf-8") -> Corrections:
+        path, ledger = self.folder / "fixed.csv", self.folder / "users.csv.ledger.db"
+        path.write_text(text, encoding=encoding)
+        reader = Reader(open_for_reading(ledger), ledger)
+        facts = reader.purpose()
+        assert facts is not None
+        wishes = Preparing(mapping=MappingOptions(maps=(("Notiz", "ignore"),), key="id"))
+        how = preparation(Reading.from_json(facts.reading), wishes)
+        try:
+            return read_corrections(
+                path, overrides or Overrides(), facts, reader, how, lambda code, message: self.said.append(message)
+            )
+        finally:
+            reader.close()
+
+
+@pytest.fixture
+def mended(tmp_path: Path) -> Mended:
+    ledger_at(tmp_path / "users.csv.ledger.db")
+    return Mended(tmp_path)
+
+
+def test_a_file_is_read_as_it_is_said_to_be(mended: Mended) -> None:
+    text = "id;email;Straße;Notiz;_row\r\nu3;p3@example.com;Gäßchen 2;neu;3\r\n"
+    found = mended(text, Overrides(encoding="cp1252", delimiter=";"), "cp1252")
+    assert found == {3: {"id": "u3", "email": "p3@example.com", "Straße": "Gäßchen 2", "Notiz": "neu"}}
+    assert mended.said == []
+
+
+def test_a_column_that_was_sent_and_is_gone_refuses_the_whole_file(mended: Mended) -> None:
+    with pytest.raises(UsageError, match=r"lacks columns .*; put them back") as refused:
+        mended("id,email,_row\nu3,p3@example.com,3\n")
+    assert "Notiz" not in str(refused.value), "what was mapped to nothing may go"
+
+
+def test_a_column_that_is_new_is_said_with_what_becomes_of_it(mended: Mended) -> None:
+    assert mended("id,email,Straße,Farbe,_row\nu3,p3@example.com,Ring 2,rot,3\n")[3]["Farbe"] == "rot"
+    assert len(mended.said) == 1
+    assert '"Farbe" (metadata.Farbe)' in mended.said[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("u3,p3@example.com,Ring,3.0", "'3.0' in its column _row, which is no row number"),
+        ("u3,p3@example.com,Ring,9999", "row 9999, and there is no such row: the source has 3"),
+        ("u1,p1@example.com,Ring,1", "row 1, which is created and has its customer cus_1"),
+        ("u2,p2@example.com,Ring,2", "row 2, which was never sent"),
+        ("u7,p3@example.com,Ring,3", "give each line its own row"),
+    ],
+)
+def test_a_line_that_does_not_belong_is_refused_with_what_is_wrong_with_it(
+    mended: Mended, line: str, said: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        mended(f"id,email,Straße,_row\n{line}\n")
+    assert said in str(refused.value)
+    assert "line 2" in str(refused.value)
+
+
+def test_a_file_without_its_row_column_is_told_so(mended: Mended) -> None:
+    with pytest.raises(UsageError, match="has no column _row"):
+        mended("id,email,Straße\nu3,p3@example.com,Ring\n")
+
+
+def test_an_id_whose_leading_zeros_a_spreadsheet_took_is_told_how_to_keep_them(tmp_path: Path) -> None:
+    with written(
+        tmp_path / "users.csv.ledger.db",
+        purpose(1, reading=Reading("csv", columns=COLUMNS).to_json(), options={"mapping": {"key": "id"}}),
+    ) as writer:
+        one = replace(row(1, {**SENT, "id": "007"}), source_id="007")
+        writer.write([claim_of(one)], [])
+        writer.write([], [Settled(1, DECLINED, None, 1)])
+    with pytest.raises(UsageError, match="leading zeros are lost: format that column as text"):
+        Mended(tmp_path)(f"id,email,Straße,_row,_ledger\n7,p1@example.com,Ring,1,{TOKEN}\n")
