@@ -169,3 +169,38 @@ def test_a_run_that_came_to_the_end_of_its_limit_is_finished_and_goes_on_with_al
     found = json.loads(call("status", ledger, "--json").out)
     assert (found["last_command"], found["exit_code"]) == ("undo", 0)
     assert f"{ledger}: undone" in call("status", ledger).err
+
+
+def commanded(ledger: Path, *commands: tuple[str, int | None, str | None, str]) -> None:
+    with written(ledger, purpose(6)) as writer:
+        for verb, code, reason, line in commands:
+            begun = writer.begin_command(verb, None, None, f"bulk-import {line}")
+            if code is not None:
+                writer.end_command(begun, code, reason, {})
+
+
+def test_what_only_looked_or_was_refused_changes_neither_the_verdict_nor_what_comes_next(
+    call: Program, tmp_path: Path
+) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    commanded(
+        ledger,
+        ("run", 1, None, "run people.csv --rate 7 --limit 5 --live"),
+        ("run", 5, "the ledger belongs to another account", "run other.csv --live"),
+        ("run", 2, "not confirmed, so nothing was sent", "run people.csv --live --dedupe off"),
+        ("verify", 0, None, "verify l.db"),
+    )
+    said = call("status", ledger)
+    assert f"{ledger}: finished with the rows that were chosen" in said.err
+    assert "why it stopped" not in said.err
+    assert said.err.splitlines()[-1] == "next: bulk-import run people.csv --rate 7 --live"
+    assert call("report", ledger).err.splitlines()[-1] == said.err.splitlines()[-1]
+    against = call("report", ledger, "--against", small_ledger(tmp_path / "r.db"))
+    assert against.err.splitlines()[-1] == said.err.splitlines()[-1]
+
+
+def test_a_reason_to_stop_outlives_a_look(call: Program, tmp_path: Path) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    commanded(ledger, ("run", 3, "the disk was full", "run people.csv"), ("verify", 0, None, "verify l.db"))
+    said = call("status", ledger)
+    assert (f"{ledger}: stopped before its end" in said.err, "the disk was full" in said.err) == (True, True)

@@ -102,6 +102,7 @@ class PlainLines(Silent):
         """Say how far it is, when 30 seconds have passed."""
         if self._is_time():
             of_rows = f"{progress.settled:,} of {progress.rows:,} rows ({_percent(progress.settled, progress.rows)})"
+            of_rows = of_rows if progress.rows else "no row was sent yet"
             self._messages.say(f"{of_rows}, {standing(progress, self.cap)}")
 
     def _is_time(self) -> bool:

@@ -55,7 +55,7 @@ def differences(options: RunOptions, summary: Summary) -> list[str]:
     if options.preparing.mapping.unmapped is None:
         lines.append("on live: columns that are mapped to nothing are refused unless --unmapped says otherwise")
     chosen = {"--limit": options.limit, "--sample": options.sample}
-    lines += [f"on live: all rows are sent; {name} chose {summary.rows:,} here" for name, n in chosen.items() if n]
+    lines += [f"on live: all rows are sent, not only those of {name} {n:,}" for name, n in chosen.items() if n]
     return lines
 
 

@@ -43,7 +43,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         if given["html"] is not None:
             raise UsageError("--against and --html are two reports; ask for one of them.")
         return _compare(call, path, given["against"], as_json=given["json"])
-    found = _review(path)
+    found, following = _review(path)
     if given["html"] is not None:
         _write(call, path, given["html"], found, include_data=given["include_data"], as_json=given["json"])
     elif given["json"]:
@@ -51,27 +51,28 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
         call.output.line(to_json(described(found, include_data=given["include_data"])))
     else:
-        _show(call, path, found, include_data=given["include_data"])
+        _show(call, found, following, include_data=given["include_data"])
     return 0
 
 
-def _review(path: Path) -> Review:
+def _review(path: Path) -> tuple[Review, str | None]:
+    from bulk_import.cli.status import next_of
     from bulk_import.ledger import Reader, open_for_reading
     from bulk_import.report.review import review
 
     reader = Reader(open_for_reading(path), path)
     try:
-        return review(str(path), reader)
+        found = review(str(path), reader)
+        return found, next_of(path, reader, found.purpose, found.tally)
     finally:
         reader.close()
 
 
-def _show(call: Invocation, path: Path, found: Review, *, include_data: bool) -> None:
-    from bulk_import.cli.status import next_command
+def _show(call: Invocation, found: Review, following: str | None, *, include_data: bool) -> None:
     from bulk_import.report.described import tabled
 
     call.tell(*tabled(found, include_data=include_data))
-    if following := next_command(path, found.purpose, found.counts, found.tally.orphans):
+    if following is not None:
         call.tell(f"next: {following}")
 
 
@@ -98,6 +99,7 @@ def typed_path(path: Path) -> str:
 
 
 def _compare(call: Invocation, live: Path, rehearsal: Path, *, as_json: bool) -> int:
+    from bulk_import.cli.status import next_of
     from bulk_import.ledger import Reader, open_for_reading
     from bulk_import.report.against import compare, described, tabled
 
@@ -106,6 +108,7 @@ def _compare(call: Invocation, live: Path, rehearsal: Path, *, as_json: bool) ->
         second = Reader(open_for_reading(rehearsal), rehearsal)
         try:
             found = compare(str(live), first, str(rehearsal), second)
+            following = next_of(live, first, first.purpose(), first.tally())
         finally:
             second.close()
     finally:
@@ -113,5 +116,5 @@ def _compare(call: Invocation, live: Path, rehearsal: Path, *, as_json: bool) ->
     if as_json:
         call.output.line(to_json(described(found)))
     else:
-        call.tell(*tabled(found))
+        call.tell(*tabled(found), *([f"next: {following}"] if following is not None else []))
     return 0

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from bulk_import.ledger import Command, Purpose, Reader, Tally
 
 
-FINISHED = (0, 1, 6)
-"""Exit codes of a run that has come to the end of the rows it was to send."""
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a ledger stands; times are seconds, `orphans` the duplicates of failed rows.
@@ -32,6 +28,7 @@ class Standing:
     """
 
     ledger: str
+    state: str
     running: bool
     holder: str | None
     source: str | None
@@ -88,15 +85,17 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
 def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], float]) -> Standing:
     """Ask the ledger; *holder* says which process works on it, if one does."""
+    from bulk_import.job.history import last_at_work
     from bulk_import.model import Status
 
     purpose, tally, commands = reader.purpose(), reader.tally(), reader.commands()
-    last = commands[-1] if commands else None
+    last = last_at_work(commands) if holder is None else commands[-1] if commands else None
     counts = {status: tally.count(Status(status)) for status in STATUSES}
     rate = _rate(reader, tally, last, holder, now())
     left = counts["pending"]
     return Standing(
         ledger=str(path),
+        state=_state(tally.rows, counts, commands, holder),
         running=holder is not None,
         holder=holder,
         source=purpose.source if purpose else None,
@@ -115,7 +114,7 @@ def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], f
         ended_at=_moment(last.ended_at if last else None),
         exit_code=last.exit_code if last else None,
         reason=why_it_stopped(last, holder),
-        next=next_command(path, purpose, counts, tally.orphans, _line_of(commands)) if holder is None else None,
+        next=next_of(path, reader, purpose, tally) if holder is None else None,
     )
 
 
@@ -129,13 +128,13 @@ def begun_undo(path: Path, reader: Reader) -> str | None:
     )
 
 
-def _line_of(commands: Sequence[Command]) -> str | None:
-    """The import as it was typed last, with its rate; for all rows, once those that were chosen are done."""
-    from bulk_import.job.selection import for_all_rows
+def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
+    """What to type next on this ledger, the same from whichever command says it."""
+    from bulk_import.job.history import import_line
+    from bulk_import.model import Status
 
-    runs = [command for command in commands if command.verb == "run"]
-    line = runs[-1].facts.get("line") if runs else None
-    return for_all_rows(line) if line and runs[-1].exit_code in FINISHED else line or None
+    counts = {status: tally.count(Status(status)) for status in STATUSES}
+    return next_command(path, purpose, counts, tally.orphans, import_line(reader.commands()))
 
 
 def why_it_stopped(last: Command | None, holder: str | None) -> str | None:
@@ -205,7 +204,7 @@ def remembered(purpose: Purpose) -> list[str]:
 
 def page(found: Standing) -> list[str]:
     """The standing as a person reads it."""
-    lines = [f"{found.ledger}: {_state(found)}"]
+    lines = [f"{found.ledger}: {found.state}"]
     if found.account is not None:
         mode = "simulated" if found.simulated else "LIVE" if found.livemode else "test mode"
         name = f"{found.account} ({found.account_name})" if found.account_name else found.account
@@ -225,20 +224,24 @@ def page(found: Standing) -> list[str]:
     return lines
 
 
-def _state(found: Standing) -> str:
-    if found.running:
-        return f"running ({found.holder})"
-    if found.rows == 0:
+def _state(rows: int, counts: Mapping[str, int], commands: Sequence[Command], holder: str | None) -> str:
+    """How it stands in a few words; what only looked since, or was refused, changes nothing of it."""
+    if holder is not None:
+        return f"running ({holder})"
+    if rows == 0:
         return "no run has got so far as to know its rows"
-    if found.by_status["pending"]:
-        return _unfinished(found)
-    return "finished, with rows in doubt" if found.by_status["in_doubt"] else "finished"
+    if counts["pending"]:
+        return _unfinished(commands)
+    return "finished, with rows in doubt" if counts["in_doubt"] else "finished"
 
 
-def _unfinished(found: Standing) -> str:
-    if found.last_command == "undo" and found.ended_at is not None:
+def _unfinished(commands: Sequence[Command]) -> str:
+    from bulk_import.job.history import FINISHED, last_at_work, last_import
+
+    last, run = last_at_work(commands), last_import(commands)
+    if last is not None and last.verb == "undo" and last.ended_at is not None:
         return "undone; a new run creates its customers again"
-    if found.last_command == "run" and found.exit_code in FINISHED:
+    if run is not None and run.exit_code in FINISHED:
         return "finished with the rows that were chosen; the others were never sent"
     return "stopped before its end"
 

@@ -51,6 +51,16 @@ class Holding:
         return open_for_writing(self.path)
 
     @property
+    def named(self) -> Path:
+        """The ledger as a person knows it."""
+        return self.path
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a ledger to ask yet."""
+        return self._reader is not None
+
+    @property
     def writer(self) -> Writer:
         """The open ledger, to change it."""
         if self._writer is None:

@@ -13,7 +13,9 @@ import anyio
 from bulk_import import __version__
 from bulk_import.engine import Engine, Stopped
 from bulk_import.errors import SourceError
+from bulk_import.job.adopting import changes, with_kept_key
 from bulk_import.job.feeding import from_source
+from bulk_import.job.history import REFUSED, import_line
 from bulk_import.job.identity import Account, identify
 from bulk_import.job.making import Making
 from bulk_import.job.opening import (
@@ -83,10 +85,11 @@ class RunJob(Making):
         self._tell(found)
         boot = this_boot()
         salt = new_salt()
+        self.selection = Selection(found.rows, self.options.limit, self.options.sample)
+        self.rows_ahead = self.selection.count
         self.reach_stripe(self.simulated_state(None))
         account = await self._account(engine, salt)
         purpose = self._purpose_of(found, source, account, salt, spooled=spooled)
-        self.selection = Selection(purpose.rows, self.options.limit, self.options.sample)
         most = min(self.selection.count, found.valid - found.duplicates)
         self.announce(purpose, self.selection.count, 0, account, self.options.dedupe, self.confirm, most)
         self.open_ledger()
@@ -97,7 +100,7 @@ class RunJob(Making):
 
     async def _go_on(self, engine: Engine, purpose: Purpose) -> None:
         """A ledger that was begun before: everything must fit what it is for."""
-        self.observer.notice("continuing", f"going on with the ledger {self.path}")
+        self.observer.notice("continuing", f"going on with the ledger {self.named}")
         key = parse_key(KEY) if self.connecting.simulate else check_key(self.connecting)
         base = purpose.api_base if self.connecting.simulate else self.connecting.api_base
         check_purpose(purpose, self.connecting, key, base)
@@ -106,10 +109,13 @@ class RunJob(Making):
         boot = this_boot()
         jumped = clock_jumped(self.reader.commands(), boot)
         self.selection = Selection(purpose.rows, self.options.limit, self.options.sample)
-        self.begin_command(boot)
+        used = self.reader.tally().count(Status.PENDING) < purpose.rows
+        self.options = with_kept_key(self.options, purpose.options, used=used)
         source, fingerprint = await self._same_source(engine, purpose)
-        purpose = self._with_options(purpose, readable=source is not None)
-        self.watch.begin(self.selection.count, self.reader.tally())
+        # Only now: a command that is refused leaves no trace that later ones would take for advice.
+        self.begin_command(boot)
+        self._tell_changes(purpose, readable=source is not None)
+        self._watch_chosen()
         if self._is_finished():
             self.observer.notice("finished", "every row was settled before; nothing was sent")
             return
@@ -117,22 +123,33 @@ class RunJob(Making):
         await self.let_the_last_second_pass()
         account = await same_account(engine.ask, purpose, self.key or key, self.api_base, self.reader)
         await self.settle_begun_undos(purpose)
-        self.watch.begin(self.selection.count, self.reader.tally())
-        rows, settled = self.selection.count, self.watch.settled
-        self.announce(purpose, rows, settled, account, self.options.dedupe, self.confirm)
+        self._watch_chosen()
+        self.announce(purpose, self.watch.rows, self.watch.settled, account, self.options.dedupe, self.confirm)
+        purpose = self._with_options(purpose)
         assert source is not None  # noqa: S101 - an unfinished ledger was checked to have its source
         await self._import(purpose, source, fingerprint, jumped=jumped)
 
     async def _import(self, purpose: Purpose, source: Path, fingerprint: Fingerprint, *, jumped: bool) -> None:
         looked_at = self.reader.looked_at()
         left = self.selection.left(looked_at)
-        self.watch.begin(self.selection.count, self.reader.tally())
+        self._watch_chosen()
         reading = Reading.from_json(purpose.reading)
         how = preparation(reading, self.options.preparing, self.method(purpose), marker=self.options.marker)
         batches = from_source(source, fingerprint, reading, how, self.selection, looked_at, self.options.batch_size)
         await self.go(batches, self.options.dedupe, self.terms(purpose, jumped=jumped), left, doubtful=True)
         if purpose.spooled and self._is_finished():
             spool_path(self.path).unlink(missing_ok=True)
+
+    def _watch_chosen(self) -> None:
+        """Count the rows this run is about: those chosen, and whatever is in doubt, which every run looks into."""
+        tally = self.reader.tally()
+        if self.selection.is_whole:
+            self.watch.begin(self.selection.count, tally)
+            return
+        resting = [n for n, _ in self.reader.source_ids((Status.CLAIMED, Status.IN_DOUBT), ())]
+        rows = self.selection.count + sum(not self.selection.holds(n) for n in resting)
+        left = self.selection.left(self.reader.looked_at())
+        self.watch.begin(rows, tally, rows - left - len(resting))
 
     def simulated_state(self, purpose: Purpose | None) -> Path | None:
         """Where the simulated account lies, None for a real one; *purpose* is that of a ledger that was begun before."""
@@ -172,7 +189,9 @@ class RunJob(Making):
         return not at_rest and not self.rows_left()
 
     def following(self, summary: Summary) -> str | None:
-        """Once the chosen rows have their customers, the same for all rows."""
+        """Once the chosen rows have their customers, the same for all rows; what was refused is no advice."""
+        if summary.exit_code in REFUSED and self.command is not None:
+            return import_line(self.reader.commands()[:-1])
         if summary.exit_code == OK and self.purpose is not None and self.selection.count < self.purpose.rows:
             return for_all_rows(self.line)
         return super().following(summary)
@@ -204,28 +223,34 @@ class RunJob(Making):
             dry_run=options.connecting.dry_run, hash_emails=options.hash_emails, spooled=spooled,
         )  # fmt: skip
 
-    def _with_options(self, purpose: Purpose, *, readable: bool) -> Purpose:
-        """Today's options hold for rows not yet claimed; a change is said aloud.
-
-        Rows that were refused here, under another mapping, are prepared afresh if the source can still be read.
-        """
-        asked, stored = options_text(self.options), dict(purpose.options)
-        if not (changed := changed_options(stored, asked)):
+    def _with_options(self, purpose: Purpose) -> Purpose:
+        """Today's options hold for rows not yet claimed; where none is left to claim, the ledger's stay."""
+        asked = options_text(self.options)
+        if not (self.rows_left() and changed_options(dict(purpose.options), asked)):
             return purpose
-        again = self.writer.reconsider() if readable and prepares(changed) else 0
-        settled = self.reader.tally().settled
-        self.observer.notice(
-            "options",
-            f"options changed since this ledger was begun ({', '.join(changed)}); they hold only for rows not yet settled "
-            f"or claimed: {settled:,} rows are settled and stay as they are"
-            + (f", {again:,} rows that were invalid are prepared again" if again else ""),
-        )
         purpose = replace(purpose, options=asked)
         self.writer.found(purpose)
         self.purpose = purpose
         return purpose
 
     # What is said.
+
+    def _tell_changes(self, purpose: Purpose, *, readable: bool) -> None:
+        """Say each option that changed.
+
+        Rows that were refused here, under another mapping, are prepared afresh if the source can still be read.
+        """
+        asked, stored = options_text(self.options), dict(purpose.options)
+        if not (changed := changed_options(stored, asked)):
+            return
+        again = self.writer.reconsider() if readable and prepares(changed) else 0
+        settled = self.reader.tally().settled
+        self.observer.notice(
+            "options",
+            f"options changed since this ledger was begun ({'; '.join(changes(stored, asked))}); they hold only for rows "
+            f"not yet settled or claimed: {settled:,} rows are settled and stay as they are"
+            + (f", {again:,} rows that were invalid are prepared again" if again else ""),
+        )
 
     def _tell(self, found: Survey) -> None:
         for notice in found.reading_notices:

@@ -108,7 +108,7 @@ class Making(Session):
         self.observer.notice(
             "undo",
             f"an undo of this ledger was cut short: looking at {begun} customers that it may have deleted or put back; "
-            f"to finish it instead, type bulk-import undo {quoted(str(self.path))}",
+            f"to finish it instead, type bulk-import undo {quoted(str(self.named))}",
         )
         known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
         # By then whatever the dead process had begun has ended; a plan is believed for no longer than it takes to read.

@@ -123,10 +123,10 @@ def check_source(purpose: Purpose, path: Path) -> Fingerprint:
     """The stored fingerprint, if the source still has the same size and SHA-256; naming what differs if not."""
     size = path.stat().st_size
     if size != purpose.size:
-        raise LedgerRefuses(_another(path, f"{purpose.size} bytes", f"{size} bytes"))
+        raise LedgerRefuses(_another(purpose, path, f"{purpose.size:,} bytes", f"{size:,} bytes"))
     found = sha256_of(path)
     if found != purpose.sha256:
-        raise LedgerRefuses(_another(path, f"SHA-256 {purpose.sha256[:12]}…", f"{found[:12]}…"))
+        raise LedgerRefuses(_another(purpose, path, f"SHA-256 {purpose.sha256[:12]}…", f"{found[:12]}…"))
     return Fingerprint(purpose.size, purpose.sha256, purpose.chunks)
 
 
@@ -263,8 +263,13 @@ def _kind(simulated: bool) -> str:
     return "the simulator" if simulated else "Stripe"
 
 
-def _another(path: Path, was: str, now: str) -> str:
+def _another(purpose: Purpose, path: Path, was: str, now: str) -> str:
+    if str(path.resolve()) == purpose.source:
+        return (
+            f"{path} was changed since this ledger was begun, so it is another source now ({was} then, {now} now); "
+            "put it back as it was, or start a new ledger with --ledger"
+        )
     return (
-        f"the ledger belongs to another source: it was begun on one of {was}, {path} has {now}; "
+        f"the ledger belongs to another source: it was begun on {purpose.source} ({was}), but {path} has {now}; "
         "give the source it was begun on, or start a new ledger with --ledger"
     )

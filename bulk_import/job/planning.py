@@ -127,6 +127,11 @@ class PlanJob(RunJob):
     def _is_begun(self) -> bool:
         return self.real.exists() and self.real.stat().st_size > 0
 
+    @property
+    def named(self) -> Path:
+        """The ledger that was copied."""
+        return self.real
+
     def simulated_state(self, purpose: Purpose | None) -> Path | None:
         """The copy of the simulated account, so that not even its file is written."""
         return state_file(self.path) if self.connecting.simulate else None

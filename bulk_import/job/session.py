@@ -49,6 +49,7 @@ class Session(Holding):
         self.pacing = pacing
         self.observer = observer
         self.line = line
+        self.rows_ahead = 0  # of a ledger that is not founded yet
         self.key: SecretKey | None = connecting.key
         self.api_base = connecting.api_base
         self.began = time.monotonic()
@@ -208,8 +209,8 @@ class Session(Holding):
         return next_command(summary, self.line)
 
     def _sum_up(self, ended: Ended) -> Summary:
-        tally = self.reader.tally() if self.command is not None else Tally(0, {}, 0)
-        left = self.rows_left() if self.command is not None else 0
+        tally = self.reader.tally() if self.is_open else Tally(0, {}, 0)
+        left = self.rows_left() if self.is_open else self.rows_ahead
         code = self.code(ended, tally, left)
         summary = figures(
             tally, left, self.engine.requests, self.gate, self.watch, time.monotonic() - self.began, str(self.path)

@@ -37,14 +37,20 @@ class Watch:
         self._began = tick()
         self._recent: deque[tuple[float, int, int]] = deque()
         self.rows = 0
+        self._others = 0
         self.retries = 0
         self.fresh = 0
         self.counts: dict[Status, int] = {}
 
-    def begin(self, rows: int, tally: Tally) -> None:
-        """Start from what the ledger holds; *rows* are those chosen."""
+    def begin(self, rows: int, tally: Tally, settled: int | None = None) -> None:
+        """Start from what the ledger holds; *rows* are those chosen, *settled* those of them that need nothing more.
+
+        Without *settled*, all rows of the ledger are among those chosen.
+        """
         self.rows = rows
         self.counts = {s: tally.count(s) for s in Status if s not in (Status.CLAIMED, Status.PENDING)}
+        self._others = 0
+        self._others = 0 if settled is None else self.settled - settled
 
     def reopened(self, count: int) -> None:
         """Rows in doubt go out again."""
@@ -66,8 +72,8 @@ class Watch:
 
     @property
     def settled(self) -> int:
-        """Rows that need nothing more."""
-        return sum(n for status, n in self.counts.items() if status is not Status.IN_DOUBT)
+        """Of the rows chosen, those that need nothing more."""
+        return sum(n for status, n in self.counts.items() if status is not Status.IN_DOUBT) - self._others
 
     def progress(self) -> Progress:
         """Where the run stands now."""

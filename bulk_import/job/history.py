@@ -1,0 +1,37 @@
+"""What the ledger's log of commands says of the import: which one counts, and how it was typed (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bulk_import.job.selection import for_all_rows
+from bulk_import.ledger import Command
+from bulk_import.report.summary import DOUBT, LEDGER, OK, SOME_FAILED, USAGE
+
+FINISHED = (OK, SOME_FAILED, DOUBT)
+"""Exit codes of a run that has come to the end of the rows it was to send."""
+
+REFUSED = (USAGE, LEDGER)
+"""Exit codes of a command that was not allowed to do anything: how it was typed is no advice."""
+
+AT_WORK = ("run", "retry", "undo")
+"""Commands that change what a ledger holds; `verify` only looks."""
+
+
+def last_at_work(commands: Sequence[Command]) -> Command | None:
+    """The last command that changed anything; where none did, the last of all."""
+    worked = [c for c in commands if c.verb in AT_WORK and c.exit_code not in REFUSED]
+    return worked[-1] if worked else commands[-1] if commands else None
+
+
+def last_import(commands: Sequence[Command]) -> Command | None:
+    """The last run that was let in."""
+    runs = [c for c in commands if c.verb == "run" and c.exit_code not in REFUSED]
+    return runs[-1] if runs else None
+
+
+def import_line(commands: Sequence[Command]) -> str | None:
+    """The import as it was typed last; for all rows, once those that were chosen are done."""
+    last = last_import(commands)
+    line = str(last.facts.get("line") or "") if last is not None else ""
+    return (for_all_rows(line) if last is not None and last.exit_code in FINISHED else line) if line else None
