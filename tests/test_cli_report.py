@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bulk_import.model import Created, Failed, Refusal, Settled
+from bulk_import.model import Created, Duplicate, Failed, Refusal, Settled
 from bulk_import.series import Interval, Sample, Slow, step_of
-from tests.cli_calls import DECLINED, Program, calling, claim_of, purpose, row, small_ledger, written
+from tests.cli_calls import DECLINED, Program, calling, claim_of, purpose, row, settled, small_ledger, written
 
 EVIL = '<script>alert("x")</script>'
 
@@ -154,3 +154,17 @@ def test_ledgers_of_different_sources_compare_only_by_their_own_ids(call: Progra
     assert (refused.code, "rehearse the same file" in refused.err) == (2, True)
     found = json.loads(call("report", one, "--against", other, "--json").out)
     assert (found["alike"], found["different"]) == (4, 0)
+
+
+def test_different_caps_are_told_as_what_they_were(call: Program, ledger: Path) -> None:
+    with written(ledger, purpose(6)) as writer:
+        writer.write((), (), Sample((Interval(1_700_000_005, 1, 1, 50.0, Counter({"create 200": 25})),), ()))
+    assert "25 at most, at caps from 20 to 50" in call("report", ledger).err
+
+
+def test_a_killed_command_worked_until_its_last_row_was_settled(call: Program, tmp_path: Path) -> None:
+    ledger, clock = tmp_path / "l.db", iter([1000.0, 1040.0, 1040.0])
+    with written(ledger, purpose(2), lambda: next(clock)) as writer:
+        writer.begin_command("run", None, None, "bulk-import run people.csv")
+        writer.write([], [settled(row(n, {}), Duplicate(1), 0) for n in (1, 2)])
+    assert json.loads(call("report", ledger, "--json").out)["seconds"] == 40.0

@@ -11,7 +11,7 @@ from bulk_import.cli.status import continuing, next_command
 from bulk_import.ledger import Lock
 from bulk_import.model import Duplicate
 from bulk_import.report.table import STATUSES
-from tests.cli_calls import Program, calling, purpose, row, settled, small_ledger, written
+from tests.cli_calls import Program, calling, claim_of, purpose, row, settled, small_ledger, written
 
 
 @pytest.fixture
@@ -204,3 +204,14 @@ def test_a_reason_to_stop_outlives_a_look(call: Program, tmp_path: Path) -> None
     commanded(ledger, ("run", 3, "the disk was full", "run people.csv"), ("verify", 0, None, "verify l.db"))
     said = call("status", ledger)
     assert (f"{ledger}: stopped before its end" in said.err, "the disk was full" in said.err) == (True, True)
+
+
+def test_rows_being_sent_this_moment_are_called_under_way(call: Program, tmp_path: Path) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    with written(ledger, purpose(6)) as writer:
+        writer.write([claim_of(row(6, {}))], [])
+    lock = Lock(ledger)
+    running = call("status", ledger).err
+    lock.release()
+    assert ("under way" in running, "in doubt" in running) == (True, False)
+    assert "in doubt" in call("status", ledger).err

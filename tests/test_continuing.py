@@ -103,3 +103,24 @@ def test_fewer_rows_chosen_than_before_count_as_those(call: Program, server: Sim
     assert f"going on with the ledger {tmp_path / 's.csv.ledger.db'}" in plan.err
     assert "bulk-import-plan" not in plan.err
     assert len([c for c in server.customers() if c["email"].startswith("s")]) == 15
+
+
+def test_rows_that_are_invalid_for_one_reason_make_the_mapping_doubtful(
+    call: Program, server: Simulated, tmp_path: Path
+) -> None:
+    words = ("run", people(tmp_path / "w.csv"), "--api-base", server.url)
+    wrong = call(*words, "--map", "Town=email", "--map", "email=ignore")
+    assert wrong.code == 1
+    assert "10 of 10 rows are invalid for one reason (email of email)" in wrong.err
+    mended = call(*words)
+    assert (mended.code, "for one reason" in mended.err) == (0, False)
+    assert len([c for c in server.customers() if c["email"].startswith("w")]) == 10
+
+
+def test_verify_of_an_undone_ledger_leads_to_the_import(call: Program, server: Simulated, tmp_path: Path) -> None:
+    words = ("run", people(tmp_path / "u.csv"), "--api-base", server.url, "--rate", "30")
+    ledger = tmp_path / "u.csv.ledger.db"
+    assert call(*words).code == 0
+    assert call("undo", ledger, "--yes").code == 0
+    looked = call("verify", ledger)
+    assert (looked.code, looked.err.splitlines()[-1]) == (0, f"next: bulk-import {' '.join(map(str, words))}")

@@ -69,6 +69,7 @@ def test_a_cleanup_leaves_the_account_as_it_was(call: Program, server: Simulated
     assert {c["id"] for c in server.customers()} == before
     again = call(*run)
     assert (again.code, "deleted the 6 customers" in again.err) == (0, True)
+    assert again.err.splitlines()[-1] == f"next: bulk-import run {source} --live"
     assert {c["id"] for c in server.customers()} == before
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.job.selection import Selection
+from bulk_import.job.selection import Selection, for_live
 
 counts = st.integers(0, 300)
 asked = st.none() | st.integers(1, 320)
@@ -60,3 +60,15 @@ def test_what_is_left_are_the_chosen_rows_that_nobody_looked_at(
             marks[number] = 1
     selection = Selection(rows, limit, sample)
     assert selection.left(marks) == len([n for n in chosen(selection) if n not in seen])
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "live"),
+    [
+        ("run a.csv --dry-run --sample 50 --cleanup --key id", "run a.csv --key id --live"),
+        ("run 'a b.csv' --dry-run --api-base=http://127.0.0.1:5 --yes --limit=3", "run 'a b.csv' --live"),
+        ("run a.csv --dry-run --ledger l.db --api-key-file k --rate 7", "run a.csv --rate 7 --live"),
+    ],
+)
+def test_a_rehearsal_leads_to_the_live_run_of_all_rows(rehearsed: str, live: str) -> None:
+    assert for_live(rehearsed) == live

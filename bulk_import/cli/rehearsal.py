@@ -75,7 +75,14 @@ def _undone(options: RunOptions, summary: Summary, notice: Notice) -> Summary:
     notice("cleanup", _told(done))
     if ended.exit_code:
         return replace(summary, exit_code=max(summary.exit_code, ended.exit_code), next=line)
-    return summary if summary.exit_code else replace(summary, next=None)
+    return summary if summary.exit_code else replace(summary, next=_live(options))
+
+
+def _live(options: RunOptions) -> str | None:
+    """The run that was rehearsed; standard input would have to be piped once more, into a ledger of its own."""
+    from bulk_import.job.selection import for_live
+
+    return None if options.source == "-" else for_live(options.command_line)
 
 
 def _told(done: Undone) -> str:

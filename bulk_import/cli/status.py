@@ -210,6 +210,8 @@ def page(found: Standing) -> list[str]:
         name = f"{found.account} ({found.account_name})" if found.account_name else found.account
         lines.append(f"{found.source} -> {name}, {mode}{', dry run' if found.dry_run else ''}")
     pairs = tally_pairs(found.by_status, found.rows)
+    if found.running:  # what is being sent this moment has no outcome either
+        pairs = [("under way" if name == "in doubt" else name, count) for name, count in pairs]
     if found.orphans:
         pairs.append(("of failed", f"{found.orphans:,} duplicates wait for a failed row"))
     if found.rows_per_second is not None:

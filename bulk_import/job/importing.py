@@ -45,6 +45,9 @@ from bulk_import.reading import Fingerprint, Reading, discard_unfinished
 from bulk_import.report.summary import OK, Summary
 from bulk_import.survey import Survey, preparation, survey
 
+FEW = 5
+"""Rows that may well be invalid for one reason by chance."""
+
 
 def run_job(options: RunOptions, observer: Observer, confirm: Confirm) -> Summary:
     """Import a source, or go on with an import, and say how it ended.
@@ -137,6 +140,7 @@ class RunJob(Making):
         how = preparation(reading, self.options.preparing, self.method(purpose), marker=self.options.marker)
         batches = from_source(source, fingerprint, reading, how, self.selection, looked_at, self.options.batch_size)
         await self.go(batches, self.options.dedupe, self.terms(purpose, jumped=jumped), left, doubtful=True)
+        self._doubt_the_mapping()
         if purpose.spooled and self._is_finished():
             spool_path(self.path).unlink(missing_ok=True)
 
@@ -234,6 +238,19 @@ class RunJob(Making):
         return purpose
 
     # What is said.
+
+    def _doubt_the_mapping(self) -> None:
+        """Most rows refused here for one reason is rarely the rows' fault."""
+        tally, worst = self.reader.tally(), next(iter(self.reader.troubles(1)), None)
+        looked_at = tally.rows - tally.count(Status.PENDING)
+        if worst is None or worst.status != Status.INVALID.value or worst.count < FEW or 2 * worst.count <= looked_at:
+            return
+        self.observer.notice(
+            "mapping",
+            f"{worst.count:,} of {looked_at:,} rows are invalid for one reason ({worst.code} of {worst.param}): if the "
+            "mapping is wrong, mend --map and give the same command again, which prepares them afresh; "
+            "check shows each column and its field",
+        )
 
     def _tell_changes(self, purpose: Purpose, *, readable: bool) -> None:
         """Say each option that changed.

@@ -45,13 +45,31 @@ class Selection:
         return sum(1 for n in range(1, len(looked_at)) if not looked_at[n] and self.holds(n))
 
 
+CHOOSING = ("--limit", "--sample")
+REHEARSING = ("--dry-run-payment-method", "--ledger", "--api-base", "--api-key-file")
+REHEARSING_FLAGS = ("--dry-run", "--cleanup", "--yes")
+
+
 def for_all_rows(line: str) -> str:
     """A command line as it was typed, without what chose some of the rows."""
+    return shlex.join(_without(line, CHOOSING))
+
+
+def for_live(line: str) -> str:
+    """The live run that a rehearsal was for: all rows, and nothing of the test account's key, server and ledger."""
+    words = _without(line, CHOOSING + REHEARSING)
+    if "none" in words and words[words.index("none") - 1] == "--rate":  # only a server on this machine takes that
+        words = _without(shlex.join(words), ("--rate",))
+    return shlex.join([*(word for word in words if word not in REHEARSING_FLAGS), "--live"])
+
+
+def _without(line: str, options: tuple[str, ...]) -> list[str]:
+    """The words of a command line without these options and their values."""
     kept: list[str] = []
     words = iter(shlex.split(line))
     for word in words:
-        if word in ("--limit", "--sample"):
+        if word in options:
             next(words, None)
-        elif not word.startswith(("--limit=", "--sample=")):
+        elif not word.startswith(tuple(f"{option}=" for option in options)):
             kept.append(word)
-    return shlex.join(kept)
+    return kept

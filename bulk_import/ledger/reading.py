@@ -166,6 +166,11 @@ class Reader:
         """How many rows were settled from *moment* on (seconds since the epoch)."""
         return int(self._all("SELECT count(*) FROM entry WHERE settled_at >= ?", (moment,))[0][0])
 
+    def last_settled(self) -> float | None:
+        """When the last row was settled, in seconds since the epoch; None while none was."""
+        found = self._one("SELECT max(settled_at) FROM entry")[0]
+        return float(found) if found is not None else None
+
     def has_success(self) -> bool:
         """Whether any row of this ledger was ever created or updated."""
         return self._one("SELECT 1 FROM entry WHERE status IN ('created', 'updated') LIMIT 1") is not None

@@ -47,7 +47,7 @@ _BY_CODE = {
 }
 
 _BY_STATUS = {
-    "in_doubt": "Stripe may have acted: run `retry LEDGER` (or the same import) again, which looks before it sends.",
+    "in_doubt": "Stripe may have acted: run `retry` on this ledger (or the same import) again, which looks before it sends.",
     "invalid": _MEND,
     "failed": _MEND,
     "duplicate": "They follow the row whose e-mail they have.",

@@ -146,8 +146,18 @@ def _requests(found: Review) -> str:
 
 
 def _rate(found: Review) -> str:
-    allowed = f" of {number(found.cap)} allowed" if found.cap is not None else ""
-    return f"{number(found.pace)} requests/s on average, {number(found.peak)} at most{allowed}"
+    return f"{number(found.pace)} requests/s on average, {number(found.peak)} at most{allowed(found)}"
+
+
+def allowed(found: Review) -> str:
+    """The cap, or the lowest and the highest where commands had different ones."""
+    match found.caps:
+        case None:
+            return ""
+        case (least, most) if least == most:
+            return f" of {number(most)} allowed"
+        case (least, most):
+            return f", at caps from {number(least)} to {number(most)}"
 
 
 def _counted(count: int) -> str:

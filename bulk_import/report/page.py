@@ -15,7 +15,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from bulk_import import __version__
 from bulk_import.ledger import Trouble
 from bulk_import.report.advice import advice_for
-from bulk_import.report.described import first_rows, latency, short, shown
+from bulk_import.report.described import allowed, first_rows, latency, short, shown
 from bulk_import.report.export import moment
 from bulk_import.report.plots import Plot, latencies, throughput
 from bulk_import.report.review import Review, mode, name_of, place, sentence, settings
@@ -81,12 +81,11 @@ def _plots(found: Review, width: float) -> list[Plot]:
 
 
 def _cards(found: Review) -> list[tuple[str, str]]:
-    cap = f" of {number(found.cap)} allowed" if found.cap is not None else ""
     return [
         ("rows", f"{found.tally.rows:,}"),
         ("requests", f"{found.requests:,}"),
         ("answered 429", f"{found.rate_limited:,}"),
-        ("requests a second", f"{number(found.pace)} on average, {number(found.peak)} at most{cap}"),
+        ("requests a second", f"{number(found.pace)} on average, {number(found.peak)} at most{allowed(found)}"),
         ("answers", latency(found)),
         ("time at work", duration(found.seconds)),
     ]

@@ -32,6 +32,7 @@ class Review:
     intervals: Sequence[Interval]
     slowest: Sequence[Slow]
     troubles: Sequence[Trouble]
+    last_settled: float | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -88,6 +89,12 @@ class Review:
         caps = [interval.cap for interval in self.intervals if interval.cap is not None]
         return caps[-1] if caps else None
 
+    @property
+    def caps(self) -> tuple[float, float] | None:
+        """The lowest and the highest cap that were in force, None where there was none."""
+        caps = [interval.cap for interval in self.intervals if interval.cap is not None]
+        return (min(caps), max(caps)) if caps else None
+
     def _ends(self) -> list[float]:
         """When each command ended; one that was killed is taken to have ended with the last thing it measured."""
         starts = [*(command.started_at for command in self.commands[1:]), float("inf")]
@@ -97,14 +104,17 @@ class Review:
         ]
 
     def _last_before(self, began: float, following: float) -> float:
-        return max((i.began + i.width for i in self.intervals if began - i.width < i.began < following), default=began)
+        """The last thing measured or settled of a command that began then; what was settled came to disk sooner."""
+        measured = (i.began + i.width for i in self.intervals if began - i.width < i.began < following)
+        settled = [self.last_settled] if self.last_settled is not None and began < self.last_settled < following else []
+        return max([*measured, *settled], default=began)
 
 
 def review(path: str, reader: Reader) -> Review:
     """Look back on the ledger at *path*."""
     return Review(
         path, reader.purpose(), reader.tally(), reader.commands(), reader.intervals(), reader.slowest(),
-        reader.troubles(),
+        reader.troubles(), reader.last_settled(),
     )  # fmt: skip
 
 
