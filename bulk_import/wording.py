@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable
 
@@ -57,3 +59,17 @@ def terminal_safe(text: str, limit: int = 60) -> str:
         return text
     safe = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[: limit + 1])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def pastable(command: str) -> str:
+    """A command, quoted for a shell, as it can be copied from a terminal: odd bytes of a name become `$'...'`."""
+    if command.isprintable():
+        return command
+    return " ".join(_in_shell(word) for word in shlex.split(command))
+
+
+def _in_shell(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = (chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in os.fsencode(word))
+    return f"$'{''.join(plain)}'"

@@ -16,6 +16,7 @@ from bulk_import.cli.help import Source, Verb
 from bulk_import.cli.invocation import Invocation, invocation, typed
 from bulk_import.cli.options import examples, mapping_options, output_options, reading_options, row_options
 from bulk_import.errors import SourceError, UsageError
+from bulk_import.wording import pastable
 
 if TYPE_CHECKING:
     from bulk_import.cli.settling import Given
@@ -103,8 +104,19 @@ def _judge(call: Invocation, source: str, path: Path, given: Given) -> int:
     if given["json"]:
         call.output.line(to_json({"source": source, **described(found), "exit_code": code}))
     else:
-        call.tell(*shown(source, found), f"next: {_next(call)}")
+        call.tell(*shown(source, found), *_what_next(call, found.invalid))
     return code
+
+
+def _what_next(call: Invocation, invalid: int) -> tuple[str, ...]:
+    """A rehearsal where every row can be sent, else the same check once the rows are mended."""
+    if not invalid:
+        return (f"next: {_next(call)}",)
+    rows = "1 row is" if invalid == 1 else f"{invalid:,} rows are"
+    return (
+        f"{rows} invalid, and a run sends only the others: mend them, then check again",
+        f"next: {pastable(call.command_line)}",
+    )
 
 
 def _next(call: Invocation) -> str:

@@ -26,8 +26,18 @@ if TYPE_CHECKING:
 KEY_VARIABLES = ("STRIPE_API_KEY", "STRIPE_SECRET_KEY")
 
 
-def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool, dry_run: bool = False) -> SecretKey:
-    """The key from *file*, else from the environment, else from a person; raises `UsageError`, never quoting it."""
+def find_key(
+    file: Path | None,
+    environ: Mapping[str, str],
+    *,
+    may_ask: bool,
+    dry_run: bool = False,
+    account: str | None = None,
+) -> SecretKey:
+    """The key from *file*, else from the environment, else from a person; raises `UsageError`, never quoting it.
+
+    *account* is the one that a ledger belongs to, where there is a ledger: then no rehearsal takes the key's place.
+    """
     from bulk_import.keys import parse_key, read_key_file
 
     if file is not None:
@@ -40,6 +50,11 @@ def find_key(file: Path | None, environ: Mapping[str, str], *, may_ask: bool, dr
                 raise UsageError(f"{error} (read from {name})") from None
     if not may_ask:
         wanted = "test key" if dry_run else "API key"
+        if account is not None:
+            raise UsageError(
+                f"no {wanted} is given; put the key of account {account} into STRIPE_API_KEY or a file named with "
+                "--api-key-file."
+            )
         raise UsageError(
             f"no {wanted} is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or rehearse without "
             f"any key: {'leave --dry-run out and ' if dry_run else ''}add --simulate."
@@ -54,13 +69,14 @@ def settle_connecting(
     dry_run: bool = False,
     simulate: bool = False,
     writes: bool = True,
+    account: str | None = None,
 ) -> Connecting:
     """Settle key and server, and refuse every surprise for a live account; raises `UsageError`.
 
-    What only reads, not *writes*, asks nobody.
+    What only reads, not *writes*, asks nobody. *account* is the one that a known ledger belongs to.
     """
     live, yes, base = bool(given["live"]), bool(given["yes"]), api_base(given["api_base"] or STRIPE)
-    account = given["stripe_account"]
+    connected = given["stripe_account"]
     if live and (simulate or dry_run):
         raise UsageError(f"--live and --{'simulate' if simulate else 'dry-run'} exclude each other; choose one.")
     if simulate and dry_run:
@@ -68,14 +84,14 @@ def settle_connecting(
     if simulate and base != STRIPE:
         raise UsageError("--simulate starts a server of its own, so --api-base has no place beside it; choose one.")
     if simulate:
-        return Connecting(None, STRIPE, account, live=False, yes=yes, dry_run=False, simulate=True)
-    key = find_key(given["api_key_file"], environ, may_ask=can_ask(), dry_run=dry_run)
+        return Connecting(None, STRIPE, connected, live=False, yes=yes, dry_run=False, simulate=True)
+    key = find_key(given["api_key_file"], environ, may_ask=can_ask(), dry_run=dry_run, account=account)
     guard(key.livemode, live=live, dry_run=dry_run, base=base)
     if key.livemode and writes and not yes and not can_ask():
         raise UsageError(
             "a live import asks before it writes, and there is no terminal to ask on; add --yes to go ahead."
         )
-    return Connecting(key, base, account, live=live, yes=yes, dry_run=dry_run, simulate=False)
+    return Connecting(key, base, connected, live=live, yes=yes, dry_run=dry_run, simulate=False)
 
 
 def guard(livemode: bool, *, live: bool, dry_run: bool, base: str) -> None:

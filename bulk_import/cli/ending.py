@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -81,7 +82,7 @@ def _invoke(invocation: Invocation) -> int:
 
 
 def _explain(invocation: Invocation, error: click.ClickException) -> None:
-    invocation.messages.complain(error.format_message())
+    invocation.messages.complain(re.sub(r"\s*\n\s*", " ", error.format_message()))
     if isinstance(error, click.UsageError) and error.ctx is not None:
         invocation.messages.say(f"Try '{error.ctx.command_path} --help'.")
 

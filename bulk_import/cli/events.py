@@ -48,6 +48,7 @@ class Events(Silent):
         self._said_at = now
         facts = values_of(progress)
         tallies = facts.pop("by_status")
+        facts = {name: round(value, 3) if isinstance(value, float) else value for name, value in facts.items()}
         self._write("progress", {**facts, **{status: tallies.get(status, 0) for status in STATUSES}})
 
     def lines(self, lines: Sequence[Line]) -> None:

@@ -13,6 +13,7 @@ from bulk_import.cli.invocation import invocation
 from bulk_import.cli.progress import PlainLines, Silent
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.report.table import aligned, duration
+from bulk_import.wording import pastable
 
 if TYPE_CHECKING:
     import click
@@ -52,7 +53,7 @@ def connecting_of(given: Given, purpose: Purpose) -> Connecting:
         "api_base": given["api_base"] or purpose.api_base,
         "stripe_account": given["stripe_account"] or purpose.stripe_account,
     }
-    return settle_connecting({**given, **known}, os.environ, dry_run=purpose.dry_run)
+    return settle_connecting({**given, **known}, os.environ, dry_run=purpose.dry_run, account=purpose.account)
 
 
 def options_of(ctx: click.Context, given: Given) -> LedgerOptions:
@@ -79,7 +80,7 @@ def tell_ending(call: Invocation, summary: Summary, *, json: bool) -> None:
     elif summary.reason is not None:
         call.messages.complain(summary.reason)
     if summary.next is not None and not json:
-        call.tell(f"next: {summary.next}")
+        call.tell(f"next: {pastable(summary.next)}")
 
 
 def tell_result(

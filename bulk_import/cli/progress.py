@@ -202,7 +202,7 @@ def opening(start: Start) -> list[str]:
         "no cap" if start.binding_rate is None else f"at most {number(start.binding_rate)} requests/s ({start.binding})"
     )
     return [
-        f"{start.source} -> {name}, {mode}{rehearsal}",
+        f"{'standard input' if start.source == '-' else start.source} -> {name}, {mode}{rehearsal}",
         f"{todo}, {cap}, dedupe: {start.dedupe}",
         f"ledger: {start.ledger}",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     try:
         serve(simulator_options(given), announcing(call, as_json=given["json"]))
     except (StateUnusable, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise UsageError(f"port {given['port']} is in use; give another --port, or 0 for a free one.") from error
         raise UsageError(f"the simulator cannot be started: {error}") from error
     return 0
 

@@ -73,7 +73,11 @@ def opening(listing: Listing) -> list[str]:
     if listing.updated:
         lines.append(f"and updated {listing.updated:,} who were there before:")
         lines += [f"  row {row} -> {customer}" for row, customer in listing.updated_first]
-        lines.append("a payment method that an update attached is detached, and Stripe lets nobody attach it again")
+        if listing.updated > len(listing.updated_first):
+            lines.append(f"  and {listing.updated - len(listing.updated_first):,} more")
+        lines.append(
+            "a payment method that an update attached, if any did, is detached, and Stripe lets nobody attach it again"
+        )
     if listing.unfinished:
         lines.append(f"{listing.unfinished:,} of them may be deleted already: an earlier undo was cut short")
     if listing.in_doubt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,20 @@ def figures(
     )  # fmt: skip
 
 
+def stopping(in_flight: int) -> str:
+    """What is said as soon as a signal is heard."""
+    if not in_flight:
+        return "stopping"
+    flights = "1 request is" if in_flight == 1 else f"{in_flight:,} requests are"
+    return f"stopping: {flights} under way; Ctrl-C again gives up on {'it' if in_flight == 1 else 'them'}"
+
+
+def stopped_by(number: int) -> str:
+    """Why a run ended, by the signal that a person or the system sent."""
+    name = signal.Signals(number).name
+    return f"stopped by Ctrl-C ({name})" if number == signal.SIGINT else f"stopped by {name}"
+
+
 def next_command(summary: Summary, line: str) -> str | None:
     """What to type next, None when nothing is left to do."""
     if summary.exit_code == 0:
@@ -48,8 +63,8 @@ def next_command(summary: Summary, line: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(text)
+    """A path as a shell takes it, and as no option."""
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def _pace(gate: Gate) -> float:

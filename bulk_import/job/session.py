@@ -16,7 +16,7 @@ from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.job.caps import binding, endpoint_caps
 from bulk_import.job.clock import longest_attempt
-from bulk_import.job.closing import figures, next_command
+from bulk_import.job.closing import figures, next_command, stopped_by, stopping
 from bulk_import.job.holding import Holding
 from bulk_import.job.identity import Account
 from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
@@ -54,6 +54,7 @@ class Session(Holding):
         self.api_base = connecting.api_base
         self.began = time.monotonic()
         self.command: int | None = None
+        self._has_said_stopping = False
         self._samples: deque[Sample] = deque()  # handed from the event loop to the thread that writes
         self.advice: str | None = None
         self._api: StripeApi | None = None
@@ -160,6 +161,9 @@ class Session(Holding):
 
     def tell_progress(self) -> None:
         """Called a few times a second."""
+        if self.engine.ended.signal is not None and not self._has_said_stopping:
+            self._has_said_stopping = True
+            self.observer.notice("stopping", stopping(self.gate.in_flight))
         self.observer.progress(self.watch.progress())
         if self.series.is_due() and not self._samples:
             self._samples.append(self.series.take())
@@ -230,7 +234,7 @@ class Session(Holding):
         if ended.error is not None:
             return str(ended.error)
         if ended.signal is not None:
-            return f"stopped by signal {ended.signal}"
+            return stopped_by(ended.signal)
         if code == STOPPED:
             return self.why_unfinished(left)
         return self.advice if code == DOUBT else None

@@ -233,6 +233,8 @@ def translate(path: Path, name: str, text: str) -> LedgerRefuses | LedgerUnwrita
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LedgerRefuses(f"the ledger {path} is held open by another program; close it and try again")
+    if name.startswith("SQLITE_NOTADB") and (beside := path.with_name(path.name + ".ledger.db")).exists():
+        return LedgerRefuses(f"{path} is no ledger; the ledger of {path} is {beside}, so give that one")
     return LedgerRefuses(
         f"the ledger {path} is damaged or no ledger ({text}); restore it from a backup, or move it away to start anew"
     )
@@ -311,7 +313,10 @@ def _is_same_file(handle: int, path: Path) -> bool:
 
 
 def _unwritable(path: Path, error: OSError) -> LedgerUnwritable:
-    return LedgerUnwritable(f"{path} cannot be written ({error.strerror}); choose a writable place with --ledger")
+    return LedgerUnwritable(
+        f"{path} cannot be written ({error.strerror}); make its folder writable, or keep the ledger in another: "
+        "run has --ledger for that"
+    )
 
 
 def _roll_back(db: Connection) -> None:
