@@ -29,6 +29,10 @@ def test_bytes_that_are_not_utf_8_stop_with_place_and_suggestion(tmp_path: Path,
     assert likely_encoding(path.read_bytes()) == encoding
 
 
+def test_two_german_letters_side_by_side_are_no_chinese() -> None:
+    assert likely_encoding("E-Mail;Größe\nu@example.com;größer\n".encode("cp1252")) == "cp1252"
+
+
 def test_the_suggestion_is_followed_only_when_told(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_bytes("email,name\na@example.com,José\n".encode("cp1252"))

@@ -10,8 +10,6 @@ import pytest
 from bulk_import.errors import SourceError
 from bulk_import.reading import read_records
 
-pytest.importorskip("python_calamine")
-
 OPEN = "http://schemas.openxmlformats.org"
 PACKAGE, OFFICE = f"{OPEN}/package/2006", f"{OPEN}/officeDocument/2006/relationships"
 MAIN = f"{OPEN}/spreadsheetml/2006/main"

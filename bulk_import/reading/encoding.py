@@ -142,7 +142,8 @@ def likely_encoding(data: bytes) -> str:
     """What `--encoding` would probably be for bytes that are not UTF-8; a suggestion, never used unasked."""
     high = re.findall(rb"[\x80-\xff]+", data[: 1 << 18])
     longest = sum(len(run) for run in high) / max(1, len(high))
-    for name in ("shift_jis", "gb18030", "euc_kr") if longest >= 1.5 else ():
+    # "Größe" has two such bytes side by side; one and a half characters of Chinese have three.
+    for name in ("shift_jis", "gb18030", "euc_kr") if longest >= 1.5 and max(map(len, high)) >= 3 else ():
         if _mostly_east_asian(data[: 1 << 16], name):
             return name
     if longest >= 3:
