@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bulk_import.engine.ahead import LEAD_HALVES_IN, LONGEST_LEAD, lead_after
 from bulk_import.errors import OutOfReach
 from bulk_import.options import Pacing
 from tests.virtual_run import World, check_promises, people
@@ -57,6 +58,15 @@ def test_the_cap_is_used_and_never_exceeded_retries_and_questions_included(tmp_p
     assert (len(starts) - 1) / (starts[-1] - starts[0]) / 20.0 >= 0.97
 
 
+@pytest.mark.parametrize(("rate", "rows"), [(100.0, 1500), (500.0, 5000)])
+def test_reading_the_newest_customers_never_leaves_a_high_cap_unused(tmp_path: Path, rate: float, rows: int) -> None:
+    world = World(tmp_path, people(rows), VirtualStripe(latency=0.25))
+    run = world.run(dedupe="snapshot", batch_size=100, pacing=Pacing(rate=rate, rate_is_explicit=True))
+    assert check_promises(world, run, cap=rate) == {"created": rows}
+    creates = [arrival.at for arrival in run.arrivals if arrival.endpoint == "create"]
+    assert (len(creates) - 1) / (creates[-1] - creates[0]) / rate >= 0.97
+
+
 @pytest.mark.parametrize(
     ("endpoint", "code"),
     [("create", "endpoint-rate"), ("list", "global-concurrency"), (None, "global-rate"), (None, None)],
@@ -83,3 +93,16 @@ def test_a_limit_that_lets_little_through_never_stops_the_run(tmp_path: Path) ->
         limited("endpoint-rate") if arrival.endpoint == "create" and arrival.nth % 12 else None
     )
     assert check_promises(world, world.run(pacing=Pacing(rate=20.0, give_up_after=120.0))) == {"created": 30}
+
+
+@pytest.mark.parametrize(
+    ("lead", "took", "passed", "after"),
+    [
+        (0.0, 0.3, 5.0, 0.3),  # a slow batch is remembered at once
+        (4.0, 0.1, LEAD_HALVES_IN, 2.0),  # and forgotten slowly, since only one batch of many reads the newest
+        (4.0, 3.0, LEAD_HALVES_IN, 3.0),
+        (0.0, 900.0, 900.0, LONGEST_LEAD),  # an outage is no reason to claim more
+    ],
+)
+def test_a_batch_is_begun_as_early_as_batches_take_long(lead: float, took: float, passed: float, after: float) -> None:
+    assert lead_after(lead, took, passed) == pytest.approx(after)

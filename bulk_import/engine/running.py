@@ -38,7 +38,7 @@ class Engine:
         self.ended = Ended()
         self.scales = Scales(parts.budget)
         self._stop = Stop(self.ended)
-        self._ahead = Ahead(parts.gate, self._stop)
+        self._ahead = Ahead(parts.gate, self._stop, parts.tick)
         self._exchange = Exchange(parts, self._stop, self.scales, self._ahead)
         self._carrying = Carrying(parts, self._stop, self.scales, self._exchange)
         self._scribe = Scribe(parts, self._stop.halt)

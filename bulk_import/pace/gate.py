@@ -150,6 +150,11 @@ class Gate:
         """
         return self.max_in_flight + math.ceil(max(0.0, (self._rate or 0.0) - USUAL_RATE) * READING)
 
+    @property
+    def first_lead(self) -> float:
+        """How many seconds a batch may take before any was seen to: nothing at Stripe's usual rates."""
+        return READING if (self._rate or 0.0) > USUAL_RATE else 0.0
+
     def current_rate(self, endpoint: Endpoint) -> float:
         """How many starts a second this endpoint is allowed now; infinite without a rate."""
         now = self._clock()
