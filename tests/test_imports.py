@@ -33,7 +33,7 @@ steps
 change digest prepare series
 mapping stripe_api
 budget customer keys pace reading
-errors
+column_names errors
 age early formulas model simulator wording
 """
 DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}

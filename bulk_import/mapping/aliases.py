@@ -1,7 +1,6 @@
-"""What column names mean: the names that Stripe's, shops' and billing systems' exports use, and everyday ones.
+"""What column names mean: each of `column_names` is an alias of a parameter, and some names are settled before.
 
-Within one parameter the names stand in order of preference: of two columns that mean the same, the
-earlier name wins. Names are compared folded (see `wording.fold`), so `E-Mail`, `e_mail` and `EMAIL` are one.
+Names are compared folded (see `wording.fold`), so `E-Mail`, `e_mail` and `EMAIL` are one.
 """
 
 from __future__ import annotations
@@ -9,14 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bulk_import.customer.parameters import Path, parse_path, spelled
+from bulk_import.column_names import (
+    ADDRESS,
+    BILLING_PREFIXES,
+    NAME_PARTS,
+    NAME_PREFIXES,
+    PLAIN,
+    SHIPPING_PREFIXES,
+    VAT,
+    spelled_with,
+)
+from bulk_import.customer.parameters import parse_path, spelled
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.targets import (
     Ignored,
     Metadata,
     NamePart,
     Param,
-    Position,
     Refused,
     Target,
     VatNumber,
@@ -28,62 +36,6 @@ from bulk_import.wording import fold, names
 OWN_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_error")
 """What `export --what failed` adds to a row, in this order; a file that has them is one of our own."""
 
-_ADDRESS = {
-    "line1": "line1 addressline1 address1 street1 streetaddress1 streetaddress addressstreet streetline1 street address"
-    " addressline strasse rue calle direccion adresse anschrift",
-    "line2": "line2 addressline2 address2 street2 streetaddress2 streetline2 apartment suite adresszusatz",
-    "city": "city addresscity town locality suburb ort stadt ville ciudad citta",
-    "state": "statecode provincecode regioncode state addressstate province stateprovince provincestate region"
-    " bundesland provincia county",
-    "postal_code": "postalcode addresspostalcode postcode zip zipcode addresszip postal zippostalcode postalzip plz"
-    " postleitzahl pincode codepostal codigopostal",
-    "country": "countrycode countryiso countryiso2 addresscountrycode country addresscountry countryname"
-    " countryregion land pays pais paese",
-}
-_BILLING_PREFIXES = (
-    "",
-    "billing",
-    "billingaddress",
-    "defaultaddress",
-    "account",
-    "address",
-    "mailing",
-    "home",
-    "invoice",
-)
-_SHIPPING_PREFIXES = ("shipping", "shippingaddress", "shipto", "delivery", "deliveryaddress")
-
-_PLAIN: dict[Path, str] = {
-    ("email",): "email emailaddress mail useremail primaryemail primaryemailaddress customeremail contactemail"
-    " accountemail billingemail billingaddressemail workemail personalemail loginemail emailid mailaddress emailadresse"
-    " courriel adressemail correo correoelectronico",
-    ("name",): "name fullname customername displayname contactname accountname legalname nombrecompleto",
-    ("business_name",): "businessname company companyname organization organisation organizationname"
-    " organisationname accountcompanyname accountcompany billingcompany billingaddresscompany defaultaddresscompany"
-    " firma empresa societe",
-    ("individual_name",): "individualname",
-    ("phone",): "phone phonenumber telephone telephonenumber tel primaryphone primaryphonenumber mobile mobilephone"
-    " mobilenumber cell cellphone customerphone contactphone accountphone billingphone billingaddressphone"
-    " defaultaddressphone telefon telefonnummer telefono",
-    ("description",): "description customerdescription notes note",
-    ("preferred_locales",): "preferredlocales preferredlocale locale preferredlanguage language languagecode sprache",
-    ("tax_exempt",): "taxexempt istaxexempt taxexemption taxability",
-    ("payment_method",): "paymentmethod paymentmethodid stripepaymentmethod stripepaymentmethodid",
-    ("tax", "ip_address"): "taxipaddress",
-    ("shipping", "name"): "shippingname shippingfullname shippingaddressname deliveryname shiptoname recipientname",
-    ("shipping", "phone"): "shippingphone shippingaddressphone shippingphonenumber deliveryphone shiptophone",
-    ("tax_id_data", 0, "type"): "taxidtype taxidtype0 vattype",
-    ("tax_id_data", 0, "value"): "taxidvalue",
-}
-_NAME_PARTS: dict[Position, str] = {
-    "first": "firstname givenname fname forename vorname prenom nombre",
-    "middle": "middlename middleinitial",
-    "last": "lastname familyname lname surname nachname familienname apellido apellidos",
-}
-_VAT = (
-    "vatnumber vatid vat vatin taxid taxnumber taxidnumber businessvatid euvat euvatnumber vatregistrationnumber"
-    " billingvatnumber accountvatnumber ustid ustidnr umsatzsteuerid nif tva numerotva partitaiva btwnummer"
-)
 # `user_name` is a login and no name, though `user` + `name` reads like one.
 _NEVER_A_NAME = frozenset({"username", "accountusername", "customerusername"})
 
@@ -166,19 +118,18 @@ def _table() -> dict[str, tuple[Target, int]]:
     table: dict[str, tuple[Target, int]] = {}
 
     def enter(listed: str, target: Target, prefixes: tuple[str, ...] = ("",)) -> None:
-        for step, prefix in enumerate(prefixes):
-            for place, name in enumerate(listed.split()):
-                table.setdefault(prefix + name, (target, 1 + 100 * step + place))
+        for name, rank in spelled_with(listed, prefixes):
+            table.setdefault(name, (target, rank))
 
-    for path, listed in _PLAIN.items():
+    for path, listed in PLAIN.items():
         enter(listed, Param(path))
-    enter(_VAT, VatNumber())
-    for position, listed in _NAME_PARTS.items():
-        enter(listed, NamePart(position, "name"), ("", "customer", "account", "billing", "billingaddress", "user"))
-        enter(listed, NamePart(position, "shipping.name"), _SHIPPING_PREFIXES)
-    for part, listed in _ADDRESS.items():
-        enter(listed, Param(("address", part)), _BILLING_PREFIXES)
-        enter(listed, Param(("shipping", "address", part)), _SHIPPING_PREFIXES)
+    enter(VAT, VatNumber())
+    for position, listed in NAME_PARTS.items():
+        enter(listed, NamePart(position, "name"), NAME_PREFIXES)
+        enter(listed, NamePart(position, "shipping.name"), SHIPPING_PREFIXES)
+    for part, listed in ADDRESS.items():
+        enter(listed, Param(("address", part)), BILLING_PREFIXES)
+        enter(listed, Param(("shipping", "address", part)), SHIPPING_PREFIXES)
     return table
 
 
