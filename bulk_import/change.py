@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulk_import.customer.emails import email_key
-from bulk_import.customer.parameters import PARAMETERS
+from bulk_import.customer.parameters import PARAMETERS, SHARED_METHODS
 from bulk_import.model import Params
 from bulk_import.stripe_api.form import flatten
 
@@ -27,8 +27,8 @@ METHOD, TAX_IDS, SOURCE = "payment_method", "tax_id_data", "source"
 
 SOURCE_PART = "default_source"
 DEFAULT_METHOD = "invoice_settings[default_payment_method]"
-SHARED = "pm_card_"
-"""Test payment methods that anybody may attach; each time it makes a method of another id."""
+SHARED = SHARED_METHODS
+"""Test payment methods: each attaching makes a method of another id."""
 
 _APART = (METHOD, TAX_IDS, "test_clock", "expand")
 """What an update itself cannot send."""

@@ -1,13 +1,28 @@
-"""Who owns an e-mail, and what becomes of a row whose person is in Stripe already (pure)."""
+"""Who owns an e-mail and a payment method, and what becomes of a row whose person is in Stripe already (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
+from typing import NamedTuple, assert_never
 
-from bulk_import.model import Customer, Duplicate, Existing, Failed, Invalid, Prepared, Refusal, Row, Settled
+from bulk_import.model import (
+    Customer,
+    Duplicate,
+    Existing,
+    Failed,
+    Invalid,
+    Prepared,
+    Problem,
+    Refusal,
+    Row,
+    Settled,
+)
 from bulk_import.options import OnExisting
+from bulk_import.wording import terminal_safe
+
+SAME_METHOD = "same-payment-method"
+"""The rule that a second row breaks when it has an earlier one's payment method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,36 +33,71 @@ class Sorted:
     settled: tuple[Settled, ...]
 
 
-def sort_out(batch: Sequence[Prepared], owned: Mapping[str, int]) -> Sorted:
-    """Let the first row with an e-mail own it; every later one is its duplicate.
+class Place(NamedTuple):
+    """A row and the physical line on which it starts."""
 
-    *owned* maps e-mail keys to the rows that own them already; one that comes again in this batch with another
-    e-mail gives up its old one. An invalid row never owns anything.
+    row: int
+    line: int
+
+
+def sort_out(batch: Sequence[Prepared], owned: Mapping[str, int], methods: Mapping[str, Place]) -> Sorted:
+    """Let the first row with an e-mail own it, and its payment method, too.
+
+    A later row with that e-mail is its duplicate, any other with that payment method is invalid. *owned* maps e-mail
+    keys, *methods* payment methods to the rows that own them already; one that comes again in this batch with another
+    gives up its old one. A row that cannot be sent never owns anything.
     """
-    coming = {row.number: row.email_key if isinstance(row, Row) else None for row in batch}
-    owned = {key: number for key, number in owned.items() if coming.get(number, key) == key}
+    coming = {row.number: row for row in batch}
+    emails = {key: n for key, n in owned.items() if n not in coming or _email_of(coming[n]) == key}
+    taken = {
+        id_: place for id_, place in methods.items() if place.row not in coming or _method_of(coming[place.row]) == id_
+    }
     owners: list[Row] = []
     settled: list[Settled] = []
-    here: dict[str, int] = {}
     for row in batch:
-        if isinstance(row, Invalid):
-            settled.append(Settled(row.number, row, row))
+        other = emails.get(_email_of(row) or "", row.number)
+        if other != row.number:
+            settled.append(Settled(row.number, Duplicate(other), row))
             continue
-        owner = _owner_of(row, owned, here)
-        if owner is not None:
-            settled.append(Settled(row.number, Duplicate(owner), row))
+        told = _with_own_method(row, taken)
+        if isinstance(told, Invalid):
+            settled.append(Settled(row.number, told, told))
             continue
-        if row.email_key is not None:
-            here[row.email_key] = row.number
-        owners.append(row)
+        if told.email_key is not None:
+            emails[told.email_key] = told.number
+        if told.method is not None:
+            taken[told.method.id] = Place(told.number, told.line)
+        owners.append(told)
     return Sorted(tuple(owners), tuple(settled))
 
 
-def _owner_of(row: Row, owned: Mapping[str, int], here: Mapping[str, int]) -> int | None:
-    if row.email_key is None:
-        return None
-    owner = owned.get(row.email_key, here.get(row.email_key))
-    return None if owner == row.number else owner
+def same_method(owner: Place, column: str | None, value: str | None = None) -> Problem:
+    """What is wrong with a row whose payment method is *owner*'s."""
+    message = (
+        f"The same payment method as row {owner.row} (line {owner.line}); it can belong to one customer only and Stripe "
+        "would refuse it here, so give each row its own."
+    )
+    return Problem(SAME_METHOD, message, column, value, "payment_method")
+
+
+def _with_own_method(row: Prepared, taken: Mapping[str, Place]) -> Prepared:
+    """*row*, or what is invalid about it if its payment method is another row's."""
+    method = row.method
+    owner = taken.get(method.id) if method is not None else None
+    if method is None or owner is None or owner.row == row.number:
+        return row
+    problem = same_method(owner, method.column, terminal_safe(method.id))
+    if isinstance(row, Invalid):
+        return replace(row, problems=(*row.problems, problem))
+    return Invalid(row.number, row.line, row.source_id, row.email, (problem,), row.fields, method)
+
+
+def _email_of(row: Prepared) -> str | None:
+    return row.email_key if isinstance(row, Row) else None
+
+
+def _method_of(row: Prepared) -> str | None:
+    return row.method.id if isinstance(row, Row) and row.method is not None else None
 
 
 @dataclass(frozen=True, slots=True)

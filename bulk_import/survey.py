@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bulk_import.customer.parameters import SHARED_METHODS
+from bulk_import.dedupe import Place as RowPlace
+from bulk_import.dedupe import same_method
 from bulk_import.errors import SourceError, UsageError
-from bulk_import.ledger.seen import Seen
+from bulk_import.ledger.seen import Contested, Owners, Seen, contested
 from bulk_import.mapping.settled import Mapping, settle_mapping
 from bulk_import.model import Block, Invalid, Problem, Record, Row
 from bulk_import.options import Preparing
@@ -17,9 +20,6 @@ from bulk_import.prepare.clearing import Clearance, clearance_of
 from bulk_import.prepare.keeping import displayed
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read_pieces
-
-SHARED_TEST_METHODS = "pm_card_"
-"""Stripe's test payment methods start like this and may be given to any number of customers."""
 
 WITHOUT_HEADER = ("json", "jsonl")
 """Formats whose columns are only known once every record was read."""
@@ -140,6 +140,8 @@ class _Tally:
         self._methods = methods
         self._how = how
         self._clearance = clearance_of(how)
+        self._unsent = array("q")
+        self._columns: dict[str, str | None] = {}
 
     def add(self, piece: Block | Record) -> None:
         """Count one record, or a block of them."""
@@ -150,6 +152,8 @@ class _Tally:
                 self._add(record)
         else:
             self._add(piece)
+        self._emails.pause()
+        self._methods.pause()
 
     def _add_block(self, block: Block, clearance: Clearance) -> None:
         """Count a block's cleared rows at once, and judge the others one by one."""
@@ -165,8 +169,9 @@ class _Tally:
         for index, warning in found.warnings:
             self._group(block.number + index, block.line + index, warning, warning=True)
         self._emails.add(*found.emails)
-        for method, row, line in zip(*found.methods, strict=True):
-            self._see_method(method, row, line)
+        for id_, row, line in zip(*found.methods, strict=True):
+            if not id_.startswith(SHARED_METHODS):
+                self._methods.add([id_], [row], [line])
 
     def _add(self, record: Record) -> None:
         self.rows += 1
@@ -185,6 +190,9 @@ class _Tally:
             case Invalid() as row:
                 self.invalid += 1
                 self.with_email += row.email is not None
+                if row.method is not None:
+                    self._unsent.append(row.number)
+                    self._methods.add([row.method.id], [row.number], [row.line])
                 for problem in row.problems:
                     self._group(row.number, row.line, problem, warning=False)
 
@@ -192,35 +200,34 @@ class _Tally:
         if row.email_key is not None:
             self.with_email += 1
             self._emails.add([row.email_key], [row.number], [row.line])
-        if isinstance(method := row.params.get("payment_method"), str):
-            self._see_method(method, row.number, row.line)
-
-    def _see_method(self, method: str, row: int, line: int) -> None:
-        if not method.startswith(SHARED_TEST_METHODS):
-            self._methods.add([method], [row], [line])
+        if row.method is not None:
+            self._methods.add([row.method.id], [row.number], [row.line])
 
     def finish(self) -> None:
-        """Find what came up more than once."""
-        duplicates = array("q")
-        for row, line, first_row, first_line in self._emails.repeated():
-            duplicates.append(row)
-            message = f"The same e-mail as row {first_row} (line {first_line}); it will map to that row's customer."
-            self._group(row, line, Problem("duplicate", message), warning=True)
-        self.duplicates = len(duplicates)
-        self._refuse_repeated_methods(array("q", sorted(duplicates)))
+        """Go through the rows that share an e-mail or a payment method as a run will, and say what becomes of them."""
+        emails, methods = self._emails.repeated(), self._methods.repeated()
+        self._columns = {line.field: line.column for line in self._how.mapping.lines()}
+        owners = Owners(len(emails)), Owners(len(methods))
+        for one in contested(self._emails.sightings(emails), self._methods.sightings(methods)):
+            self._settle(one, *owners)
 
-    def _refuse_repeated_methods(self, duplicates: Sequence[int]) -> None:
-        """A payment method belongs to one customer; of rows that are *duplicates* none is sent."""
-        for row, line, first_row, first_line in self._methods.repeated():
-            place = bisect_left(duplicates, row)
-            if place < len(duplicates) and duplicates[place] == row:
-                continue
-            message = (
-                f"The same payment method as row {first_row} (line {first_line}); Stripe would refuse it here, "
-                "so give each row its own."
-            )
-            self.valid, self.invalid = self.valid - 1, self.invalid + 1
-            self._group(row, line, Problem("same-payment-method", message, "payment_method"), warning=False)
+    def _settle(self, one: Contested, emails: Owners, methods: Owners) -> None:
+        """The rule of `dedupe.sort_out`: an e-mail's first row that can be sent owns it, and its payment method, too."""
+        at = bisect_left(self._unsent, one.row)
+        can_be_sent = self._unsent[at : at + 1] != array("q", [one.row])
+        if one.email is not None and (owner := emails.of(one.email)) is not None:
+            self.duplicates += 1
+            message = f"The same e-mail as row {owner[0]} (line {owner[1]}); it will map to that row's customer."
+            self._group(one.row, one.line, Problem("duplicate", message, self._columns.get("email")), warning=True)
+        elif one.method is not None and (owner := methods.of(one.method)) is not None:
+            problem = same_method(RowPlace(*owner), self._columns.get("payment_method"))
+            self.valid, self.invalid = self.valid - can_be_sent, self.invalid + can_be_sent
+            self._group(one.row, one.line, problem, warning=False)
+        elif can_be_sent:
+            if one.email is not None:
+                emails.take(one.email, one.row, one.line)
+            if one.method is not None:
+                methods.take(one.method, one.row, one.line)
 
     def _group(self, row: int, line: int, problem: Problem, *, warning: bool) -> None:
         group = self._group_of(problem.rule, warning)

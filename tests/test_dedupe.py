@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.dedupe import meet, sort_out
-from bulk_import.model import Customer, Duplicate, Existing, Failed, Invalid, Prepared, Row
+from bulk_import.dedupe import Place, meet, sort_out
+from bulk_import.model import Customer, Duplicate, Existing, Failed, Invalid, Method, Prepared, Row
 from bulk_import.options import OnExisting
 from tests.ledger_samples import TOKEN, invalid, row
 
@@ -17,7 +17,7 @@ ADA, BOB = "ada@example.com", "bob@example.com"
 
 
 def told(batch: list[Prepared], owned: dict[str, int] | None = None) -> tuple[list[int], dict[int, object]]:
-    found = sort_out(batch, owned or {})
+    found = sort_out(batch, owned or {}, {})
     return [r.number for r in found.owners], {s.number: s.outcome for s in found.settled}
 
 
@@ -52,6 +52,47 @@ def test_an_invalid_row_owns_nothing_and_gives_up_what_it_owned() -> None:
     bad = invalid(1)
     assert told([bad, row(2, ADA)]) == ([2], {1: bad})
     assert told([row(2, ADA), bad], {ADA: 1}) == ([2], {1: bad})
+
+
+def paying(number: int, method: str, email: str | None = None) -> Row:
+    return replace(row(number, email), method=Method(method, "Method"))
+
+
+@pytest.mark.parametrize(
+    ("batch", "taken", "owners", "refused"),
+    [
+        ([paying(1, "pm_1"), paying(2, "pm_2")], {}, [1, 2], {}),
+        ([paying(1, "pm_1"), paying(2, "pm_1"), paying(3, "pm_1")], {}, [1], {2: 1, 3: 1}),
+        ([paying(5, "pm_1")], {"pm_1": 2}, [], {5: 2}),
+        ([paying(5, "pm_1")], {"pm_1": 5}, [5], {}),
+        # A row that is not sent leaves its payment method, and a row refused for its method leaves its e-mail.
+        ([replace(invalid(1), method=Method("pm_1", "Method")), paying(2, "pm_1")], {}, [2], {}),
+        ([paying(1, "pm_2", ADA), paying(2, "pm_1", ADA), paying(3, "pm_1", BOB)], {}, [1, 3], {}),
+        ([paying(1, "pm_1", ADA), paying(2, "pm_1", BOB), paying(3, "pm_2", BOB)], {}, [1, 3], {2: 1}),
+        ([paying(1, "pm_1", ADA), paying(2, "pm_1", ADA)], {}, [1], {}),
+        # Rows that come again with corrected methods: their old ones are free.
+        ([paying(5, "pm_2"), paying(6, "pm_1")], {"pm_1": 5, "pm_2": 6}, [5, 6], {}),
+        ([row(5), paying(6, "pm_1")], {"pm_1": 5}, [5, 6], {}),
+    ],
+)
+def test_the_first_row_that_is_sent_with_a_payment_method_has_it_alone(
+    batch: list[Prepared], taken: dict[str, int], owners: list[int], refused: dict[int, int]
+) -> None:
+    found = sort_out(batch, {}, {id_: Place(n, n + 1) for id_, n in taken.items()})
+    assert [r.number for r in found.owners] == owners
+    told = {s.number: s.outcome.problems[-1] for s in found.settled if isinstance(s.outcome, Invalid)}
+    same = {number: problem for number, problem in told.items() if problem.rule == "same-payment-method"}
+    assert same.keys() == refused.keys()
+    for number, problem in same.items():
+        assert f"row {refused[number]} (line {refused[number] + 1})" in problem.message
+        assert (problem.column, problem.value, problem.param) == ("Method", "pm_1", "payment_method")
+
+
+def test_a_row_that_is_invalid_anyway_is_told_of_its_payment_method_too() -> None:
+    bad = replace(invalid(2), method=Method("pm_1", "Method"))
+    (settled,) = sort_out([paying(1, "pm_1"), bad], {}, {}).settled
+    assert isinstance(settled.outcome, Invalid)
+    assert [problem.rule for problem in settled.outcome.problems] == ["email", "same-payment-method"]
 
 
 @given(st.lists(st.sampled_from([ADA, BOB, "cy@example.com", None, "bad"]), max_size=12), st.booleans())

@@ -25,7 +25,8 @@ signup
 job
 restore
 undo verify
-dedupe engine reconcile survey
+engine reconcile survey
+dedupe
 existing options report
 ledger
 settle

@@ -466,6 +466,8 @@ def test_a_ledger_of_the_first_version_still_opens_and_is_brought_up_to_date(tmp
     db = sqlite3.connect(path)
     for table in ("image", "interval", "slow"):
         db.execute(f"DROP TABLE {table}")
+    db.execute("DROP INDEX entry_method")
+    db.execute("ALTER TABLE entry DROP COLUMN owned_method")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()

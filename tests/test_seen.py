@@ -7,14 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulk_import.ledger import seen
-from bulk_import.ledger.seen import Seen
+from bulk_import.ledger.seen import Contested, Seen, Sighting, contested
 
 
-def repeated(keys: list[str]) -> list[tuple[int, int, int, int]]:
-    """What a plain dictionary says, rows being counted from 1 and lines from 2."""
-    first: dict[str, int] = {}
-    numbered = enumerate(keys, 1)
-    return [(row, row + 1, first[key], first[key] + 1) for row, key in numbered if first.setdefault(key, row) != row]
+def repeated(keys: list[str]) -> list[tuple[int, int, list[int]]]:
+    """What plain counting says: each row of a repeated key, its line (counted from 2), and all rows of that key."""
+    rows = {key: [row for row, other in enumerate(keys, 1) if other == key] for key in set(keys)}
+    return [(row, row + 1, rows[key]) for row, key in enumerate(keys, 1) if len(rows[key]) > 1]
+
+
+def told(found: Seen) -> list[tuple[int, int, list[int]]]:
+    sightings = list(found.sightings(found.repeated()))
+    return [(s.row, s.line, [o.row for o in sightings if o.key == s.key]) for s in sightings]
 
 
 @given(
@@ -23,25 +27,26 @@ def repeated(keys: list[str]) -> list[tuple[int, int, int, int]]:
     piece=st.integers(1, 7),
 )
 @settings(max_examples=60, deadline=None)
-def test_later_sightings_are_told_with_the_first(keys: list[str], run: int, piece: int) -> None:
+def test_the_rows_of_repeated_keys_are_told_in_row_order(keys: list[str], run: int, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch, Seen() as found:
         patch.setattr(seen, "RUN", run)
         for at in range(0, len(keys), piece):
             some = keys[at : at + piece]
-            found.add(some, range(at + 1, at + 1 + len(some)), range(at + 2, at + 2 + len(some)))
-        assert list(found.repeated()) == repeated(keys)
+            found.add(some[::-1], range(at + len(some), at, -1), range(at + len(some) + 1, at + 1, -1))
+            found.pause()
+        assert told(found) == repeated(keys)
 
 
-def test_a_key_added_late_for_an_early_row_is_still_the_first() -> None:
-    with Seen() as found:
-        found.add(["a", "b"], [5, 6], [50, 60])
-        found.add(["a"], [2], [20])
-        assert list(found.repeated()) == [(5, 50, 2, 20)]
+def test_rows_with_both_keys_repeated_come_once_and_all_in_row_order() -> None:
+    emails = [Sighting(1, 2, 0), Sighting(4, 5, 0), Sighting(9, 10, 1)]
+    methods = [Sighting(2, 3, 0), Sighting(4, 5, 0)]
+    expected = [(1, 2, 0, None), (2, 3, None, 0), (4, 5, 0, 0), (9, 10, 1, None)]
+    assert list(contested(emails, methods)) == [Contested(*one) for one in expected]
 
 
-def test_more_repeated_keys_than_are_asked_at_a_time_are_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen, "MOST_ASKED", 7)
+def test_more_repeated_keys_than_are_hashed_are_all_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen, "MOST_HASHED", 7)
     keys = [f"u{number % 50}" for number in range(150)]
     with Seen() as found:
         found.add(keys, range(1, 151), range(2, 152))
-        assert sorted(found.repeated()) == repeated(keys)
+        assert told(found) == repeated(keys)

@@ -93,6 +93,9 @@ LISTS_OF_OBJECTS = frozenset({"tax_id_data", "invoice_settings.custom_fields"})
 CREATE_ONLY = frozenset({"payment_method", "tax_id_data", "test_clock"})
 """Top-level parameters that an update refuses."""
 
+SHARED_METHODS = "pm_card_"
+"""Stripe's test payment methods start like this: any number of customers may be given one (Stripe facts, section 6)."""
+
 MAX_CUSTOM_FIELDS = 4
 MAX_METADATA_KEYS = 50
 MAX_METADATA_KEY = 40

@@ -110,11 +110,12 @@ class _RetryJob(Making):
         Their fields are taken along, since the ledger forgets those of a row that begins anew.
         """
         moved = [n for n, fields in corrections.items() if self._has_moved(n, fields, how)]
+        spare = [n for n, fields in corrections.items() if self._has_other_method(n, fields, how)]
         own_way = {number for number, _, _ in self.reader.orphans()} & corrections.keys()
         freed = sorted({number for owner in moved for number in self.reader.duplicates_of(owner)} | own_way)
         kept = {record.number: record for record in self.reader.records(freed)}
-        # First of all of them, so that a row may take the e-mail of one that comes later.
-        await self.offload(self.writer.disown, moved)
+        # First of all of them, so that a row may take the e-mail or the payment method of one that comes later.
+        await self.offload(self.writer.disown, moved, spare)
         if kept:
             await engine.claim([], [Settled(number, Released(0)) for number in kept])
         return kept
@@ -124,6 +125,11 @@ class _RetryJob(Making):
         row = prepare(Record(owner, 0, fields), how)
         key = row.email_key if isinstance(row, Row) else None
         return self.writer.owned_key(key) != self.reader.owned_key_of(owner)
+
+    def _has_other_method(self, owner: int, fields: Mapping[str, Any], how: Preparation) -> bool:
+        """Whether these fields have another payment method than the one that *owner* has to itself."""
+        method = prepare(Record(owner, 0, fields), how).method
+        return self.writer.owned_method(method) != self.reader.owned_method_of(owner)
 
     def _records(self, rows: Mapping[int, Mapping[str, Any] | None], freed: Mapping[int, Record]) -> Iterator[Record]:
         """The records in row order, a batch of the ledger's at a time."""

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from bulk_import.age import is_young
 from bulk_import.customer.emails import email_key
-from bulk_import.dedupe import sort_out
+from bulk_import.dedupe import Place, sort_out
 from bulk_import.engine import Engine
 from bulk_import.existing import Directory, Matches, Offload, reread
 from bulk_import.job.meeting import Aim, Meeting
@@ -183,8 +183,7 @@ class Script:
     # Feeding.
 
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
-        owned = await self._owners(batch)
-        told = sort_out(batch, owned)
+        told = sort_out(batch, await self._owners(batch), await self._method_owners(batch))
         matches = await self._still_there(await directory.find(told.owners)) if told.owners else {}
         aims, settled = await self._meeting.of(told.owners, matches)
         generations = await self._offload(self._reader.next_generations, [aim.row.number for aim in aims])
@@ -206,6 +205,13 @@ class Script:
         found = await self._offload(self._reader.owners, [key for key in owned if key is not None])
         return {owned[key] or "": owner.number for key, owner in found.items()}
 
+    async def _method_owners(self, batch: Sequence[Prepared]) -> dict[str, Place]:
+        owned = {self._writer.owned_method(row.method): row.method.id for row in batch if row.method is not None}
+        if not owned:
+            return {}
+        found = await self._offload(self._reader.method_owners, [key for key in owned if key is not None])
+        return {owned[key]: Place(*place) for key, place in found.items()}
+
     def _claim(self, aim: Aim, generation: int) -> Claim:
         row, params = aim.row, aim.row.params
         before: Params = {}
@@ -219,7 +225,7 @@ class Script:
         return Claim(
             row.number, row.line, row.source_id, generation, params, row.email, row.email_key,
             self._engine.parts.now(), self._engine.stripe_time, self._terms.fingerprint, aim.target, row.fields,
-            before=before, note=aim.note,
+            before=before, note=aim.note, owned_method=self._writer.owned_method(row.method),
         )  # fmt: skip
 
     # The sweep.

@@ -57,14 +57,14 @@ SELECT i.number, i.target, i.before, i.after, i.attached FROM image i WHERE i.nu
 ORDER BY i.number, i.generation
 """  # noqa: S608 - a constant
 _RESTORED = """
-UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, undo_at = NULL, generation = generation + 1,
+UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, owned_method = NULL, undo_at = NULL, generation = generation + 1,
     attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
     error_message = 'undone: ' || customer_id || ?, http_status = NULL, request_id = NULL, settled_at = NULL
 WHERE number = ? AND customer_id = ? AND status = 'updated'
 """
 WHOLLY, PARTLY = " is as it was before", " is in part as it was before"
 _UNDONE = """
-UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, digest = NULL, undo_at = NULL,
+UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, owned_method = NULL, digest = NULL, undo_at = NULL,
     generation = generation + 1, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL,
     error_param = NULL, error_message = 'undone: ' || customer_id || ' is deleted', http_status = NULL, request_id = NULL,
     settled_at = NULL

@@ -69,6 +69,12 @@ class Purpose:
             return email_key
         return hmac.new(self.salt_bytes(), email_key.encode(), hashlib.sha256).hexdigest()[:32]
 
+    def owned_method(self, method: str | None) -> str | None:
+        """What stands for a payment method in this ledger: a keyed hash, since the id itself is not kept."""
+        if method is None:
+            return None
+        return hmac.new(self.salt_bytes(), b"pm:" + method.encode(), hashlib.sha256).hexdigest()[:32]
+
 
 def new_token() -> str:
     """A ledger's token: 16 random hex digits, the first part of every marker."""

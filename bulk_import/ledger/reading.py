@@ -111,6 +111,14 @@ class Reader:
             found.update({key: Owner(n, Status(status), g) for key, n, status, g in self._all(query, chunk)})
         return found
 
+    def method_owners(self, owned_methods: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Which row, on which line, has each of these payment methods, by the text that stands for it in the ledger."""
+        found: dict[str, tuple[int, int]] = {}
+        for chunk in chunks(owned_methods):
+            query = f"SELECT owned_method, number, line FROM entry WHERE status <> 'pending' AND owned_method IN ({marks(chunk)})"  # noqa: S608 - marks only
+            found.update({method: (number, line) for method, number, line in self._all(query, chunk)})
+        return found
+
     def next_generations(self, numbers: Sequence[int]) -> dict[int, int]:
         """The generation a new claim of each of these rows must have; absent rows begin with 0.
 
@@ -160,6 +168,11 @@ class Reader:
     def owned_key_of(self, number: int) -> str | None:
         """What stands for the e-mail that a row owns, None if it owns none."""
         found = self._all("SELECT owned_key FROM entry WHERE number = ?", (number,))
+        return found[0][0] if found else None
+
+    def owned_method_of(self, number: int) -> str | None:
+        """What stands for the payment method that only this row may have, None if it has none."""
+        found = self._all("SELECT owned_method FROM entry WHERE number = ?", (number,))
         return found[0][0] if found else None
 
     def settled_since(self, moment: float) -> int:

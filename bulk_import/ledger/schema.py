@@ -5,12 +5,12 @@ line for each input row that was looked at (`digest` tells what its create sent,
 to delete its customer), `payload` what is kept only until the row succeeds, `image` what
 an update replaced (kept until an undo has put it back), `customer` the account's customers as last read (a cache
 for dedupe), with `slice` for what is still to be read, and `interval` and `slow` what the commands measured, for the
-report (see `sampling`).
+report (see `sampling`). `entry.owned_method` tells which row alone may have a payment method.
 """
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x42494D50
 """`BIMP`: tells a ledger from any other SQLite file."""
 
@@ -38,7 +38,8 @@ CREATE TABLE slow (
     attempts INTEGER NOT NULL
 );
 """
-UPGRADES = {1: IMAGE, 2: MEASURED}
+METHODS = "CREATE INDEX entry_method ON entry(owned_method) WHERE owned_method IS NOT NULL;"
+UPGRADES = {1: IMAGE, 2: MEASURED, 3: f"ALTER TABLE entry ADD COLUMN owned_method TEXT; {METHODS}"}
 """What makes a ledger of this older version one of the next."""
 
 TABLES = (
@@ -86,7 +87,8 @@ CREATE TABLE entry (
     request_id TEXT,
     settled_at REAL,
     digest TEXT,
-    undo_at REAL
+    undo_at REAL,
+    owned_method TEXT
 );
 CREATE UNIQUE INDEX one_owner_per_email ON entry(owned_key) WHERE owned_key IS NOT NULL;
 CREATE INDEX duplicates_of ON entry(owner) WHERE owner IS NOT NULL;
@@ -115,6 +117,7 @@ CREATE TABLE snapshot (
 """
     + IMAGE
     + MEASURED
+    + METHODS
 )
 
 SLICES = """

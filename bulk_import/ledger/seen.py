@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import groupby, islice, pairwise
 from operator import eq
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -17,8 +18,8 @@ RUN = 1 << 16
 BUCKETS = 256
 """Into how many parts the range of keys is cut."""
 
-MOST_ASKED = 50_000
-"""Repeated keys whose rows are looked up at a time."""
+MOST_HASHED = 50_000
+"""Repeated keys that are looked up in a dictionary; more of them are searched for in their order, in a tenth of its memory."""
 
 _BORDERS = [(1 << 56) * (bucket - BUCKETS // 2) for bucket in range(BUCKETS)]
 
@@ -29,6 +30,14 @@ class _Run(NamedTuple):
     place: int
     size: int
     buckets: Sequence[int]
+
+
+class Sighting(NamedTuple):
+    """A row that has a repeated key; `key` is the key's place among all that are repeated."""
+
+    row: int
+    line: int
+    key: int
 
 
 class Seen:
@@ -48,25 +57,24 @@ class Seen:
         self._keys.extend(map(hash, keys))
         self._rows.extend(rows)
         self._lines.extend(lines)
+
+    def pause(self) -> None:
+        """Rows that follow have higher numbers than all before; within a block they may come in any order."""
         if len(self._keys) >= RUN:
             self._write()
 
-    def repeated(self) -> Iterator[tuple[int, int, int, int]]:
-        """Each later sighting of a key as (row, line, first row, first line), in row order.
-
-        Where more than `MOST_ASKED` keys are repeated, in row order for each so many of them.
-        """
+    def repeated(self) -> Sequence[int]:
+        """Every repeated key as it is known here, in order."""
         self._write()
-        twice = array("q", sorted(self._twice()))
-        for at in range(0, len(twice), MOST_ASKED):
-            asked = frozenset(twice[at : at + MOST_ASKED])
-            first: dict[int, tuple[int, int]] = {}
-            for found in self._found(asked):
-                for key, row, line in found:
-                    first[key] = min(first.get(key, (row, line)), (row, line))
-            for found in self._found(asked):
-                later = sorted((row, line, *first[key]) for key, row, line in found)
-                yield from (sighting for sighting in later if sighting[0] != sighting[2])
+        return array("q", sorted(self._twice()))
+
+    def sightings(self, repeated: Sequence[int]) -> Iterator[Sighting]:
+        """Every sighting of the *repeated* keys, in row order."""
+        place_of = _places(repeated)
+        for run in self._runs if repeated else ():
+            keys, rows, lines = (self._read(run, part * run.size, run.size) for part in (1, 2, 3))
+            found = zip(map(place_of, keys), rows, lines, strict=True)
+            yield from sorted(Sighting(row, line, place) for place, row, line in found if place is not None)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -116,9 +124,48 @@ class Seen:
         """How many keys there are in some buckets."""
         return sum(run.buckets[end] - run.buckets[begin] for run in self._runs)
 
-    def _found(self, asked: frozenset[int]) -> Iterator[list[tuple[int, int, int]]]:
-        """The sightings of some keys, a run at a time, as (key, row, line)."""
-        for run in self._runs:
-            keys, rows, lines = (self._read(run, part * run.size, run.size) for part in (1, 2, 3))
-            if not asked.isdisjoint(keys):
-                yield [sighting for sighting in zip(keys, rows, lines, strict=True) if sighting[0] in asked]
+
+class Owners:
+    """Which row was the first that could take each of so many repeated keys."""
+
+    def __init__(self, count: int) -> None:
+        self._rows, self._lines = array("q", bytes(8 * count)), array("q", bytes(8 * count))
+
+    def of(self, key: int) -> tuple[int, int] | None:
+        """The owner's row and line, None while the key is free."""
+        return (self._rows[key], self._lines[key]) if self._rows[key] else None
+
+    def take(self, key: int, row: int, line: int) -> None:
+        """Let this row own the key."""
+        self._rows[key], self._lines[key] = row, line
+
+
+class Contested(NamedTuple):
+    """A row with a repeated e-mail, a repeated payment method, or both, each by its place among the repeated ones."""
+
+    row: int
+    line: int
+    email: int | None
+    method: int | None
+
+
+def contested(emails: Iterable[Sighting], methods: Iterable[Sighting]) -> Iterator[Contested]:
+    """Every row that has a repeated key, in row order; both are given in row order."""
+    marked = merge(((s, True) for s in emails), ((s, False) for s in methods), key=lambda one: one[0].row)
+    for row, group in groupby(marked, key=lambda one: one[0].row):
+        found = {is_email: sighting for sighting, is_email in group}
+        email, method = found.get(True), found.get(False)
+        line = email.line if email is not None else found[False].line
+        yield Contested(row, line, email.key if email else None, method.key if method else None)
+
+
+def _places(keys: Sequence[int]) -> Callable[[int], int | None]:
+    """How a key's place among sorted *keys* is found; None for any other."""
+    if len(keys) <= MOST_HASHED:
+        return {key: place for place, key in enumerate(keys)}.get
+
+    def place_of(key: int) -> int | None:
+        place = bisect_left(keys, key)
+        return place if place < len(keys) and keys[place] == key else None
+
+    return place_of

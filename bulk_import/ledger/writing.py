@@ -20,30 +20,31 @@ from bulk_import.ledger.keeping import PAYLOAD, keep_or_drop, to_json
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
 from bulk_import.ledger.settling import columns_of
-from bulk_import.model import Claim, Customer, Existing, Failed, Invalid, Settled, Slice, Status
+from bulk_import.model import Claim, Customer, Existing, Failed, Invalid, Method, Settled, Slice, Status
 from bulk_import.series import Sample
 
 _CLAIM = """
 INSERT INTO entry (number, line, source_id, email, owned_key, status, target, generation, claimed_at, stripe_time,
-                   key_fingerprint, digest)
-VALUES (?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?, ?, ?)
+                   key_fingerprint, digest, owned_method)
+VALUES (?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET
     line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key,
     status = 'claimed', owner = NULL, customer_id = NULL, target = excluded.target, generation = excluded.generation,
     claimed_at = excluded.claimed_at, stripe_time = excluded.stripe_time, key_fingerprint = excluded.key_fingerprint,
-    digest = excluded.digest, undo_at = NULL, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL,
+    digest = excluded.digest, owned_method = excluded.owned_method, undo_at = NULL, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL,
     error_code = NULL, error_param = NULL, error_message = NULL, http_status = NULL, request_id = NULL, settled_at = NULL
 WHERE entry.status IN ({claimed}) AND excluded.generation >= entry.generation + (entry.status <> 'pending')
 """
 _RECONSIDER = """
-UPDATE entry SET status = 'pending', owned_key = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
+UPDATE entry SET status = 'pending', owned_key = NULL, owned_method = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
     error_message = NULL, settled_at = NULL
 WHERE status = 'invalid' AND claimed_at IS NULL
 """
 _ENTER = """
-INSERT INTO entry (number, line, source_id, email, owned_key, status) VALUES (?, ?, ?, ?, ?, 'pending')
+INSERT INTO entry (number, line, source_id, email, owned_key, owned_method, status) VALUES (?, ?, ?, ?, ?, ?, 'pending')
 ON CONFLICT (number) DO UPDATE SET
-    line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key
+    line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key,
+    owned_method = excluded.owned_method
 """
 _SETTLE = """
 UPDATE entry SET status = ?, customer_id = ?, owner = ?, doubt = ?, error_type = ?, error_code = ?, error_param = ?,
@@ -144,10 +145,11 @@ class Writer:
             self._db.execute("DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE status = 'pending')")
         return again
 
-    def disown(self, numbers: Sequence[int]) -> None:
-        """Rows whose e-mail was corrected own their old one no longer."""
+    def disown(self, emails: Sequence[int], methods: Sequence[int]) -> None:
+        """Rows whose e-mail, or whose payment method, was corrected own their old one no longer."""
         with translated(self._path), transaction(self._db):
-            self._db.executemany("UPDATE entry SET owned_key = NULL WHERE number = ?", [(n,) for n in numbers])
+            self._db.executemany("UPDATE entry SET owned_key = NULL WHERE number = ?", [(n,) for n in emails])
+            self._db.executemany("UPDATE entry SET owned_method = NULL WHERE number = ?", [(n,) for n in methods])
 
     def begin_snapshot(self) -> None:
         """Forget the account's customers as last read; a new reading begins now."""
@@ -190,6 +192,11 @@ class Writer:
         """What stands for an e-mail in the ledger."""
         return self._purpose.owned_key(email_key) if self._purpose else email_key
 
+    def owned_method(self, method: Method | None) -> str | None:
+        """What stands for a payment method in the ledger."""
+        given = method.id if method is not None else None
+        return self._purpose.owned_method(given) if self._purpose else given
+
     @property
     def _hashing(self) -> bool:
         return self._purpose is not None and self._purpose.hash_emails
@@ -206,7 +213,7 @@ class Writer:
             [
                 (
                     c.row, c.line, c.source_id, c.email, self.owned_key(c.email_key), c.target, c.generation,
-                    c.claimed_at, c.stripe_time, c.key_fingerprint, self._digest(c),
+                    c.claimed_at, c.stripe_time, c.key_fingerprint, self._digest(c), c.owned_method,
                 )
                 for c in claims
             ],
@@ -247,7 +254,7 @@ class Writer:
         assert row is not None  # noqa: S101 - the caller filtered
         owns = isinstance(s.outcome, Existing | Failed) and not isinstance(row, Invalid)
         key = self.owned_key(row.email_key) if owns and not isinstance(row, Invalid) else None
-        return (row.number, row.line, row.source_id, row.email, key)
+        return (row.number, row.line, row.source_id, row.email, key, self.owned_method(row.method) if owns else None)
 
     def _changes(self) -> int:
         return int(self._db.execute("SELECT total_changes()").fetchone()[0])

@@ -20,7 +20,7 @@ from bulk_import.model.outcomes import (
     Status,
     Updated,
 )
-from bulk_import.model.records import Block, Invalid, Params, Prepared, Problem, Record, Row
+from bulk_import.model.records import Block, Invalid, Method, Params, Prepared, Problem, Record, Row
 
 __all__ = [
     "MARKER",
@@ -36,6 +36,7 @@ __all__ = [
     "Failed",
     "InDoubt",
     "Invalid",
+    "Method",
     "Outcome",
     "Params",
     "Prepared",

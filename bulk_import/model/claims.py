@@ -34,7 +34,7 @@ class Claim:
     what they replace, part by part (see `bulk_import.change`). `attached` is the id that attaching the payment method
     is known to have given it, and `note` what a person should know of the match. `claimed_at` is the first claim of
     this generation on our clock and `stripe_time` Stripe's own clock at that moment (None when no answer had been seen
-    yet).
+    yet). `owned_method` is what stands in the ledger for the payment method that only this row may have.
     """
 
     row: int
@@ -54,6 +54,7 @@ class Claim:
     before: Mapping[str, Any] = field(default_factory=dict, repr=False)
     attached: str | None = None
     note: str | None = None
+    owned_method: str | None = None
 
     @property
     def marker(self) -> str | None:

@@ -59,10 +59,19 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """A payment method that one customer alone can have, as a row's own column gave it."""
+
+    id: str
+    column: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A record that can be sent: its parameters are clean and complete except for the marker.
 
-    `email_key` is what e-mails are compared by; it is None only for a row without an e-mail.
+    `email_key` is what e-mails are compared by; it is None only for a row without an e-mail. `method` is the payment
+    method it was given, also where a rehearsal sends another; None for those that may be shared.
     """
 
     number: int
@@ -73,6 +82,7 @@ class Row:
     params: Params
     fields: Mapping[str, Any]
     warnings: tuple[Problem, ...] = ()
+    method: Method | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,7 @@ class Invalid:
     email: str | None
     problems: tuple[Problem, ...]
     fields: Mapping[str, Any]
+    method: Method | None = None
 
 
 Prepared = Row | Invalid

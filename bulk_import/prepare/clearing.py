@@ -65,7 +65,7 @@ class Clearance:
         ]
         self._email = columns.index(recipe.email_column) if recipe.email_column is not None else None
         self._key = columns.index(recipe.key_column) if recipe.key_column is not None else None
-        self._method = next((columns.index(s.column) for s in recipe.steps if s.field == "payment_method"), None)
+        self._method = columns.index(recipe.method_column) if recipe.method_column is not None else None
         self._needs_email = needs_email
 
     def clear(self, block: Block) -> Cleared:

@@ -75,6 +75,7 @@ class Recipe:
     steps: tuple[Step, ...]
     fixed: tuple[Fixed, ...]
     email_column: str | None
+    method_column: str | None
     key_column: str | None
     wiped: frozenset[str]
     spared: frozenset[str]
@@ -89,6 +90,7 @@ def compile_recipe(plan: Plan, constants: tuple[Constant, ...], email_check: Ema
         steps=steps,
         fixed=tuple(_fixed(each, constants) for each in constants),
         email_column=next((each.column for each in every if each.target == Param(("email",))), None),
+        method_column=next((each.column for each in every if each.target == Param(("payment_method",))), None),
         key_column=next((each.column for each in every if each.is_key), None),
         wiped=frozenset(each.column for each in every if isinstance(each.target, Refused)),
         spared=frozenset(

@@ -11,11 +11,11 @@ from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
 from bulk_import.customer.cleaning import Fault, Noted, too_long, unquoted_digits
 from bulk_import.customer.completeness import whole_faults
 from bulk_import.customer.emails import EmailCheck, email_key
-from bulk_import.customer.parameters import MAX_METADATA_VALUE
+from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS
 from bulk_import.formulas import restore
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.mapping.settled import Mapping as ColumnMapping
-from bulk_import.model import SOURCE_ID, Invalid, Problem, Record, Row
+from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft, assemble
 from bulk_import.prepare.flattening import flatten, is_flat, json_kind, metadata_text
 from bulk_import.prepare.keeping import kept_fields, masked
@@ -77,14 +77,17 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     source_id = _take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
     if how.allow_no_email and not problems and draft == {"": {}}:
         problems.append(Problem("empty", "This row holds nothing that could be sent; fill it in or remove it."))
+    method = _own_method(draft, recipe)
     params = _complete(draft, recipe, how, problems)
     kept = kept_fields(given, recipe.wiped) if nested or recipe.wiped else given
     if problems:
         email = _given_email(recipe, fields)
-        return Invalid(record.number, record.line, source_id, email, tuple(problems), masked(kept, recipe.spared))
+        return Invalid(
+            record.number, record.line, source_id, email, tuple(problems), masked(kept, recipe.spared), method
+        )
     email = params.get("email")
     key = email_key(email) if email is not None else None
-    return Row(record.number, record.line, source_id, email, key, params, kept, tuple(warnings))
+    return Row(record.number, record.line, source_id, email, key, params, kept, tuple(warnings), method)
 
 
 def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Problem]) -> dict[str, Any]:
@@ -203,6 +206,12 @@ def _key_fault(text: str) -> Fault | None:
     if _CONTROL.search(text) or _LINE_SIGNS.search(text):
         return Fault("control-character", "The row's id holds a control character; remove it.")
     return None
+
+
+def _own_method(draft: Draft, recipe: Recipe) -> Method | None:
+    """The row's payment method as its column gave it, unless it is one that may be shared."""
+    given = draft[""].get("payment_method")
+    return None if given is None or given.startswith(SHARED_METHODS) else Method(given, recipe.method_column)
 
 
 def _set_payment_method(params: dict[str, Any], how: Preparation) -> None:
