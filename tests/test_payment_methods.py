@@ -49,8 +49,7 @@ def people(text: str = FILE) -> Path:
     return path
 
 
-@pytest.mark.parametrize("mode", [("--simulate",), ("--simulate", "--dry-run")])
-def test_check_plan_and_run_refuse_the_same_rows(call: Program, mode: tuple[str, ...]) -> None:
+def test_check_plan_and_run_refuse_the_same_rows(call: Program) -> None:
     source = people()
     (checked,) = objects(call("check", source, "--json").out)
     places = {group["rule"]: group["places"] for group in checked["problems"]}
@@ -60,7 +59,7 @@ def test_check_plan_and_run_refuse_the_same_rows(call: Program, mode: tuple[str,
     *planned, plan = objects(call("plan", source, "--simulate", "--json", "--rows", "--batch-size", "2").out)
     assert {row["row"] for row in planned if row["verdict"] == "invalid"} == SAME
     assert plan["verdicts"]["create"] == 4
-    finish = objects(call("run", source, *mode, "--json", "--rate", "500", "--batch-size", "2").out)[-1]
+    finish = objects(call("run", source, "--simulate", "--json", "--rate", "500", "--batch-size", "2").out)[-1]
     assert (finish["created"], finish["invalid"], finish["duplicate"], finish["failed"]) == (4, 3, 1, 0)
     lines = {line["row"]: line for line in objects(call("export", finish["ledger"], "--what", "all").out)}
     assert {row for row, line in lines.items() if line["status"] == "invalid"} == SAME
@@ -95,6 +94,14 @@ def test_a_row_may_take_the_payment_method_of_one_that_is_corrected_later(call: 
     Path("fixed.csv").write_text("\n".join([head, *swapped]) + "\n")
     ended = objects(call("retry", ledger, "--with", "fixed.csv", "--batch-size", "1", "--json").out)[-1]
     assert (ended["failed"], ended["created"], ended["invalid"]) == (1, 1, 0)
+
+
+def test_a_rehearsal_sends_another_payment_method_and_judges_the_one_that_was_given() -> None:
+    how = Preparation(settle_mapping(COLUMNS), payment_method_override="pm_card_visa")
+    rows = [prepare(Record(n, n, {"email": f"u{n}@example.com", "payment_method": "pm_1"}), how) for n in (1, 2)]
+    told = sort_out(rows, {}, {})
+    assert [row.params["payment_method"] for row in told.owners] == ["pm_card_visa"]
+    assert [settled.number for settled in told.settled] == [2]
 
 
 def ran(rows: list[tuple[str, str]], size: int) -> tuple[set[int], set[int]]:
