@@ -19,7 +19,7 @@ from bulk_import.options import Preparing
 from bulk_import.prepare.clearing import Clearance, clearance_of
 from bulk_import.prepare.keeping import displayed
 from bulk_import.prepare.rows import Preparation, prepare
-from bulk_import.reading import Fingerprint, Notice, Reading, Source, detect, read_pieces
+from bulk_import.reading import Fingerprint, Notice, Reading, Remarks, Source, detect, read_pieces
 
 WITHOUT_HEADER = ("json", "jsonl")
 """Formats whose columns are only known once every record was read."""
@@ -112,8 +112,8 @@ def survey(
         reading, notices = detect(path, preparing.overrides)
     how = preparation(reading, preparing)
     with Source.open(path) as source, Seen() as emails, Seen() as methods:
-        tally = _Tally(emails, methods, how)
-        for piece in read_pieces(source, reading):
+        tally, remarks = _Tally(emails, methods, how), Remarks()
+        for piece in read_pieces(source, reading, remarks):
             tally.add(piece)
             if read_progress:
                 read_progress(source.bytes_read, source.size, tally.rows)
@@ -123,7 +123,7 @@ def survey(
             names = ", ".join(how.mapping.unmet())
             raise UsageError(f"no row of {path} has the column {names}; name one that is there in --map and --key")
         return Survey(
-            reading, notices, how.mapping, source.fingerprint(), tally.rows, tally.valid, tally.invalid,
+            reading, (*notices, *remarks.notices()), how.mapping, source.fingerprint(), tally.rows, tally.valid, tally.invalid,
             tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()),
             tuple(replace(record, fields=displayed(record.fields, how.mapping.wiped)) for record in tally.first),
         )  # fmt: skip

@@ -13,6 +13,7 @@ from bulk_import.reading import Reading, read_records
 from bulk_import.reading.delimited import DelimitedRows
 from bulk_import.reading.kinds import kinds_of
 from bulk_import.reading.lines import LIMIT, whole_lines
+from bulk_import.reading.remarks import Remarks
 
 COLUMNS = ("email", "name", "city")
 GOOD = [f"u{number}@example.com,Ann {number},Rome" for number in range(6)]
@@ -149,6 +150,29 @@ def test_empty_brackets_below_the_header_are_cells_like_others() -> None:
 def test_a_footer_is_reported_and_never_lost() -> None:
     records = read_text("email,name,city\n" + "\n".join(GOOD) + "\n\nTotal: 6 customers\n")
     assert [record.problem is None for record in records] == [True] * 6 + [False]
+
+
+@pytest.mark.parametrize("row", [",,", ",", ",,,,", '"","",""', " , ,\t", '"  ", ,""', '"\n",,'])
+def test_a_line_of_delimiters_takes_no_row_number_and_is_counted(row: str) -> None:
+    remarks = Remarks()
+    lines = ["email,name,city", GOOD[0], row, row, *GOOD[1:], *[row] * 600]
+    reading = Reading("csv", columns=COLUMNS, kinds=("email", "", ""))
+    texts = whole_lines(["\n".join(lines)])
+    records = list(DelimitedRows(texts, reading, Path("customers.csv"), remarks).records())
+    assert [(record.number, record.problem) for record in records] == [(number, None) for number in range(1, 7)]
+    assert [",".join(record.fields.values()) for record in records] == GOOD
+    (said,) = remarks.notices()
+    assert said.message.startswith("602 lines hold only delimiters, quotes or blanks")
+    assert said.message.endswith("first on line 3.")
+
+
+def test_an_open_quote_behind_empty_cells_is_no_line_of_delimiters() -> None:
+    assert [record.problem is None for record in around(',,"')] == [True, True, False, True, True, True, True]
+
+
+def test_lines_of_delimiters_between_tables_part_them_like_blank_ones() -> None:
+    text = "email,name,city\n" + "\n".join(GOOD) + "\n,,\nsku,title,price\nx-1,Hat,10\n"
+    assert [record.problem is None for record in read_text(text)] == [True] * 6 + [False] * 2
 
 
 def test_damaged_rows_keep_the_cells_before_the_damage() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_import.errors import SourceError
+from bulk_import.errors import LedgerRefuses, SourceError
 from bulk_import.model import Record
 from bulk_import.reading import Reading, Source, read, read_records
 from bulk_import.reading.delimited import DelimitedRows
+from bulk_import.reading.kinds import holds_nothing
 from bulk_import.reading.lines import whole_lines
 from bulk_import.reading.table import looks_like_units
 
@@ -44,6 +46,7 @@ def test_any_text_in_any_dialect_comes_back(
     width: int, data: st.DataObject, delimiter: str, end: str, piece: int
 ) -> None:
     rows = data.draw(st.lists(st.lists(TEXT, min_size=width, max_size=width), max_size=6))
+    kept = [row for row in rows if not holds_nothing(row)]
     columns = [f"c{number}" for number in range(width)]
     ending = {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}[end]
     reading = Reading("csv", delimiter=delimiter, columns=tuple(columns), line_ending=ending)
@@ -51,11 +54,11 @@ def test_any_text_in_any_dialect_comes_back(
     records = list(DelimitedRows(whole_lines(in_pieces(text, piece)), reading, Path("x.csv")).records())
     sound = [record for record in records if record.problem is None]
     assert [list(record.fields.values()) for record in sound] == [
-        row for at, row in enumerate(rows) if row != columns and not (at == 0 and looks_like_units(row))
+        row for at, row in enumerate(kept) if row != columns and not (at == 0 and looks_like_units(row))
     ]
     lines, line = [], 2
     for row in rows:
-        lines.append(line)
+        lines += [line] if row in kept else []
         line += 1 + physical_ends("".join(written([row], delimiter, "")))
     assert [record.line for record in records] == lines
 
@@ -148,13 +151,12 @@ def test_no_bytes_whatever_end_in_a_traceback(data: bytes) -> None:
 @given(text=st.text(st.sampled_from(list("ab@.x1,;\t|\"'\\ \n\r\0{}[]:é")), max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_no_line_of_a_nasty_text_is_lost(text: str) -> None:
-    """Every line that holds something is in a record's reach: the first of one, or inside the one above it."""
+    """Every line that holds more than delimiters is in a record's reach: the first of one, or inside the one above."""
     reading = Reading("csv", columns=("a", "b"), header=False)
     records = list(DelimitedRows(whole_lines([text] if text else []), reading, Path("x.csv")).records())
     lines = [record.line for record in records]
     assert lines == sorted(set(lines))
-    filled = [number for number, line in enumerate(physical(text), 1) if line.strip(" \t")]
-    assert lines[:1] == filled[:1]
+    filled = [number for number, line in enumerate(physical(text), 1) if line.strip(' \t,"')]
     for number in filled:
         assert number in lines or spans(records, number)
 
@@ -179,6 +181,15 @@ def test_a_second_reading_by_a_stored_reading_is_the_same(tmp_path: Path) -> Non
     assert again == first.reading
     with Source.open(path) as source:
         assert list(read(source, again)) == list(first)
+
+
+def test_a_reading_stored_by_other_rules_is_refused_and_never_numbers_rows_anew(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,name\na@example.com,Ann\n")
+    stored = json.loads(read_records(path).reading.to_json())
+    del stored["rules"]  # as the first version stored it
+    with Source.open(path) as source, pytest.raises(LedgerRefuses, match="other rules"):
+        list(read(source, Reading.from_json(json.dumps(stored))))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "cp1252"])

@@ -72,19 +72,21 @@ def _readable(source: str, max_bytes: int | None) -> Iterator[Path]:
 
 def _print_rows(call: Invocation, path: Path, given: Given) -> int:
     from bulk_import.cli.settling import settle_overrides
-    from bulk_import.reading import Source, detect, read
+    from bulk_import.reading import Remarks, Source, detect, read
 
     reading, notices = detect(path, settle_overrides(given))
     call.tell(*(notice.message for notice in notices))
-    code = FINE
+    code, remarks = FINE, Remarks()
     with Source.open(path) as source:
-        for record in read(source, reading):
+        for record in read(source, reading, remarks):
             code = PROBLEMS if record.problem is not None else code
             facts = {"row": record.number, "line": record.line, "fields": record.fields, "problem": record.problem}
             call.output.write(to_json(facts) + "\n")
             if call.output.gone:
                 break
     call.output.flush()
+    if not call.output.gone:
+        call.tell(*(notice.message for notice in remarks.notices()))
     return code
 
 

@@ -6,6 +6,7 @@ path ── Source (bytes, fingerprint) ── unpacked ── decoded ── wh
 
 from bulk_import.reading.detect import detect
 from bulk_import.reading.records import Records, read, read_pieces, read_records
+from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Notice, Overrides, Reading
 from bulk_import.reading.source import Fingerprint, Source, discard_unfinished, spool
 
@@ -15,6 +16,7 @@ __all__ = [
     "Overrides",
     "Reading",
     "Records",
+    "Remarks",
     "Source",
     "detect",
     "discard_unfinished",

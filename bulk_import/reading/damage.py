@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bulk_import.reading.cells import Line, Split, split_record
-from bulk_import.reading.kinds import fits
+from bulk_import.reading.kinds import fits, holds_nothing
 from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte
 from bulk_import.reading.table import Table
 
@@ -22,12 +22,16 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A record's cells, how many physical lines it takes, and why it could not be read (None when it could)."""
+    """A record's cells, how many physical lines it takes, and why it could not be read (None when it could).
+
+    `blank` says that it holds nothing at all, so that it is no record.
+    """
 
     cells: list[str]
     lines: int
     problem: str | None = None
     undecodable: bool = False
+    blank: bool = False
 
 
 def judge(line: Line, start: int, table: Table) -> Verdict:
@@ -54,6 +58,8 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     split = _split(line, start, table)
     if split.opened is not None:
         return _open(line, start, split, table)
+    if holds_nothing(split.cells):
+        return Verdict([], split.lines, blank=True)
     cells = trimmed(split.cells, table.width)
     if split.lines > 1 and _swallows(line, start, split, cells, table):
         return _unclosed(line, start, 1, table)

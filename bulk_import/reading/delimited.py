@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
 from bulk_import.reading.damage import Verdict, judge, readable
 from bulk_import.reading.lines import bare_lines, is_clean, split_lines
+from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.table import SecondTable, Table, looks_like_total, looks_like_units, table_of
 from bulk_import.wording import fold
@@ -37,13 +39,14 @@ Alone = Callable[[str], list[str] | None]
 class DelimitedRows:
     """The records of one delimited text, in one pass."""
 
-    def __init__(self, texts: Iterator[str], reading: Reading, path: Path) -> None:
+    def __init__(self, texts: Iterator[str], reading: Reading, path: Path, remarks: Remarks | None = None) -> None:
         self._texts = map(_without_marks, texts)
         self._reading = reading
         self._table: Table = table_of(reading)
         self._header = list(reading.columns) if reading.header else None
         self._folded = list(map(fold, reading.columns)) if all(map(fold, reading.columns)) else None
         self._path = path
+        self._remarks = remarks or Remarks()
         self._lines: list[str] = []  # the window: physical lines with their ends
         self._line = 1  # the physical line that self._lines[0] is
         self._number = 0
@@ -143,11 +146,19 @@ class DelimitedRows:
 
     def _are_sound(self, rows: list[list[str]]) -> bool:
         width = self._table.width
-        if set(map(len, rows)) != {width} or self._header in rows or (width == 1 and [""] in rows):
+        if set(map(len, rows)) != {width} or self._header in rows:
             return False
-        if self._email is None or "".join(map(itemgetter(self._email), rows)).count("@") >= len(rows):
+        if self._email is not None and 0 not in map(str.count, map(itemgetter(self._email), rows), repeat("@")):
             return True
-        return not any(looks_like_total(row, self._table.kinds) or self._repeats_header(row) for row in rows)
+        return all(map(self._is_plain_row, rows))
+
+    def _is_plain_row(self, cells: list[str]) -> bool:
+        """Whether a row of the table's width holds anything, and is no total and no header."""
+        return (
+            any(map(str.strip, cells))
+            and not looks_like_total(cells, self._table.kinds)
+            and not self._repeats_header(cells)
+        )
 
     def _csv_reader(self, lines: Iterable[str]) -> Reader:
         return csv.reader(lines, delimiter=self._reading.delimiter, quotechar=self._reading.quote, strict=True)
@@ -175,9 +186,7 @@ class DelimitedRows:
         """Whether the cells found on one line can be taken as they are."""
         if len(cells) != self._table.width or cells == self._header:
             return False
-        if self._email is not None and "@" not in cells[self._email]:
-            return not looks_like_total(cells, self._table.kinds) and not self._repeats_header(cells)
-        return bool(cells[0] or len(cells) > 1)
+        return (self._email is not None and "@" in cells[self._email]) or self._is_plain_row(cells)
 
     def _judged(self, at: int) -> tuple[Record | None, int]:
         """The record at an index of the window (None for a blank line), and the index after it."""
@@ -185,6 +194,10 @@ class DelimitedRows:
             self._after_blank, self._easy = True, False
             return None, at + 1
         verdict = judge(self._line_at, at, self._table)
+        if verdict.blank:
+            self._remarks.note("blank-rows", self._line + at)
+            self._after_blank, self._easy = True, False
+            return None, at + verdict.lines
         return self._record(self._line + at, verdict), at + verdict.lines
 
     def _record(self, line: int, verdict: Verdict) -> Record:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bulk_import.reading.cells import Dialect, split_record
-from bulk_import.reading.kinds import kind_of
+from bulk_import.reading.kinds import holds_nothing, kind_of
 from bulk_import.reading.titles import are_titles
 
 USUAL = (",", ";", "\t", "|")
@@ -79,15 +79,16 @@ def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS
         return lines[index] if index < len(lines) else None
 
     rows: list[SampleRow] = []
-    at = 0
+    blank, at = False, 0
     while at < len(lines) and len(rows) < most:
         if not lines[at].strip(" \r\n"):
-            at += 1
+            blank, at = True, at + 1
             continue
         split = split_record(line, at, dialect, stop=lambda _: True)
         opened = split.opened is not None or (split.stray and split.lines > 1)
-        blank = at > 0 and not lines[at - 1].strip(" \r\n")
-        rows.append(SampleRow(at, tuple(split.cells), opened or split.stray, blank))
+        if opened or not holds_nothing(split.cells):
+            rows.append(SampleRow(at, tuple(split.cells), opened or split.stray, blank))
+        blank = not opened and holds_nothing(split.cells)
         at += 1 if opened else split.lines
     return tuple(rows)
 

@@ -34,6 +34,11 @@ def kind_of(cell: str) -> str:
     return "words" if _WORDS.fullmatch(text) else "other"
 
 
+def holds_nothing(cells: Sequence[str]) -> bool:
+    """Whether no cell of a row holds anything but blanks, as in the lines that spreadsheets write below a table."""
+    return not any(cell.strip(" \t\r\n\xa0") for cell in cells)
+
+
 def kinds_of(rows: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
     """For each column the telling kind that all its cells share (one or a tenth may be off), or ``."""
     return tuple(_shared([row[column] for row in rows if column < len(row)]) for column in range(width))

@@ -6,6 +6,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+RULES = 2
+"""The rules by which rows are told apart and numbered; a reading by other rules would give other numbers."""
+
 FORMATS = ("csv", "tsv", "jsonl", "json", "xlsx")
 
 
@@ -42,7 +45,7 @@ class Reading:
     characters. `escape` is `doubled` or `backslash`. `skip_lines` counts the physical lines above the header
     (or above the first record when there is none). `columns` is empty for JSON until its keys are known.
     `kinds` holds what each column usually looks like (`email`, `number`, `time`, `code` or ``), which tells
-    a row from the inside of a cell where a quote was left open.
+    a row from the inside of a cell where a quote was left open. `rules` is `RULES` as it was when the reading was settled.
     """
 
     format: str
@@ -58,6 +61,7 @@ class Reading:
     line_ending: str = "LF"
     max_bytes: int | None = None
     sheet: str | None = None
+    rules: int = RULES
 
     def to_json(self) -> str:
         """The reading as one line of JSON, for the ledger's job row."""
@@ -68,7 +72,7 @@ class Reading:
         """The reading that `to_json` wrote; fields a newer version added are ignored."""
         stored: dict[str, Any] = json.loads(text)
         known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
+        values: dict[str, Any] = {"rules": 1} | {name: value for name, value in stored.items() if name in known}
         for name in ("columns", "kinds"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)

@@ -1,0 +1,36 @@
+"""What is only known once a source was read to its end: counted on the way, then said aloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bulk_import.reading.settled import Notice
+
+Remark = Literal["blank-rows"]
+
+_SENTENCES: dict[Remark, tuple[str, str]] = {
+    "blank-rows": (
+        "1 line holds only delimiters, quotes or blanks; skipped like a blank line: line {line}.",
+        "{count} lines hold only delimiters, quotes or blanks; skipped like blank lines, first on line {line}.",
+    ),
+}
+
+
+@dataclass(slots=True)
+class Remarks:
+    """How often each thing worth saying came up, and the physical line where it first did."""
+
+    _seen: dict[Remark, tuple[int, int]] = field(default_factory=dict)
+
+    def note(self, remark: Remark, line: int) -> None:
+        """Count one more, found on a physical line."""
+        count, first = self._seen.get(remark, (0, line))
+        self._seen[remark] = count + 1, first
+
+    def notices(self) -> tuple[Notice, ...]:
+        """One sentence for each thing that came up."""
+        return tuple(
+            Notice(remark, _SENTENCES[remark][count > 1].format(count=f"{count:,}", line=line))
+            for remark, (count, line) in self._seen.items()
+        )
