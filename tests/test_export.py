@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from bulk_import.errors import StoppedEarly
 from bulk_import.formulas import defuse, restore
 from bulk_import.ledger import Line
+from bulk_import.ledger.views import lines_from
+from bulk_import.report.blocks import BLOCK
 from bulk_import.report.export import (
     ADDED_COLUMNS,
     ALL_COLUMNS,
-    Failures,
     csv_cell,
     csv_line,
     default_format,
@@ -40,8 +41,12 @@ UNSEEN = Line(5, None, None, None, "pending", None, None, None, None, None, None
 text = st.text(st.sampled_from("'=+-@\t\r\n\", ;a1€"), max_size=8) | st.text(max_size=20)
 
 
-def whole(what: Any, form: Any, lines: Iterable[Line] = (), failures: Failures = list) -> str:
-    return "".join(exported(what, form, lines, failures, "token"))
+Failures = Callable[[], Iterable[tuple[Line, Mapping[str, Any]]]]
+
+
+def whole(what: Any, form: Any, lines: Sequence[Line] = (), failures: Failures = list) -> str:
+    mapped = [(at.row, at.source_id, at.email, at.customer_id) for at in lines if at.customer_id is not None]
+    return "".join(exported(what, form, "token", lambda: lines, lambda: mapped, failures))
 
 
 @given(text)
@@ -144,16 +149,54 @@ def test_all_as_csv_is_empty_where_something_is_absent() -> None:
     assert whole("all", "csv", [UNSEEN]).splitlines() == [",".join(ALL_COLUMNS), "5,,,,pending,,,,,,,,,0,"]
 
 
-def test_map_holds_only_rows_with_a_customer() -> None:
+def test_map_has_a_line_for_each_mapped_row() -> None:
     assert whole("map", "csv", [CREATED, DUPLICATE, FAILED, UNSEEN]) == (
         "row,source_id,email,customer_id\n1,u1,p1@example.com,cus_1\n2,,p1@example.com,cus_1\n"
     )
+
+
+cells = st.none() | text | st.sampled_from(["50 %", "%s", "a,b", 'say "hi"', "\x00\x1f\x7f\u2028", "\r\n"])
+numbers = st.none() | st.integers(0, 10**6)
+moments = st.none() | st.floats(-10, 4e9) | st.sampled_from([1.79e9 + 0.9999999, 0.9995, 1.79e9 - 1e-7, 0.0])
+odd_lines = st.builds(
+    Line, st.integers(1, 10**6), numbers, cells, cells, st.just("failed"), cells, numbers, cells, cells, cells, cells,
+    numbers, cells, st.integers(0, 9), moments,
+)  # fmt: skip
+
+
+@given(st.lists(odd_lines, max_size=4), st.integers(0, 3), st.integers(0, 3))
+def test_written_together_rows_are_what_they_are_one_by_one(odd: list[Line], before: int, after: int) -> None:
+    lines = [CREATED] * before + odd + [UNSEEN] * after
+    records = [record_of(line) for line in lines]
+    assert whole("all", "jsonl", lines) == "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
+    assert whole("all", "csv", lines) == csv_line(ALL_COLUMNS) + "".join(by_the_module(r.values()) for r in records)
+
+
+def by_the_module(cells: Iterable[Any]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerow([csv_cell(cell) for cell in cells])
+    return written.getvalue()[:-2] + "\n"
+
+
+def test_more_rows_than_are_written_together_keep_their_order_and_number() -> None:
+    lines = [(FAILED if n % 7 else CREATED)._replace(row=n) for n in range(1, 2 * BLOCK + 2)]
+    assert [json.loads(line)["row"] for line in whole("all", "jsonl", lines).splitlines()] == [at.row for at in lines]
+    assert whole("all", "csv", lines).count("\n") == len(lines) + 1
 
 
 def test_map_as_json_lines_has_the_same_fields() -> None:
     assert json.loads(whole("map", "jsonl", [CREATED])) == {
         "row": 1, "source_id": "u1", "email": "p1@example.com", "customer_id": "cus_1",
     }  # fmt: skip
+
+
+def test_rows_that_no_run_looked_at_stand_in_their_place() -> None:
+    found = [tuple(CREATED._replace(row=row)) for row in (3, 4, 7)]
+    lines = list(lines_from(2, found))
+    assert [(line.row, line.status) for line in lines] == [
+        (2, "pending"), (3, "created"), (4, "created"), (5, "pending"), (6, "pending"), (7, "created"),
+    ]  # fmt: skip
+    assert list(lines_from(3, found[:2])) == [CREATED._replace(row=3), CREATED._replace(row=4)]
 
 
 def test_failed_has_the_original_columns_in_first_seen_order_and_then_ours() -> None:

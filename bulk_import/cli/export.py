@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bulk_import.ledger import Purpose
 
 BOM = "\ufeff"
-BUFFER = 1 << 18
+BUFFER = 1 << 16
+"""Characters written at once: larger pieces are given back to the system one by one, which costs more than they save."""
 
 
 @click.command(
@@ -66,7 +67,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
             )
         if target is not None:
             spare(target, path, purpose)
-        lines = exported(what, form, reader.lines(), reader.failures, purpose.token if purpose else "")
+        lines = exported(what, form, purpose.token if purpose else "", reader.lines, reader.mapped, reader.failures)
         with opened(call, target) as write:
             count = _copy(lines, write, BOM if given["bom"] else "") - (form == "csv")
     finally:

@@ -17,7 +17,7 @@ from bulk_import.ledger.purpose import Purpose, new_salt, new_token
 from bulk_import.ledger.reading import Reader
 from bulk_import.ledger.settling import why_invalid
 from bulk_import.ledger.troubles import Place, Trouble
-from bulk_import.ledger.views import Command, Line, Owner, Tally
+from bulk_import.ledger.views import Command, Line, Mapped, Owner, Tally
 from bulk_import.ledger.writing import Writer
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Connection",
     "Line",
     "Lock",
+    "Mapped",
     "Owner",
     "Pairing",
     "Pairings",

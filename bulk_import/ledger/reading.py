@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
 from bulk_import.ledger.troubles import Trouble, troubles
-from bulk_import.ledger.views import Command, Line, Owner, Tally, command_from, unseen
+from bulk_import.ledger.views import Command, Line, Mapped, Owner, Tally, command_from, lines_from, unseen
 from bulk_import.model import Claim, Customer, Record, Slice, Status
 from bulk_import.series import Interval, Slow
 
@@ -24,9 +25,16 @@ SELECT e.number, e.line, e.source_id, e.email, iif(e.status = 'claimed', 'in_dou
        e.error_type, e.error_code, e.error_param, e.error_message, e.http_status, e.request_id, e.attempts, e.settled_at
 FROM entry e LEFT JOIN entry o ON o.number = e.owner
 """
+_MAPPED = """
+SELECT e.number, e.source_id, e.email, coalesce(e.customer_id, o.customer_id) AS customer
+FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE customer IS NOT NULL ORDER BY e.number
+"""
 _RECORDS = """
 SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
 """
+
+_MANY = 500
+"""Rows that are looked at together where all are wanted."""
 
 
 class Reader:
@@ -62,12 +70,16 @@ class Reader:
         purpose = self.purpose()
         expected = 1
         with translated(self._path):
-            for found in self._db.execute(_LINES + "ORDER BY e.number"):
-                if found[0] != expected:
-                    yield from unseen(expected, found[0])
-                yield Line._make(found)
-                expected = found[0] + 1
+            found = iter(self._db.execute(_LINES + "ORDER BY e.number"))
+            while some := tuple(islice(found, _MANY)):
+                yield from lines_from(expected, some)
+                expected = some[-1][0] + 1
         yield from unseen(expected, (purpose.rows if purpose else 0) + 1)
+
+    def mapped(self) -> Iterator[Mapped]:
+        """Every row that has a customer, in row order."""
+        with translated(self._path):
+            yield from self._db.execute(_MAPPED)
 
     def failures(self) -> Iterator[tuple[Line, Mapping[str, Any]]]:
         """Failed and invalid rows and the duplicates of failed owners, each with its original fields."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from bulk_import.model import Status
@@ -33,6 +34,10 @@ class Line(NamedTuple):
     settled_at: float | None
 
 
+Mapped = tuple[int, str | None, str | None, str]
+"""A row that has a customer: its number, its own id in the source system, its e-mail, the customer (a duplicate's is its owner's)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The row that owns an e-mail, and where it stands."""
@@ -56,6 +61,10 @@ class Command:
     exit_code: int | None
     reason: str | None
     facts: Mapping[str, Any]
+
+
+_line = partial(tuple.__new__, Line)
+# What `Line._make` does but for counting the columns again, which takes longer than all the rest of it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,17 @@ def command_from(found: Any) -> Command:
     """A command as the database answers it."""
     values = [*found[:-1], json.loads(found[-1])]
     return Command(*values)
+
+
+def lines_from(first: int, found: Sequence[tuple[Any, ...]]) -> Iterator[Line]:
+    """Lines as the database answers them, in row order from *first* on, and between them those no run has looked at."""
+    if found[-1][0] - first + 1 == len(found):
+        yield from map(_line, found)
+        return
+    for values in found:
+        yield from unseen(first, values[0])
+        yield _line(values)
+        first = values[0] + 1
 
 
 def unseen(first: int, end: int) -> Iterator[Line]:

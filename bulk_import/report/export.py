@@ -6,19 +6,15 @@ exactly that apostrophe away (see `formulas`). The map for Stripe is for a progr
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
-from json.encoder import encode_basestring
-from math import modf
-from operator import attrgetter
 from typing import Any, Literal
 
 from bulk_import.errors import StoppedEarly
 from bulk_import.formulas import defuse
-from bulk_import.ledger import Line
+from bulk_import.ledger import Line, Mapped
+from bulk_import.report.blocks import Table, blocks, csv_lines, csv_text, json_lines
 
 What = Literal["map", "failed", "all", "stripe-map"]
 Format = Literal["csv", "jsonl"]
@@ -31,14 +27,8 @@ STRIPE_COLUMNS = ("old_customer_id", "stripe_customer_id")
 ADDED_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_error")
 """What `--what failed` puts behind the original columns."""
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that make a spreadsheet run a cell."""
-
-_SUSPICIOUS = frozenset((*DANGEROUS, "'"))
-_map_of = attrgetter(*MAP_COLUMNS)
+_THOUSANDTHS = tuple(f".{number:03d}Z" for number in range(1000))
 _to_json = json.JSONEncoder(ensure_ascii=False).encode
-
-Failures = Callable[[], Iterable[tuple[Line, Mapping[str, Any]]]]
 
 
 def default_format(what: What) -> Format:
@@ -48,50 +38,75 @@ def default_format(what: What) -> Format:
 
 def record_of(line: Line) -> dict[str, Any]:
     """One row as `--what all` and the `row` event tell it."""
-    return dict(zip(ALL_COLUMNS, _all_cells(line), strict=True))
-
-
-def _all_cells(line: Line) -> tuple[Any, ...]:
-    return (*line[:-1], moment(line.settled_at))
+    return dict(zip(ALL_COLUMNS, (*line[:-1], moment(line.settled_at)), strict=True))
 
 
 def moment(seconds: float | None) -> str | None:
-    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    fraction, whole = modf(seconds)
-    micros = round(fraction * 1e6)
-    return f"{_second(int(whole))}.{micros // 1000:03d}Z" if 0 <= micros < 10**6 else _moment(seconds)
-
-
-# Rows are settled by the hundred in one and the same second, and writing a date out costs as much as the rest of a row.
-@lru_cache(maxsize=16)
-def _second(whole: int) -> str:
-    return datetime.fromtimestamp(whole, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+    """Seconds since the epoch as ISO 8601 in UTC, cut to the millisecond."""
+    return None if seconds is None else _moment(seconds)
 
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def exported(what: What, form: Format, lines: Iterable[Line], failures: Failures, token: str) -> Iterator[str]:
+def _moments(column: Sequence[float | None]) -> Iterator[str | None]:
+    """`moment` of each; rows are settled many in a second, and to write out a date costs as much as the rest of a row."""
+    second, spelled = -1, ""
+    for seconds in column:
+        if seconds is None or seconds < 0:
+            yield moment(seconds)
+            continue
+        whole = int(seconds)
+        micros = round((seconds - whole) * 1e6)  # as datetime rounds
+        if micros == 10**6:
+            yield _moment(seconds)
+            continue
+        if whole != second:
+            second, spelled = whole, _moment(whole).removesuffix(".000Z")
+        yield spelled + _THOUSANDTHS[micros // 1000]
+
+
+def exported(
+    what: What,
+    form: Format,
+    token: str,
+    lines: Callable[[], Iterable[Line]],
+    mapped: Callable[[], Iterable[Mapped]],
+    failures: Callable[[], Iterable[tuple[Line, Mapping[str, Any]]]],
+) -> Iterator[str]:
     """The export line by line, each with its end; CSV begins with a header.
 
-    *failures* is called once for JSON Lines and twice for CSV, whose columns must be known before its first row.
-    Raises `StoppedEarly` when the ledger changes in between.
+    What *lines*, *mapped* and *failures* answer is the `Reader`'s; only what is wanted is called. *failures* is called once
+    for JSON Lines and twice for CSV, whose columns must be known before its first row. Raises `StoppedEarly` when the ledger
+    changes in between.
     """
     match what:
         case "all":
-            yield from _table(form, ALL_COLUMNS, map(_all_cells, lines))
+            yield from _written(form, ALL_COLUMNS, map(_told, blocks(ALL_COLUMNS, lines())), csv_lines)
         case "map":
-            yield from _table(form, MAP_COLUMNS, (_map_of(line) for line in lines if line.customer_id is not None))
+            yield from _written(form, MAP_COLUMNS, blocks(MAP_COLUMNS, mapped()), csv_lines)
         case "stripe-map":
-            known = (line for line in lines if line.customer_id is not None and line.source_id is not None)
-            yield from _table(form, STRIPE_COLUMNS, ((line.source_id, line.customer_id) for line in known), csv_text)
+            known = ((own, customer) for _, own, _, customer in mapped() if own is not None)
+            yield from _written(form, STRIPE_COLUMNS, blocks(STRIPE_COLUMNS, known), csv_text)
         case "failed":
             records = (failed_record(line, original, token) for line, original in failures())
             columns = failed_columns(original for _, original in failures()) if form == "csv" else ()
-            yield from _written(form, columns, records)
+            yield from _mendable(form, columns, records)
+
+
+def _told(found: Table) -> Table:
+    """Everything known of these rows, moments as people and programs read them."""
+    return {**found, "settled_at": tuple(_moments(found["settled_at"]))}
+
+
+def _written(
+    form: Format, names: Sequence[str], tables: Iterable[Table], as_csv: Callable[[Table], Iterable[str]]
+) -> Iterator[str]:
+    if form == "csv":
+        yield csv_line(names)
+    for table in tables:
+        yield from as_csv(table) if form == "csv" else json_lines(table)
 
 
 def failed_columns(originals: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -119,73 +134,29 @@ def csv_cell(value: Any) -> str:
 
 
 def csv_line(cells: Iterable[Any]) -> str:
-    """One line of CSV with its end."""
-    # The module quotes a lone CR only if CR is part of its own line end, so that end is written and then replaced.
-    # Most cells are numbers, or texts that begin harmlessly: they are told apart without a call.
-    _SINK.row(
-        [
-            cell if (type(cell) is str and cell[:1] not in _SUSPICIOUS) or (type(cell) is int and cell >= 0)
-            else csv_cell(cell)
-            for cell in cells
-        ]
-    )  # fmt: skip
-    return _SINK.text[:-2] + "\n"
+    """One line of CSV for a spreadsheet, with its end."""
+    (line,) = csv_text({str(place): (csv_cell(cell),) for place, cell in enumerate(cells)})
+    return line
 
 
-def csv_text(cells: Iterable[str]) -> str:
-    """One line of CSV for a program, with its end: the cells as they are."""
-    _SINK.row(cells)
-    return _SINK.text[:-2] + "\n"
-
-
-def _table(
-    form: Format,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Any]],
-    line_of: Callable[[Sequence[Any]], str] = csv_line,
-) -> Iterator[str]:
-    """Rows of texts, whole numbers and nothing, all with the same columns, which need not be looked up one by one."""
-    if form == "jsonl":
-        # The names are the same on every line, so the line is one shape to fill; half the work of encoding a dict.
-        shape = "{" + ", ".join(f"{_to_json(name)}: %s" for name in columns) + "}\n"
-        for row in rows:
-            yield shape % tuple(
-                ["null" if cell is None else encode_basestring(cell) if type(cell) is str else cell for cell in row]
-            )
-    else:
-        yield csv_line(columns)
-        yield from map(line_of, rows)
-
-
-def _written(form: Format, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _mendable(form: Format, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     if form == "jsonl":
         yield from (_to_json(record) + "\n" for record in records)
         return
     yield csv_line(columns)
+    for table in blocks(columns, _cells(columns, records)):
+        yield from csv_text(table)
+
+
+def _cells(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[list[str]]:
     known = frozenset(columns)
     for record in records:
         if not record.keys() <= known:
             raise StoppedEarly("the ledger changed while it was being exported; run the same export again")
-        yield csv_line(record.get(name) for name in columns)
+        yield [csv_cell(record.get(name)) for name in columns]
 
 
 def _why(line: Line) -> str | None:
     if line.error_message is None and line.duplicate_of is not None:
         return f"has the e-mail of row {line.duplicate_of}, which failed"
     return line.error_message
-
-
-class _Sink:
-    """Keeps the last line that the csv module wrote; a writer for each line would cost more than the line."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.row = csv.writer(self, lineterminator="\r\n").writerow
-
-    def write(self, text: str) -> int:
-        """Keep *text*, which is one whole line."""
-        self.text = text
-        return len(text)
-
-
-_SINK = _Sink()
