@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bulk_import.reading.cells import Line, Split, split_record
 from bulk_import.reading.kinds import fits, holds_nothing
-from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte
+from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte, end_of
 from bulk_import.reading.table import Table
 
 LOOKAHEAD = 100
@@ -64,7 +64,7 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     if split.lines > 1 and _swallows(line, start, split, cells, table):
         return _unclosed(line, start, 1, table)
     if len(cells) != table.width:
-        return _joined_by_cr(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
+        return _joined_by_break(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
     if split.stray and split.lines > 1:
         return Verdict([], split.lines, "a quote inside a quoted cell is not escaped, and the cell runs over lines")
     return Verdict(cells, split.lines)
@@ -182,17 +182,23 @@ def _unclosed(line: Line, start: int, lines: int, table: Table) -> Verdict:
     return Verdict(alone.cells[: table.width], lines, f"a quote opens in {name} and is not closed on this row")
 
 
-def _joined_by_cr(line: Line, start: int, table: Table) -> Verdict | None:
-    """A row that only a bare carriage return broke apart."""
+def _joined_by_break(line: Line, start: int, table: Table) -> Verdict | None:
+    """A row that only a line break of another kind than the rows' own broke apart."""
     text, lines = line(start) or "", 1
-    while text.endswith("\r") and lines < LOOKAHEAD and (following := line(start + lines)) is not None:
-        text, lines = text[:-1] + " " + following, lines + 1
+    what = "carriage return" if end_of(text) == "CR" else "line feed" if end_of(text) == "LF" else "line break"
+    while _breaks(text, table) and lines < LOOKAHEAD and (following := line(start + lines)) is not None:
+        text, lines = text.rstrip("\r\n") + " " + following, lines + 1
         if following.startswith(OVERLONG):
             return None
         whole = split_record(lambda at, text=text: text if at == start else None, start, table.dialect)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         if whole.opened is None and len(trimmed(whole.cells, table.width)) == table.width:
-            return Verdict([], lines, "a bare carriage return stands inside the row")
+            return Verdict([], lines, f"a bare {what} stands inside the row")
     return None
+
+
+def _breaks(text: str, table: Table) -> bool:
+    """Whether a line ends otherwise than rows do; CRLF may end any row."""
+    return end_of(text) in ("CR", "LF") and end_of(text) != table.row_ending
 
 
 def wrong_width(found: int, table: Table) -> str:

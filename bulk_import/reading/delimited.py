@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from bulk_import.errors import SourceError
 from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
+from bulk_import.reading.cutshort import Rest, cut_short, rest_of
 from bulk_import.reading.damage import Verdict, judge, readable
-from bulk_import.reading.lines import bare_lines, is_clean, split_lines
+from bulk_import.reading.lines import bare_lines, holds_other_ends, is_clean, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.table import SecondTable, Table, looks_like_total, looks_like_units, table_of
@@ -48,6 +49,8 @@ class DelimitedRows:
         self._path = path
         self._remarks = remarks or Remarks()
         self._lines: list[str] = []  # the window: physical lines with their ends
+        self._above: list[str] = []  # the last lines that were dropped from it
+        self._doubt = 0, Rest.NO  # whether the record of a number is the rest of the one above
         self._line = 1  # the physical line that self._lines[0] is
         self._number = 0
         self._undecodable = 0
@@ -72,6 +75,9 @@ class DelimitedRows:
 
     def pieces(self) -> Iterator[Block | Record]:
         """The same in blocks wherever nothing asks for a closer look."""
+        return cut_short(self._pieces(), self._rest)
+
+    def _pieces(self) -> Iterator[Block | Record]:
         text = self._below_header()
         while text is not None:
             yield from self._chunk(text)
@@ -81,11 +87,12 @@ class DelimitedRows:
     def _chunk(self, text: str) -> Iterator[Block | Record]:
         """The records of a chunk, by the fastest way that reads it right."""
         reading = self._reading
-        bare_cr = "\r" in text and reading.line_ending != "CR" and text.count("\r") != text.count("\r\n")
         escaped = reading.escape == "backslash" and "\\" in text
         quoted = reading.quote is not None and reading.quote in text
-        if bare_cr or escaped or not is_clean(text, reading.delimiter) or (quoted and not self._csv_can):
+        if escaped or not is_clean(text, reading.delimiter) or (quoted and not self._csv_can):
             return self._taken(split_lines(text), _none_at_once, self._unusual)
+        if not quoted and holds_other_ends(text, self._table.row_ending):
+            return self._taken(split_lines(text), self._ended_cells, self._unusual)
         if not quoted:
             return self._taken(bare_lines(text), self._plain_cells, self._plain)
         self._blank_quotes = f" {reading.quote}" in text
@@ -133,6 +140,10 @@ class DelimitedRows:
         delimiter = self._reading.delimiter
         rows = [line.split(delimiter) for line in lines]
         return rows if self._are_sound(rows) else None
+
+    def _ended_cells(self, lines: list[str]) -> list[list[str]] | None:
+        """The same for lines that still have their ends."""
+        return self._plain_cells([line.rstrip("\r\n") for line in lines])
 
     def _quoted_cells(self, lines: list[str]) -> list[list[str]] | None:
         """The cells of lines with quotes, None unless `csv` finds every line to be a sound record."""
@@ -198,7 +209,16 @@ class DelimitedRows:
             self._remarks.note("blank-rows", self._line + at)
             self._after_blank, self._easy = True, False
             return None, at + verdict.lines
-        return self._record(self._line + at, verdict), at + verdict.lines
+        above = [*self._above, *self._lines[max(0, at - 2) : at]][-2:]
+        found = Rest.NO if self._after_blank or verdict.lines > 1 else rest_of(above, verdict.cells, self._table)
+        record = self._record(self._line + at, verdict)
+        self._doubt = record.number, found
+        return record, at + verdict.lines
+
+    def _rest(self, record: Record) -> Rest:
+        """Whether the record that was judged last is the rest of the row above it."""
+        number, found = self._doubt
+        return found if number == record.number else Rest.NO
 
     def _record(self, line: int, verdict: Verdict) -> Record:
         self._number += 1
@@ -235,6 +255,7 @@ class DelimitedRows:
 
     def _forget(self, lines: int) -> int:
         """Drop the window's first lines, which were read; the index at which reading goes on."""
+        self._above = [*self._above, *self._lines[max(0, lines - 2) : lines]][-2:]
         self._line += lines
         del self._lines[:lines]
         return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -10,12 +12,12 @@ from pathlib import Path
 
 from bulk_import.errors import SourceError
 from bulk_import.model import Record
-from bulk_import.reading.dialect import named_by_sep_line, settle_dialect
+from bulk_import.reading.dialect import Candidate, named_by_sep_line, settle_dialect
 from bulk_import.reading.encoding import settle_encoding
 from bulk_import.reading.header import find_header, refuse_quoted_lines, refuse_table_in
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
-from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, split_lines, whole_lines
+from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, end_of, split_lines, whole_lines
 from bulk_import.reading.magic import refuse_known, refuse_markup
 from bulk_import.reading.saying import say
 from bulk_import.reading.settled import FORMATS, Notice, Overrides, Reading
@@ -111,16 +113,17 @@ def _lines(head: Head, encoding: str) -> list[str]:
 
 
 def _line_ending(lines: list[str]) -> str:
-    ends = {_end(line) for line in lines} - {""}
+    ends = {end_of(line) for line in lines} - {""}
     if len(ends) > 1:
         return "mixed"
     return next(iter(ends), "LF")
 
 
-def _end(line: str) -> str:
-    if line.endswith("\r\n"):
-        return "CRLF"
-    return "LF" if line.endswith("\n") else "CR" if line.endswith("\r") else ""
+def _row_ending(lines: Sequence[str], best: Candidate) -> str:
+    """How most sound rows end; the lines inside quoted cells may end otherwise."""
+    rows = [row for row in best.rows if len(row.cells) == best.width and not row.broken]
+    ends = Counter(end for row in rows if (end := end_of(lines[row.line + row.lines - 1])))
+    return ends.most_common(1)[0][0] if ends else ""
 
 
 def _format(lines: list[str], path: Path) -> str:
@@ -211,5 +214,6 @@ def _delimited_reading(
         header=header.names,
         columns=header.columns,
         kinds=header.kinds,
+        row_ending=_row_ending(body, best),
     )
     return reading, list(say(reading, header, ranked, lines[: reading.skip_lines]))

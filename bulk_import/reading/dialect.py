@@ -38,12 +38,16 @@ _SEP = re.compile(r'"?sep=(.{1,3}?)"?')
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """One record of the sample: the index of its line, its cells, whether its quotes went wrong or a blank line stands above."""
+    """One record of the sample: the index of its first line of several, its cells, whether its quotes went wrong.
+
+    `after_blank` says that a blank line stands above it.
+    """
 
     line: int
     cells: tuple[str, ...]
     broken: bool = False
     after_blank: bool = False
+    lines: int = 1
 
     @property
     def filled(self) -> int:
@@ -87,7 +91,7 @@ def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS
         split = split_record(line, at, dialect, stop=lambda _: True)
         opened = split.opened is not None or (split.stray and split.lines > 1)
         if opened or not holds_nothing(split.cells):
-            rows.append(SampleRow(at, tuple(split.cells), opened or split.stray, blank))
+            rows.append(SampleRow(at, tuple(split.cells), opened or split.stray, blank, 1 if opened else split.lines))
         blank = not opened and holds_nothing(split.cells)
         at += 1 if opened else split.lines
     return tuple(rows)

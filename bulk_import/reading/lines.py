@@ -92,6 +92,22 @@ def _never_inside_crlf(texts: Iterable[str]) -> Iterator[str]:
         yield held
 
 
+def end_of(line: str) -> str:
+    """How a physical line ends: `CRLF`, `LF`, `CR`, or `` where it has no end."""
+    if line.endswith("\r\n"):
+        return "CRLF"
+    return "LF" if line.endswith("\n") else "CR" if line.endswith("\r") else ""
+
+
+def holds_other_ends(text: str, ending: str) -> bool:
+    """Whether any line of *text* ends otherwise than with *ending*."""
+    if ending == "LF" and "\r" not in text:
+        return False
+    pairs = text.count("\r\n")
+    counts = {"CRLF": pairs, "LF": text.count("\n") - pairs, "CR": text.count("\r") - pairs}
+    return any(count for end, count in counts.items() if end != ending)
+
+
 def split_lines(text: str) -> list[str]:
     """The physical lines of *text*, each with its end."""
     if any(map(text.__contains__, _NO_ENDS)):

@@ -44,6 +44,7 @@ class Reading:
     `delimiter` and `quote` concern delimited text only; `quote` None means that quotes are ordinary
     characters. `escape` is `doubled` or `backslash`. `skip_lines` counts the physical lines above the header
     (or above the first record when there is none). `columns` is empty for JSON until its keys are known.
+    `line_ending` is `LF`, `CRLF`, `CR` or `mixed`, `row_ending` how most rows end (empty: as lines do).
     `kinds` holds what each column usually looks like (`email`, `number`, `time`, `code` or ``), which tells
     a row from the inside of a cell where a quote was left open. `rules` is `RULES` as it was when the reading was settled.
     """
@@ -59,6 +60,7 @@ class Reading:
     columns: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     line_ending: str = "LF"
+    row_ending: str = ""
     max_bytes: int | None = None
     sheet: str | None = None
     rules: int = RULES

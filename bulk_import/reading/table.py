@@ -14,7 +14,7 @@ _UNIT = re.compile(
     r"[(\[<].*[)\]>]|:?[-=+]{2,}:?|(?:str(?:ing)?|text|varchar|char|int(?:eger)?|number|numeric|float|decimal|date|datetime|timestamp|bool(?:ean)?)",
     re.IGNORECASE,
 )
-_TOTAL = re.compile(
+TOTAL = re.compile(
     r"(?:(?:(?:grand|sub)[ -]?)?totals?|sums?|summe|gesamt(?:summe)?|somme|totale|suma|count|anzahl):?", re.IGNORECASE
 )
 
@@ -27,6 +27,7 @@ class Table:
     columns: tuple[str, ...]
     kinds: tuple[str, ...]
     encoding: str
+    row_ending: str = "LF"
 
     @property
     def width(self) -> int:
@@ -44,7 +45,8 @@ class Table:
 def table_of(reading: Reading) -> Table:
     """The table that a settled reading describes."""
     dialect = Dialect(reading.delimiter, reading.quote, reading.escape)
-    return Table(dialect, reading.columns, reading.kinds, reading.encoding)
+    ending = reading.row_ending or reading.line_ending
+    return Table(dialect, reading.columns, reading.kinds, reading.encoding, ending)
 
 
 def looks_like_units(cells: Sequence[str]) -> bool:
@@ -58,7 +60,7 @@ def looks_like_total(cells: Sequence[str], kinds: Sequence[str]) -> bool:
     """Whether a row sums up a table of addresses: it begins with a word like `Total` and has no address itself."""
     first = next((cell.strip() for cell in cells if cell.strip()), "")
     addresses = [cell for cell, kind in zip(cells, kinds, strict=False) if kind == "email"]
-    return _TOTAL.fullmatch(first) is not None and bool(addresses) and not any("@" in cell for cell in addresses)
+    return TOTAL.fullmatch(first) is not None and bool(addresses) and not any("@" in cell for cell in addresses)
 
 
 class SecondTable:
