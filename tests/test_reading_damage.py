@@ -25,6 +25,14 @@ def read_text(text: str, **settled: object) -> list[Record]:
     return list(DelimitedRows(whole_lines(pieces), reading, Path("customers.csv")).records())
 
 
+def read_and_said(text: str) -> tuple[list[Record], list[str]]:
+    """The records, and the codes of what was worth saying about them."""
+    remarks = Remarks()
+    reading = Reading("csv", columns=COLUMNS, kinds=("email", "", ""))
+    records = list(DelimitedRows(whole_lines([text]), reading, Path("customers.csv"), remarks).records())
+    return records, [notice.code for notice in remarks.notices()]
+
+
 def around(row: str) -> list[Record]:
     """The records of a file with *row* as its third, every other one sound."""
     lines = ["email,name,city", *GOOD[:2], row, *GOOD[2:]]
@@ -65,7 +73,45 @@ def test_an_open_quote_far_from_the_next_one_swallows_nothing() -> None:
     lines[2000] = 'u2000@example.com,Ann",Rome'
     records = read_text("email,name,city\n" + "\n".join(lines) + "\n")
     assert len(records) == 3000
+    assert [record.line for record in records if record.problem] == [12, 2002]
+    assert "line 12" in (records[2000].problem or "")
+
+
+@pytest.mark.parametrize("lines", [3, 150, 5000])
+@pytest.mark.parametrize("around_them", [("see:", "end"), ("email,name,city", "x@example.com,Foo,Bar"), ("", "")])
+def test_rows_pasted_into_a_quoted_cell_are_a_cell_however_many_they_are(
+    lines: int, around_them: tuple[str, str]
+) -> None:
+    rows = [f"v{number}@example.com,Foo,Bar" for number in range(lines)]
+    cell = "\n".join([around_them[0], *rows, around_them[1]])
+    records, said = read_and_said("\n".join(["email,name,city", *GOOD, f'x@example.com,"{cell}",Rome', GOOD[0]]) + "\n")
+    assert [record.problem for record in records] == [None] * 8
+    assert records[6].fields["name"] == cell
+    assert records[7].line == 10 + lines
+    assert said == ["rows-in-cells"]
+
+
+def test_a_quoted_cell_longer_than_the_limit_is_one_damaged_row_and_none_of_its_lines_another() -> None:
+    cell = "a line of a very long note\n" * 60_000
+    records = read_text("\n".join(["email,name,city", *GOOD, f'x@example.com,"{cell}",Rome', *GOOD]) + "\n")
+    assert [record.problem is None for record in records] == [True] * 6 + [False] + [True] * 6
+    assert records[6].line == 8
+    assert "longer than" in (records[6].problem or "")
+    assert records[7].line == 60_009
+
+
+def test_an_open_quote_above_more_rows_than_the_limit_swallows_none() -> None:
+    rows = [f"u{number}@example.com,Ann,Rome" for number in range(60_000)]
+    rows[10] = 'u10@example.com,"Ann,Rome'
+    records = read_text("email,name,city\n" + "\n".join(rows) + "\n")
     assert [record.line for record in records if record.problem] == [12]
+    assert len(records) == 60_000
+
+
+def test_a_cell_that_never_closes_and_holds_no_rows_is_refused_with_its_line() -> None:
+    cell = "a line of a very long note\n" * 60_000
+    with pytest.raises(SourceError, match="quote on line 8"):
+        read_text("\n".join(["email,name,city", *GOOD, f'x@example.com,"{cell},Rome', *GOOD]) + "\n")
 
 
 def test_a_cell_over_many_lines_is_read_and_the_lines_behind_it_are_right() -> None:
@@ -194,6 +240,57 @@ def test_many_undecodable_rows_behind_a_clean_head_stop_the_reading(tmp_path: Pa
     path.write_bytes(b"email,name\n" + b"u@example.com,%b\n" % (b"Ann" * 60) * 6000 + b"u@example.com,Jos\xe9\n" * 700)
     with pytest.raises(SourceError, match="--encoding"):
         list(read_records(path))
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ('x@example.com,Bob"hello, you"', "a quote inside column 'name' may enclose the delimiter behind it"),
+        ('x@example.com,Bob "hello, you" ', "a quote inside column 'name' may enclose the delimiter behind it"),
+        ('x@example.com,say ""hi""",Rome', "a quote closes in column 'name' that opens nowhere on this row"),
+        ('x@example.com,Ann,say ""hi"""', "a quote closes in column 'city' that opens nowhere on this row"),
+        ('"x@example.com",Ann","Rome"', "a quote closes in column 'name' that opens nowhere on this row"),
+    ],
+)
+def test_quotes_that_can_be_read_in_two_ways_are_a_problem(row: str, problem: str) -> None:
+    records = around(row)
+    assert [record.problem is None for record in records] == [True, True, False, True, True, True, True]
+    assert (records[2].problem or "").startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ('x@example.com,5" pipe,Rome', ['5" pipe', "Rome"]),
+        ('x@example.com,5",Rome', ['5"', "Rome"]),
+        ('x@example.com,12",14"', ['12"', '14"']),
+        ('x@example.com,12" x 9",14" x 3"', ['12" x 9"', '14" x 3"']),
+        ('x@example.com,Bob "B" Smith,Rome', ['Bob "B" Smith', "Rome"]),
+        ('x@example.com,5" pipe,"Doe, Jane"', ['5" pipe', "Doe, Jane"]),
+        ('x@example.com,"Ann "A" Lee",Rome', ['Ann "A" Lee', "Rome"]),
+    ],
+)
+def test_quotes_that_hide_nothing_are_text_and_said(row: str, cells: list[str]) -> None:
+    text = "\n".join(["email,name,city", *GOOD, row, *GOOD, row]) + "\n"
+    records, said = read_and_said(text)
+    assert [record.problem for record in records] == [None] * 14
+    assert list(records[6].fields.values()) == ["x@example.com", *cells]
+    assert said == ["stray-quotes"]
+
+
+def test_a_quote_that_closes_below_one_left_open_is_a_problem_too() -> None:
+    rows = ['"x@example.com,A,Rome', "y@example.com,B,Oslo", 'z@example.com,C",Bonn', 'w@example.com,5",Bonn']
+    records, said = read_and_said("\n".join(["email,name,city", *GOOD, *rows]) + "\n")
+    assert [record.line for record in records if record.problem] == [8, 10]
+    assert "line 8" in (records[8].problem or "")
+    assert said == ["stray-quotes"]
+
+
+def test_quotes_that_are_all_in_place_are_not_worth_a_word() -> None:
+    rows = ['"x@example.com","Ann ""A"" Lee",""', 'y@example.com,"a, ""b""","""c"""', '"z@example.com","",x']
+    records, said = read_and_said("\n".join(["email,name,city", *rows * 3]) + "\n")
+    assert [record.problem for record in records] == [None] * 9
+    assert said == []
 
 
 NASTY = ['"', '"', '""', ",", ",", ";", "\\", "\0", "x", "", "", "é", "'", " "]

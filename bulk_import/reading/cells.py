@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bulk_import.reading.lines import LIMIT, OVERLONG
+from bulk_import.reading.strays import Loose
 
 Line = Callable[[int], str | None]
 """The physical line at an index with its end, None beyond the last."""
@@ -28,13 +29,18 @@ class Split:
 
     `lines` counts the physical lines it takes. `stray` says that a quote stood where it neither closes
     nor is escaped. `opened` is the line (from the record's first, 0) of a quote that never closed, else None;
-    `cells` then holds the cells before it.
+    `cells` then holds the cells before it, `rest` what follows the quote on its line, and `overlong` says that its
+    cell went on for longer than `LIMIT`. `quoted` counts quoted cells; `loose` are unquoted ones that hold quotes.
     """
 
     cells: list[str]
     lines: int
     stray: bool = False
     opened: int | None = None
+    rest: str = ""
+    overlong: bool = False
+    quoted: int = 0
+    loose: tuple[Loose, ...] = ()
 
 
 @lru_cache(maxsize=64)
@@ -67,22 +73,34 @@ class _Splitter:
         self._place = 0
         self._size = len(self._text)
         self._stray = False
+        self._overlong = False
+        self._loose: list[Loose] = []
 
     def run(self) -> Split:
         cells: list[str] = []
-        quoted = _patterns(self._dialect)[0] if self._dialect.quote else None
+        quoted, rest = 0, ""
+        begins = _patterns(self._dialect)[0] if self._dialect.quote else None
         while True:
             opened = self._lines - 1
-            if quoted and (opening := quoted.match(self._text, self._place)):
+            if begins and (opening := begins.match(self._text, self._place)):
                 self._place = opening.end()
+                rest, quoted = self._text[self._place :], quoted + 1
                 cell, more = self._quoted()
             else:
                 cell, more = self._plain()
+                self._look_for_quotes(len(cells), cell, more)
             if cell is None:
-                return Split(cells, self._lines, self._stray, opened)
+                return Split(cells, self._lines, self._stray, opened, rest, self._overlong, quoted, tuple(self._loose))
             cells.append(cell)
             if not more:
-                return Split(cells, self._lines, self._stray)
+                return Split(cells, self._lines, self._stray, quoted=quoted, loose=tuple(self._loose))
+
+    def _look_for_quotes(self, index: int, cell: str, more: bool) -> None:
+        """Keep an unquoted cell that holds a quote, unless a backslash makes it an ordinary character."""
+        quote = self._dialect.quote
+        if quote and quote in cell and not (self._dialect.escape == "backslash" and "\\" in self._text):
+            behind = self._dialect.delimiter + self._text[self._place :]
+            self._loose.append(Loose(index, cell, behind if more else ""))
 
     def _plain(self) -> tuple[str, bool]:
         """A cell without quotes around it, and whether another follows."""
@@ -141,7 +159,10 @@ class _Splitter:
         if self._stray and self._stop and self._stop(self._start + self._lines):
             return False
         text = self._line(self._start + self._lines)
-        if text is None or self._size + len(text) > LIMIT or text.startswith(OVERLONG):
+        if text is None:
+            return False
+        self._overlong = self._size + len(text) > LIMIT and not text.startswith(OVERLONG)
+        if self._overlong or text.startswith(OVERLONG):
             return False
         self._text, self._place = text, 0
         self._lines += 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bulk_import.reading.cells import Line, Split, split_record
-from bulk_import.reading.kinds import fits, holds_nothing
+from bulk_import.reading.kinds import holds_nothing
 from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte, end_of
-from bulk_import.reading.table import Table
+from bulk_import.reading.rowlike import begins_row, holds_rows, swallowed_so_far, swallows
+from bulk_import.reading.strays import Stray, strays_of
+from bulk_import.reading.table import Table, trimmed
 
 LOOKAHEAD = 100
 """Most lines that an unclosed cell may take along to the end of the file."""
@@ -24,7 +26,9 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 class Verdict:
     """A record's cells, how many physical lines it takes, and why it could not be read (None when it could).
 
-    `blank` says that it holds nothing at all, so that it is no record.
+    `blank` says that it holds nothing at all, so that it is no record; `stray` that quotes were read as text; `opens`
+    that a quote was left open; `closes` is the cell that may end with the other quote of such a one; `rows_within` says
+    that a quoted cell holds lines that look like rows, `overlong` that one goes on beyond the record.
     """
 
     cells: list[str]
@@ -32,6 +36,11 @@ class Verdict:
     problem: str | None = None
     undecodable: bool = False
     blank: bool = False
+    stray: bool = False
+    opens: bool = False
+    closes: int | None = None
+    rows_within: bool = False
+    overlong: bool = False
 
 
 def judge(line: Line, start: int, table: Table) -> Verdict:
@@ -47,13 +56,6 @@ def judge(line: Line, start: int, table: Table) -> Verdict:
     return verdict
 
 
-def trimmed(cells: list[str], width: int) -> list[str]:
-    """The cells without empty ones beyond the last column: they hold nothing."""
-    while len(cells) > width and not cells[-1].strip():
-        cells = cells[:-1]
-    return cells
-
-
 def _structure(line: Line, start: int, table: Table) -> Verdict:
     split = _split(line, start, table)
     if split.opened is not None:
@@ -61,13 +63,38 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     if holds_nothing(split.cells):
         return Verdict([], split.lines, blank=True)
     cells = trimmed(split.cells, table.width)
-    if split.lines > 1 and _swallows(line, start, split, cells, table):
+    if split.lines > 1 and swallows(line, start, split, cells, table):
         return _unclosed(line, start, 1, table)
     if len(cells) != table.width:
         return _joined_by_break(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
     if split.stray and split.lines > 1:
         return Verdict([], split.lines, "a quote inside a quoted cell is not escaped, and the cell runs over lines")
-    return Verdict(cells, split.lines)
+    strays = strays_of(split.loose, table.dialect.quote or "", table.dialect.delimiter)
+    return Verdict(
+        cells,
+        split.lines,
+        _stray_problem(strays, split, table),
+        stray=bool(split.loose) or split.stray,
+        closes=strays.get(Stray.MAY_CLOSE),
+        rows_within=split.lines > 1 and holds_rows(line, start, split, table),
+    )
+
+
+def _stray_problem(strays: Mapping[Stray, int], split: Split, table: Table) -> str | None:
+    """Why a row whose quotes could be read in two ways is not read in either."""
+    if Stray.OPENS in strays:
+        column = table.columns[strays[Stray.OPENS]]
+        return f"a quote inside column {column!r} may enclose the delimiter behind it; quote the whole cell"
+    if Stray.CLOSES in strays:
+        return closes_nothing(table.columns[strays[Stray.CLOSES]])
+    if Stray.MAY_CLOSE in strays and split.quoted:
+        return closes_nothing(table.columns[strays[Stray.MAY_CLOSE]])
+    return None
+
+
+def closes_nothing(column: str) -> str:
+    """The problem of a cell whose closing quote has no opening one."""
+    return f"a quote closes in column {column!r} that opens nowhere on this row"
 
 
 def _split(line: Line, start: int, table: Table) -> Split:
@@ -87,86 +114,13 @@ def _split(line: Line, start: int, table: Table) -> Split:
     return again if better and len(trimmed(again.cells, table.width)) == table.width else split
 
 
-def reads_well(line: Line, index: int, table: Table) -> bool:
-    """Whether one physical line is, by itself, a whole row of the table."""
-    text = line(index)
-    if text is None or not text.strip() or text.startswith(OVERLONG):
-        return False
-    alone = split_record(lambda at: text if at == index else None, index, table.dialect)
-    if alone.opened is not None or alone.stray or len(trimmed(alone.cells, table.width)) != table.width:
-        return False
-    if _closes(text, table):
-        return False
-    return fits(alone.cells, table.kinds) if any(table.kinds) else True
-
-
-def begins_row(line: Line, index: int, table: Table) -> bool:
-    """Whether a line is a row, or a damaged one: about as wide as the table.
-
-    Only asked about lines behind a quote that already went wrong; the inside of a sound cell is not judged by it.
-    """
-    if reads_well(line, index, table):
-        return True
-    text = line(index) or ""
-    width = len(_naive(text, table))
-    return not _closes(text, table) and max(2, table.width * 2 // 3) <= width <= table.width + 1 + table.width // 3
-
-
-def _naive(text: str, table: Table) -> list[str]:
-    """The cells of a line when quotes mean nothing."""
-    return text.rstrip("\r\n").split(table.dialect.delimiter)
-
-
-def _swallows(line: Line, start: int, split: Split, cells: Sequence[str], table: Table) -> bool:
-    """Whether the lines a record takes after its first are rows of their own, behind a quote left open.
-
-    A record that is sound as it stands is believed whatever its lines look like, as rows may be pasted into a
-    cell; only one of more than `LOOKAHEAD` lines is not, when most of them are rows.
-    A record of nearly the right width is only doubted when the lines inside it have the kinds of the columns, or
-    (where no column tells anything) when several of them and all of them have the table's width.
-    """
-    following = range(start + 1, start + split.lines)
-    if len(cells) == table.width and not split.stray:
-        rows = sum(1 for index in following if split.lines > LOOKAHEAD and reads_well(line, index, table))
-        return rows * 2 > split.lines
-    if table.width < 3 or abs(len(cells) - table.width) != 1 or split.stray:
-        return any(begins_row(line, index, table) for index in following)
-    if any(table.kinds):
-        return any(_looks_like_row(line(index) or "", table) for index in following)
-    inner = [line(index) or "" for index in following[:-1]]
-    widths = [text.count(table.dialect.delimiter) + 1 for text in inner]
-    return table.width > 1 and len(inner) > 1 and all(width == table.width for width in widths)
-
-
-def _closes(text: str, table: Table) -> bool:
-    """Whether a cell of a line ends with a quote and begins with none: an open cell was closed there, properly."""
-    quote, delimiter = table.dialect.quote, table.dialect.delimiter
-    if quote is None or quote not in text:
-        return False
-    sign, mark = re.escape(quote), re.escape(delimiter)
-    bare = re.sub(f"(?:(?<={mark})|^) *{sign}(?:[^{sign}]|{sign}{sign})*{sign} *(?={mark}|$)", "", text.rstrip("\r\n"))
-    cells = [cell.strip(" ") for cell in bare.split(delimiter)]
-    return any(cell.endswith(quote) and not cell.startswith(quote) for cell in cells)
-
-
-def _looks_like_row(text: str, table: Table) -> bool:
-    """Whether a line has the kinds of the columns; of one with too many cells only the first half is asked.
-
-    The address must be there where the table has one, else every cell that tells something: a sound cell
-    over several lines must not be doubted for a stray number.
-    """
-    cells = [cell.strip().strip(table.dialect.quote or "") for cell in _naive(text, table)]
-    if len(cells) < table.width or _closes(text, table):
-        return False
-    asked = table.kinds if len(cells) == table.width else table.kinds[: (table.width + 1) // 2]
-    needed = [cell for cell, kind in zip(cells, asked, strict=False) if kind == "email"] or [
-        cell for cell, kind in zip(cells, asked, strict=False) if kind
-    ]
-    return all(needed) and fits(cells[: len(asked)], asked)
-
-
 def _open(line: Line, start: int, split: Split, table: Table) -> Verdict:
     """A record whose quote never closes ends on the line where it opened, or with the file if nothing reads well."""
+    if split.overlong and not swallowed_so_far(line, start, split, table):
+        where = _column(len(split.cells), table)
+        return Verdict(
+            split.cells[: table.width], split.lines, f"{where} is longer than {LIMIT} characters", overlong=True
+        )
     opened = (split.opened or 0) + 1
     last = start + split.lines
     to_the_end = not split.stray and line(last) is None and split.lines - opened <= LOOKAHEAD
@@ -177,9 +131,13 @@ def _open(line: Line, start: int, split: Split, table: Table) -> Verdict:
 
 def _unclosed(line: Line, start: int, lines: int, table: Table) -> Verdict:
     alone = split_record(lambda at: line(at) if at < start + lines else None, start, table.dialect)
-    column = len(alone.cells)
-    name = f"column {table.columns[column]!r}" if column < table.width else f"cell {column + 1}"
-    return Verdict(alone.cells[: table.width], lines, f"a quote opens in {name} and is not closed on this row")
+    name = _column(len(alone.cells), table)
+    problem = f"a quote opens in {name} and is not closed on this row"
+    return Verdict(alone.cells[: table.width], lines, problem, opens=True)
+
+
+def _column(index: int, table: Table) -> str:
+    return f"column {table.columns[index]!r}" if index < table.width else f"cell {index + 1}"
 
 
 def _joined_by_break(line: Line, start: int, table: Table) -> Verdict | None:

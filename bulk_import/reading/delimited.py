@@ -14,8 +14,8 @@ from bulk_import.errors import SourceError
 from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
 from bulk_import.reading.cutshort import Rest, cut_short, rest_of
-from bulk_import.reading.damage import Verdict, judge, readable
-from bulk_import.reading.lines import bare_lines, holds_other_ends, is_clean, split_lines
+from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable
+from bulk_import.reading.lines import LIMIT, bare_lines, holds_other_ends, is_clean, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.table import SecondTable, Table, looks_like_total, looks_like_units, table_of
@@ -55,11 +55,14 @@ class DelimitedRows:
         self._number = 0
         self._undecodable = 0
         self._after_blank = False
+        self._open = 0  # the line where a quote was left open last
         self._easy = False  # nothing about the rows before asks for a closer look at the next one
         self._second = SecondTable(self._table)
         self._email = reading.kinds.index("email") if "email" in reading.kinds else None
         delimiter, quote = reading.delimiter, reading.quote
         self._csv_can = quote is not None and len(delimiter) == 1 and delimiter not in (quote, "\\")
+        self._quote = quote or ""
+        self._well_quoted = _well_quoted(delimiter, quote).fullmatch if self._csv_can else re.compile("").fullmatch
         # csv takes a quote after blanks for an ordinary character; people mean it as a quote.
         blanks = " +" if delimiter.strip(" ") else "(?!)"
         self._blank_quotes = False  # whether the chunk at hand holds any
@@ -114,7 +117,7 @@ class DelimitedRows:
     def _one_by_one(self, at: int, end: int, alone: Alone) -> Generator[Block | Record, None, int]:
         """Sound lines that follow each other are one block; every other record is judged by itself."""
         rows: list[list[str]] = []
-        while at < end:
+        while at < min(end, len(self._lines)):
             cells = alone(self._lines[at]) if self._easy else None
             if cells is not None and self._is_good(cells):
                 rows.append(cells)
@@ -153,7 +156,12 @@ class DelimitedRows:
             rows = list(self._csv_reader(lines))
         except csv.Error:
             return None
-        return rows if len(rows) == len(lines) and self._are_sound(rows) else None
+        sound = len(rows) == len(lines) and self._are_sound(rows) and all(map(self._is_well_quoted, rows, lines))
+        return rows if sound else None
+
+    def _is_well_quoted(self, cells: list[str], line: str) -> bool:
+        """Whether all quotes of a line are around cells or doubled inside them; `csv` takes others for text in silence."""
+        return self._quote not in "".join(cells) or self._well_quoted(line) is not None
 
     def _are_sound(self, rows: list[list[str]]) -> bool:
         width = self._table.width
@@ -182,9 +190,10 @@ class DelimitedRows:
         if self._blank_quotes and self._blank_quote(line):
             return None
         try:
-            return next(self._csv_reader([line]), None)
+            cells = next(self._csv_reader([line]), None)
         except csv.Error:
             return None
+        return cells if cells is not None and self._is_well_quoted(cells, line) else None
 
     def _unusual(self, line: str) -> list[str] | None:
         """The cells of a line that holds nothing unusual itself, else None."""
@@ -209,11 +218,32 @@ class DelimitedRows:
             self._remarks.note("blank-rows", self._line + at)
             self._after_blank, self._easy = True, False
             return None, at + verdict.lines
+        if verdict.overlong:
+            record = self._record(self._line + at, verdict)
+            return record, self._behind_cell(at, verdict.lines)
         above = [*self._above, *self._lines[max(0, at - 2) : at]][-2:]
         found = Rest.NO if self._after_blank or verdict.lines > 1 else rest_of(above, verdict.cells, self._table)
         record = self._record(self._line + at, verdict)
         self._doubt = record.number, found
         return record, at + verdict.lines
+
+    def _behind_cell(self, start: int, lines: int) -> int:
+        """The index behind a quoted cell that is too long to be kept; what was read of it is dropped on the way."""
+        quote, line = self._table.dialect.quote or "", self._line + start
+        at = start + lines
+        while (text := self._line_at(at)) is not None:
+            marks = text.replace("\\" + quote, "").replace(quote * 2, "")
+            at = self._forget(at + 1) if at > STRETCH else at + 1
+            if quote not in marks:
+                continue
+            behind = marks.partition(quote)[2].strip()
+            if behind and not behind.startswith(self._table.dialect.delimiter.strip(" ")):
+                break
+            return at
+        raise SourceError(
+            f"{self._path} has a quote on line {line} that is not closed within {LIMIT} characters, nor properly later; "
+            "close it, or say how cells are quoted with --quote."
+        )
 
     def _rest(self, record: Record) -> Rest:
         """Whether the record that was judged last is the rest of the row above it."""
@@ -233,10 +263,25 @@ class DelimitedRows:
             problem = "the row looks like a total, not a customer"
         if self._repeats_header(verdict.cells):
             problem = "the row repeats the header"
-        problem = problem or verdict.problem
+        problem = problem or verdict.problem or self._closing(line, verdict)
+        self._open = line if verdict.opens else self._open
+        self._remark(line, verdict, problem)
         pairs = zip(self._reading.columns, verdict.cells, strict=False)
         fields = {column: cell for column, cell in pairs if problem is None or readable(cell)}
         return Record(self._number, line, fields, problem)
+
+    def _closing(self, line: int, verdict: Verdict) -> str | None:
+        """Why a cell that ends with a quote is no text, when one was left open on a row above."""
+        if verdict.closes is None or not self._open:
+            return None
+        opened, self._open = self._open, 0
+        return f"{closes_nothing(self._table.columns[verdict.closes])}; perhaps the one left open on line {opened}"
+
+    def _remark(self, line: int, verdict: Verdict, problem: str | None) -> None:
+        if problem is None and verdict.stray:
+            self._remarks.note("stray-quotes", line)
+        if problem is None and verdict.rows_within:
+            self._remarks.note("rows-in-cells", line)
 
     def _repeats_header(self, cells: list[str]) -> bool:
         """Whether a row is the header once more, be it in other letters: `E-Mail` below `email`."""
@@ -284,6 +329,13 @@ class DelimitedRows:
 def _without_marks(text: str) -> str:
     """A text without the byte order marks that stand at its lines' beginnings, as where files were put together."""
     return _MARKED.sub("", text) if "\ufeff" in text else text
+
+
+def _well_quoted(delimiter: str, quote: str | None) -> re.Pattern[str]:
+    """A line whose quotes are all where they belong."""
+    sign, mark = re.escape(quote or ""), re.escape(delimiter)
+    cell = f"(?:{sign}[^{sign}]*+(?:{sign}{sign}[^{sign}]*+)*+{sign}|[^{sign}{mark}\r\n]*+)"
+    return re.compile(f"{cell}(?:{mark}{cell})*+[\r\n]*")
 
 
 def _none_at_once(_lines: list[str]) -> None:

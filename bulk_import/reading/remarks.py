@@ -7,12 +7,21 @@ from typing import Literal
 
 from bulk_import.reading.settled import Notice
 
-Remark = Literal["blank-rows"]
+Remark = Literal["blank-rows", "stray-quotes", "rows-in-cells"]
 
 _SENTENCES: dict[Remark, tuple[str, str]] = {
     "blank-rows": (
         "1 line holds only delimiters, quotes or blanks; skipped like a blank line: line {line}.",
         "{count} lines hold only delimiters, quotes or blanks; skipped like blank lines, first on line {line}.",
+    ),
+    "stray-quotes": (
+        "1 row holds quotes inside a cell, read as text: line {line}.",
+        "{count} rows hold quotes inside cells, read as text, first on line {line}.",
+    ),
+    "rows-in-cells": (
+        "1 row has a quoted cell with lines inside that look like rows, line {line}; see whether a quote is missing there.",
+        "{count} rows have a quoted cell with lines inside that look like rows, first on line {line}; see whether a quote "
+        "is missing there.",
     ),
 }
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from bulk_import.errors import SourceError
 from bulk_import.model import Record
-from bulk_import.reading.damage import readable, trimmed, wrong_width
+from bulk_import.reading.damage import readable, wrong_width
 from bulk_import.reading.dialect import SampleRow
 from bulk_import.reading.header import Header, find_header
 from bulk_import.reading.kinds import kind_of
 from bulk_import.reading.settled import Notice, Overrides, Reading
 from bulk_import.reading.sheetmarks import sheet_marks
 from bulk_import.reading.source import Source
-from bulk_import.reading.table import looks_like_units, table_of
+from bulk_import.reading.table import looks_like_units, table_of, trimmed
 from bulk_import.reading.titles import are_titles
 from bulk_import.reading.unpack import Bound, optional
 

@@ -42,6 +42,13 @@ class Table:
         return not text.strip(" \t\x1a".replace(self.dialect.delimiter, ""))
 
 
+def trimmed(cells: list[str], width: int) -> list[str]:
+    """The cells without empty ones beyond the last column: they hold nothing."""
+    while len(cells) > width and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
+
+
 def table_of(reading: Reading) -> Table:
     """The table that a settled reading describes."""
     dialect = Dialect(reading.delimiter, reading.quote, reading.escape)
