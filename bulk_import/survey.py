@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bulk_import.customer.cleaning import PROTECTED
 from bulk_import.customer.parameters import SHARED_METHODS
 from bulk_import.dedupe import Place as RowPlace
 from bulk_import.dedupe import same_method
@@ -20,9 +21,13 @@ from bulk_import.prepare.clearing import Clearance, clearance_of
 from bulk_import.prepare.keeping import displayed
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Fingerprint, Notice, Reading, Remarks, Source, detect, read_pieces
+from bulk_import.wording import counted, terminal_safe
 
 WITHOUT_HEADER = ("json", "jsonl")
 """Formats whose columns are only known once every record was read."""
+
+SAME_ID = "same-id"
+"""The rule that ids of the source's own (`--key`) are each one customer's."""
 
 FIRST_PLACES = 5
 """Places of each kind of problem that are shown."""
@@ -64,7 +69,8 @@ class Group:
 class Survey:
     """What pre-flight found: how the source reads, who is in it, and everything that is wrong with it.
 
-    `first_rows` hide what is never sent. `rows` counts records; `valid` rows can be sent, `duplicates` of them share an earlier row's e-mail.
+    `first_rows` hide what is never sent. `rows` counts records; `valid` rows can be sent, `duplicates` of them share an earlier row's
+    e-mail. `notices` say what should be said aloud of rows that are sent all the same.
     """
 
     reading: Reading
@@ -78,6 +84,7 @@ class Survey:
     warnings: int
     with_email: int
     groups: tuple[Group, ...]
+    notices: tuple[Notice, ...]
     first_rows: tuple[Record, ...]
 
 
@@ -111,8 +118,8 @@ def survey(
     if reading is None:
         reading, notices = detect(path, preparing.overrides)
     how = preparation(reading, preparing)
-    with Source.open(path) as source, Seen() as emails, Seen() as methods:
-        tally, remarks = _Tally(emails, methods, how), Remarks()
+    with Source.open(path) as source, Seen() as emails, Seen() as methods, Seen() as ids:
+        tally, remarks = _Tally(emails, methods, ids, how), Remarks()
         for piece in read_pieces(source, reading, remarks):
             tally.add(piece)
             if read_progress:
@@ -123,8 +130,9 @@ def survey(
             names = ", ".join(how.mapping.unmet())
             raise UsageError(f"no row of {path} has the column {names}; name one that is there in --map and --key")
         return Survey(
-            reading, (*notices, *remarks.notices()), how.mapping, source.fingerprint(), tally.rows, tally.valid, tally.invalid,
-            tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()),
+            reading, (*notices, *remarks.notices()), how.mapping, source.fingerprint(), tally.rows, tally.valid,
+            tally.invalid, tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()),
+            tuple(_notices(tally, how.mapping.key)),
             tuple(replace(record, fields=displayed(record.fields, how.mapping.wiped)) for record in tally.first),
         )  # fmt: skip
 
@@ -132,12 +140,14 @@ def survey(
 class _Tally:
     """Counts while the source passes."""
 
-    def __init__(self, emails: Seen, methods: Seen, how: Preparation) -> None:
+    def __init__(self, emails: Seen, methods: Seen, ids: Seen, how: Preparation) -> None:
         self.rows = self.valid = self.invalid = self.duplicates = self.warnings = self.with_email = 0
         self.groups: dict[tuple[str, bool], Group] = {}
         self.first: list[Record] = []
+        self.first_same: tuple[tuple[int, int], ...] = ()
         self._emails = emails
         self._methods = methods
+        self._ids = ids
         self._how = how
         self._clearance = clearance_of(how)
         self._unsent = array("q")
@@ -154,6 +164,7 @@ class _Tally:
             self._add(piece)
         self._emails.pause()
         self._methods.pause()
+        self._ids.pause()
 
     def _add_block(self, block: Block, clearance: Clearance) -> None:
         """Count a block's cleared rows at once, and judge the others one by one."""
@@ -169,6 +180,7 @@ class _Tally:
         for index, warning in found.warnings:
             self._group(block.number + index, block.line + index, warning, warning=True)
         self._emails.add(*found.emails)
+        self._ids.add(*found.ids)
         for id_, row, line in zip(*found.methods, strict=True):
             if not id_.startswith(SHARED_METHODS):
                 self._methods.add([id_], [row], [line])
@@ -202,16 +214,19 @@ class _Tally:
             self._emails.add([row.email_key], [row.number], [row.line])
         if row.method is not None:
             self._methods.add([row.method.id], [row.number], [row.line])
+        if row.source_id is not None:
+            self._ids.add([row.source_id], [row.number], [row.line])
 
     def finish(self) -> None:
-        """Go through the rows that share an e-mail or a payment method as a run will, and say what becomes of them."""
-        emails, methods = self._emails.repeated(), self._methods.repeated()
+        """Go through the rows that share something as a run will, and say what becomes of them."""
+        kinds = self._emails, self._methods, self._ids
+        repeated = [kind.repeated() for kind in kinds]
         self._columns = {line.field: line.column for line in self._how.mapping.lines()}
-        owners = Owners(len(emails)), Owners(len(methods))
-        for one in contested(self._emails.sightings(emails), self._methods.sightings(methods)):
+        owners = [Owners(len(keys)) for keys in repeated]
+        for one in contested(*(kind.sightings(keys) for kind, keys in zip(kinds, repeated, strict=True))):
             self._settle(one, *owners)
 
-    def _settle(self, one: Contested, emails: Owners, methods: Owners) -> None:
+    def _settle(self, one: Contested, emails: Owners, methods: Owners, ids: Owners) -> None:
         """The rule of `dedupe.sort_out`: an e-mail's first row that can be sent owns it, and its payment method, too."""
         at = bisect_left(self._unsent, one.row)
         can_be_sent = self._unsent[at : at + 1] != array("q", [one.row])
@@ -228,6 +243,18 @@ class _Tally:
                 emails.take(one.email, one.row, one.line)
             if one.method is not None:
                 methods.take(one.method, one.row, one.line)
+            if one.id is not None:
+                self._see_id(one.id, one, ids)
+
+    def _see_id(self, id_: int, one: Contested, owners: Owners) -> None:
+        """An id that two customers share tells neither of them; rows of one customer may well share theirs."""
+        if (first := owners.of(id_)) is None:
+            owners.take(id_, one.row, one.line)
+            return
+        message = f"The same id as row {first[0]} (line {first[1]}), so the two customers cannot be told apart by it."
+        self.first_same = self.first_same or (first, (one.row, one.line))
+        self.warnings += 1
+        self._group(one.row, one.line, Problem(SAME_ID, message, self._how.mapping.key), warning=True)
 
     def _group(self, row: int, line: int, problem: Problem, *, warning: bool) -> None:
         group = self._group_of(problem.rule, warning)
@@ -240,6 +267,22 @@ class _Tally:
         if found is None:
             found = self.groups[rule, warning] = Group(rule, warning)
         return found
+
+
+def _notices(tally: _Tally, key: str | None) -> Iterator[Notice]:
+    """What a person should hear of rows that are sent all the same, in whichever command."""
+    count = {rule: group.count for (rule, warning), group in tally.groups.items() if warning}
+    if same := count.get(SAME_ID):
+        rows = " and ".join(f"{row} (line {line})" for row, line in tally.first_same)
+        yield Notice(
+            "key",
+            f"--key {terminal_safe(key or '')}: {same:,} of {tally.valid - tally.duplicates:,} ids are an earlier customer's, "
+            f"too (first: rows {rows}); stripe-map will not tell them apart, so name a column of unique values if there is one",
+        )
+    if missing := count.get("key-missing"):
+        yield Notice("key", f"--key {terminal_safe(key or '')}: {counted(missing, 'row')} without an id of their own")
+    if protected := count.get(PROTECTED):
+        yield Notice(PROTECTED, f'{counted(protected, "cell")} of the form ="…", read as the text in the quotes')
 
 
 def _must_hold_people(tally: _Tally, path: Path, preparing: Preparing) -> None:

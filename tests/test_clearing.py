@@ -20,11 +20,11 @@ COLUMNS = (
     "password", "shipping.name", "vat_number",
 )  # fmt: skip
 CELLS = {
-    "id": ["u_1", "", "  ", "'00012", "x" * 501, "a\tb"],
+    "id": ["u_1", "", "  ", "'00012", '="7"', "x" * 501, "a\tb"],
     "email": ["a@example.com", "B@Example.com", "", " c@example.com", "é@example.com", "no", "x" * 60 + "@example.com"],
-    "name": ["Ann", "", "x" * 257, "Zoë\u200b", "4242 4242 4242 4242", "424242", "a|b"],
+    "name": ["Ann", "", "x" * 257, "Zoë\u200b", "4242 4242 4242 4242", "424242", "a|b", '="Ann"'],
     "phone": ["+49 30 1234", "'0049", "'", "4" * 21, "4242424242424242"],
-    "zip": ["01067", "'01067", "'"],
+    "zip": ["01067", "'01067", "'", '="01067"', '=""'],
     "country": ["DE", "de", "Germany", "Nowhere", " FR ", ""],
     "locale": ["de", "de,fr", "?", ","],
     "tax_exempt": ["exempt", "yes", "maybe", ""],
@@ -58,7 +58,7 @@ def test_a_row_is_cleared_only_when_prepare_has_nothing_to_say(
     block = Block(7, 9, COLUMNS, [a_row(data) for _ in range(4)])
     found = clearance.clear(block)
     rows = [prepare(record, how) for record in block.records()]
-    emails, methods = [], []
+    emails, methods, ids = [], [], []
     for index, row in enumerate(rows):
         if index in found.doubtful:
             continue
@@ -67,10 +67,12 @@ def test_a_row_is_cleared_only_when_prepare_has_nothing_to_say(
         emails += [(row.email_key, row.number, row.line)] if row.email_key is not None else []
         method = row.params.get("payment_method")
         methods += [(method, row.number, row.line)] if method is not None else []
+        ids += [(row.source_id, row.number, row.line)] if row.source_id is not None else []
     assert not {at for at, _ in found.warnings} & set(found.doubtful)
     assert found.clear == 4 - len(found.doubtful)
     assert list(zip(*found.emails, strict=True)) == emails
     assert list(zip(*found.methods, strict=True)) == methods
+    assert list(zip(*found.ids, strict=True)) == ids
 
 
 def test_sound_rows_are_cleared_by_the_column() -> None:
@@ -116,3 +118,44 @@ def test_a_duplicate_may_repeat_its_owners_payment_method(tmp_path: Path) -> Non
     assert (found.valid, found.invalid, found.duplicates) == (2, 1, 1)
     (group,) = [group for group in found.groups if not group.warning]
     assert [(place.row, place.line) for place in group.places] == [(3, 4)]
+
+
+KEYED = Preparing(mapping=MappingOptions(key="group"))
+
+
+def test_ids_that_several_customers_share_and_rows_without_one_are_said_and_sent(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    rows = [f"u{n}@example.com,{'a' if n % 3 else ''}" for n in range(1, 13)]
+    path.write_text("email,group\n" + "\n".join([*rows, "u1@example.com,a"]) + "\n")
+    found = survey(path, KEYED)
+    assert (found.valid, found.invalid, found.duplicates) == (13, 0, 1)
+    counts = {group.rule: group.count for group in found.groups}
+    assert counts == {"key-missing": 4, "duplicate": 1, "same-id": 7}
+    assert all(group.warning for group in found.groups)
+    first, second = (notice.message for notice in found.notices)
+    assert "--key group: 7 of 12 ids" in first
+    assert "rows 1 (line 2) and 2 (line 3)" in first
+    assert "4 rows without an id" in second
+
+
+def test_rows_of_one_customer_may_share_their_id(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,group\na@example.com,7\nA@example.com,7\nb@example.com,8\n")
+    assert survey(path, KEYED).notices == ()
+
+
+def test_text_that_a_spreadsheet_protects_is_taken_out_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text('email,zip,plan\na@example.com,"=""01067""",="007"\nb@example.com,="1""2",=1+1\n')
+    found = survey(path, Preparing())
+    assert found.first_rows[0].fields["zip"] == '="01067"', "what was read stays as it was read"
+    (group,) = found.groups
+    assert (group.rule, group.count, group.warning) == ("protected-text", 3, True)
+    how = Preparation(settle_mapping(("email", "zip", "plan")))
+    row = prepare(found.first_rows[0], how)
+    assert isinstance(row, Row)
+    assert row.params["address"] == {"postal_code": "01067"}
+    assert row.params["metadata"] == {"plan": "007"}
+    other = prepare(found.first_rows[1], how)
+    assert isinstance(other, Row)
+    assert other.params["metadata"] == {"plan": "=1+1"}, "any other formula is text"

@@ -67,7 +67,8 @@ def _mapping(found: Survey) -> list[str]:
 def _notices(found: Survey) -> list[tuple[str, str]]:
     """What was said of the reading and of the mapping, as (code, sentence)."""
     said = [(notice.code, notice.message) for notice in found.reading_notices]
-    return said + [("mapping", sentence) for sentence in found.mapping.notices]
+    said += [("mapping", sentence) for sentence in found.mapping.notices]
+    return said + [(notice.code, notice.message) for notice in found.notices]
 
 
 def _first_rows(found: Survey) -> list[str]:

@@ -45,6 +45,9 @@ NO_LIMIT = 10**9
 UNQUOTED = ("phone", "postal_code")
 """Rules of parameters from which nothing but a spreadsheet's apostrophe is taken."""
 
+PROTECTED = "protected-text"
+"""The rule that a cell like `="01067"` is read as the text in it."""
+
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,15}")
 _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
@@ -89,6 +92,17 @@ def clean_metadata(text: str) -> Cleaned:
 def unquoted_digits(text: str) -> str:
     """Text without the apostrophe that keeps spreadsheets from changing a long number."""
     return text[1:] if text[:1] == "'" and text[1:].lstrip("+").isdigit() else text
+
+
+def unprotected(text: str) -> Noted | None:
+    """The text in a whole cell of the form `="01067"`, which keeps a spreadsheet from changing it; None for any other."""
+    inner = text[2:-1].replace('""', "")
+    if len(text) < 3 or text[:2] != '="' or text[-1] != '"' or '"' in inner:
+        return None
+    plain = text[2:-1].replace('""', '"').strip()
+    return Noted(
+        plain, PROTECTED, 'The text within =" " is taken; these signs only keep spreadsheets from changing it.'
+    )
 
 
 def too_long(text: str, limit: int) -> tuple[str, str]:

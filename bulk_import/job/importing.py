@@ -274,6 +274,8 @@ class RunJob(Making):
             self.observer.notice(notice.code, notice.message)
         for mapped in found.mapping.notices:
             self.observer.notice("mapping", mapped)
+        for notice in found.notices:
+            self.observer.notice(notice.code, notice.message)
         if not self.options.marker:
             message = "without a marker, a row in doubt is found by e-mail and time alone, and undo will touch nothing"
             self.observer.notice("no-marker", message)

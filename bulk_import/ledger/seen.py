@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import groupby, islice, pairwise
+from itertools import groupby, islice, pairwise, repeat
 from operator import eq
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -141,22 +141,22 @@ class Owners:
 
 
 class Contested(NamedTuple):
-    """A row with a repeated e-mail, a repeated payment method, or both, each by its place among the repeated ones."""
+    """A row with a repeated e-mail, payment method or id of its own, each by its place among the repeated ones."""
 
     row: int
     line: int
-    email: int | None
-    method: int | None
+    email: int | None = None
+    method: int | None = None
+    id: int | None = None
 
 
-def contested(emails: Iterable[Sighting], methods: Iterable[Sighting]) -> Iterator[Contested]:
-    """Every row that has a repeated key, in row order; both are given in row order."""
-    marked = merge(((s, True) for s in emails), ((s, False) for s in methods), key=lambda one: one[0].row)
+def contested(*kinds: Iterable[Sighting]) -> Iterator[Contested]:
+    """Every row that has a repeated e-mail, payment method or id, in row order, as each of the *kinds* is given."""
+    named = [zip(kind, repeat(name)) for name, kind in zip(Contested._fields[2:], kinds, strict=False)]
+    marked = merge(*named, key=lambda one: one[0].row)
     for row, group in groupby(marked, key=lambda one: one[0].row):
-        found = {is_email: sighting for sighting, is_email in group}
-        email, method = found.get(True), found.get(False)
-        line = email.line if email is not None else found[False].line
-        yield Contested(row, line, email.key if email else None, method.key if method else None)
+        found = list(group)
+        yield Contested(row, found[0][0].line, **{name: sighting.key for sighting, name in found})
 
 
 def _places(keys: Sequence[int]) -> Callable[[int], int | None]:

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from bulk_import.customer.cards import SHORTEST, holds_card
-from bulk_import.customer.cleaning import Cleaner, Fault, Noted
+from bulk_import.customer.cleaning import Cleaner, Fault, Noted, unprotected, unquoted_digits
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
 from bulk_import.mapping.neversent import is_hash
@@ -42,7 +42,7 @@ class Cleared(NamedTuple):
     """What became of a block.
 
     `doubtful` has the indexes of the rows left to `prepare`; everything else is about the others: how many are `clear`,
-    what is odd about some of them (by index), their e-mails and their payment methods.
+    what is odd about some of them (by index), their e-mails, their payment methods and their own ids.
     """
 
     doubtful: list[int]
@@ -50,6 +50,7 @@ class Cleared(NamedTuple):
     warnings: list[tuple[int, Problem]]
     emails: Sighted
     methods: Sighted
+    ids: Sighted
 
 
 class Clearance:
@@ -70,10 +71,11 @@ class Clearance:
 
     def clear(self, block: Block) -> Cleared:
         """Tell the block's rows apart."""
-        columns = list(zip(*block.rows, strict=True))
+        columns: list[Cells] = list(zip(*block.rows, strict=True))
         doubtful = set(self._doubtful(columns))
         emails = columns[self._email] if self._email is not None else ()
         methods = columns[self._method] if self._method is not None else ()
+        ids = columns[self._key] if self._key is not None else ()
         return Cleared(
             sorted(doubtful),
             len(block.rows) - len(doubtful),
@@ -82,19 +84,23 @@ class Clearance:
                 block, list(map(str.lower, emails)), doubtful
             ),  # a cleared address is plain ASCII: that is its key
             _sighted(block, list(map(str.strip, methods)), doubtful),
+            _sighted(block, [unquoted_digits(cell.strip()) for cell in ids], doubtful),
         )
 
-    def _warnings(self, columns: list[tuple[str, ...]], doubtful: set[int]) -> list[tuple[int, Problem]]:
+    def _warnings(self, columns: Sequence[Cells], doubtful: set[int]) -> list[tuple[int, Problem]]:
         """What is to be said of rows that are cleared, in the order of the rows."""
         found: list[tuple[int, Problem]] = []
         for at, known in self._known:
             found += (each for each in known.warnings(columns[at]) if each[0] not in doubtful)
         return sorted(found, key=itemgetter(0))
 
-    def _doubtful(self, columns: list[tuple[str, ...]]) -> Iterator[int]:
+    def _doubtful(self, columns: Sequence[Cells]) -> Iterator[int]:
         for at, test in self._tests:
             cells = columns[at]
-            yield from test(cells, _BETWEEN.join(cells), max(map(len, cells)))
+            joined = _BETWEEN.join(cells)
+            yield from test(cells, joined, max(map(len, cells)))
+            if '="' in joined:
+                yield from (at for at, cell in enumerate(cells) if unprotected(cell.strip()) is not None)
         if self._email is not None and self._needs_email:
             yield from () if all(columns[self._email]) else _blank(columns[self._email])
         elif not self._needs_email:
@@ -229,4 +235,4 @@ def _longer_or_quoted(cells: Cells, limit: int) -> Iterable[int]:
 
 
 def _fits_as_key(cell: str) -> bool:
-    return 0 < len(cell) <= MAX_METADATA_VALUE and cell.isprintable() and not cell.isspace()
+    return 0 < len(cell) <= MAX_METADATA_VALUE and cell.isprintable() and not cell.isspace() and cell[:2] != '="'

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
-from bulk_import.customer.cleaning import Fault, Noted, too_long, unquoted_digits
+from bulk_import.customer.cleaning import Fault, Noted, too_long, unprotected, unquoted_digits
 from bulk_import.customer.completeness import whole_faults
 from bulk_import.customer.emails import EmailCheck, email_key
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS
@@ -140,6 +140,10 @@ def _follow(
             problems.append(_wrong_type(step, value))
             continue
         text = text.strip()
+        if text[:2] == '="' and (inner := unprotected(text)) is not None:
+            if group is not None:
+                warnings.append(problem_of(step, text, inner.rule, inner.message))
+            text = inner.value
         if not (size := len(text)):
             continue
         cleaned: Any = text
@@ -186,6 +190,9 @@ def _take_key(
     """The row's own id, put into the metadata, too."""
     column = recipe.key_column
     text = (metadata_text(fields.get(column or "")) or "").strip()
+    if (inner := unprotected(text)) is not None:
+        warnings.append(Problem(inner.rule, inner.message, column, shown(text), f"metadata.{SOURCE_ID}"))
+        text = inner.value
     text = unquoted_digits(text)
     if not text:
         warnings.append(Problem("key-missing", "This row has no id of its own in the key column.", column=column))
