@@ -16,6 +16,7 @@ from bulk_import.customer.countries import COUNTRY_CODES, EU_COUNTRIES, country_
 from bulk_import.customer.emails import email_fault, email_key
 from bulk_import.customer.parameters import PARAMETERS
 from bulk_import.customer.tax_ids import TAX_ID_TYPES, vat_type
+from bulk_import.customer.tax_numbers import _EU, _FORMS, judge_number
 
 
 def clean(path: str, text: str) -> Any:
@@ -328,3 +329,29 @@ def test_every_parameter_has_a_cleaner_that_takes_any_text() -> None:
     for parameter in PARAMETERS.values():
         cleaned = cleaner_of(parameter)("x")
         assert isinstance(cleaned, str | list | Fault | Noted), json.dumps(parameter.path)
+
+
+EXAMPLES = [("eu_vat", form.example) for form in _EU.values()] + [(kind, form.example) for kind, form in _FORMS.items()]
+
+
+@pytest.mark.parametrize(("kind", "example"), EXAMPLES)
+def test_every_form_of_a_tax_number_knows_its_own_example(kind: str, example: str) -> None:
+    assert judge_number(kind, example) is None
+    assert judge_number(kind, example.lower()) is None
+    assert isinstance(judge_number(kind, example + "0" * 20), Fault)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "kind_of_answer"),
+    [
+        ("eu_vat", "12", Noted), ("eu_vat", "XX123456789", Noted), ("gb_vat", "123456789", Noted),
+        ("gb_vat", "GB1", Fault), ("us_ein", "12-345678", Fault), ("ch_vat", "CHE-123.456.789", Noted),
+        ("au_abn", "51 824 753 556", type(None)), ("no_vat", "NO 974 760 673 MVA", type(None)),
+        ("eu_vat", "ATU1234567", Fault), ("eu_vat", "IE1234567FA", type(None)), ("xx_new", "1", type(None)),
+        ("in_gst", "27AAPFU0939F1ZV", type(None)), ("kz_bin", "1", type(None)), ("us_ein", "1", Fault),
+    ],
+)  # fmt: skip
+def test_a_number_is_refused_only_when_its_length_cannot_be_right(
+    kind: str, number: str, kind_of_answer: type[object]
+) -> None:
+    assert isinstance(judge_number(kind, number), kind_of_answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.settled import MappingOptions, settle_mapping
 from bulk_import.model import Invalid, Problem, Record, Row
 from bulk_import.prepare.rows import Preparation, prepare
+from bulk_import.reading.jsonl import read_object
 from tests.customer_schema import breaches
 
 CARD = "4242 4242 4242 4242"
@@ -82,7 +84,7 @@ def test_nested_json_is_sent_as_it_should_be() -> None:
         "email": "ann@example.com",
         "address": {"city": "Zürich", "zip": 8001, "country": "CH"},
         "shipping": {"name": "Ann", "address": {"line1": "Way 1"}},
-        "tax_id_data": [{"type": "ch_vat", "value": "CHE-1"}, {"type": "eu_vat", "value": "DE1"}],
+        "tax_id_data": [{"type": "ch_vat", "value": "CHE-123.456.789 TVA"}, {"type": "eu_vat", "value": "DE123456789"}],
         "invoice_settings": {"custom_fields": [{"name": "PO", "value": "7"}], "footer": "Bye"},
         "preferred_locales": ["de-CH", "fr"],
         "metadata": {"plan": "pro", "seats": 5, "ratio": 0.5, "vip": True, "none": None, "nested": {"deep": [1, "a"]}},
@@ -97,7 +99,7 @@ def test_nested_json_is_sent_as_it_should_be() -> None:
         "email": "ann@example.com",
         "address": {"city": "Zürich", "postal_code": "8001", "country": "CH"},
         "shipping": {"name": "Ann", "address": {"line1": "Way 1"}},
-        "tax_id_data": [{"type": "ch_vat", "value": "CHE-1"}, {"type": "eu_vat", "value": "DE1"}],
+        "tax_id_data": [{"type": "ch_vat", "value": "CHE-123.456.789 TVA"}, {"type": "eu_vat", "value": "DE123456789"}],
         "invoice_settings": {"custom_fields": [{"name": "PO", "value": "7"}], "footer": "Bye"},
         "preferred_locales": ["de-CH", "fr"],
         "metadata": {
@@ -120,9 +122,9 @@ def test_flat_columns_build_lists_in_order_whatever_their_places() -> None:
     fields = {
         "email": "a@example.com",
         "tax_id_data.3.type": "eu_vat",
-        "tax_id_data[3][value]": "DE1",
+        "tax_id_data[3][value]": "DE123456789",
         "tax_id_data.0.type": "gb_vat",
-        "tax_id_data.0.value": "GB1",
+        "tax_id_data.0.value": "GB123456789",
         "preferred_locales.1": "fr",
         "preferred_locales.0": "de",
         "shipping.address.city": "X",
@@ -131,7 +133,7 @@ def test_flat_columns_build_lists_in_order_whatever_their_places() -> None:
     }
     assert sent(csv_result(fields)) == {
         "email": "a@example.com",
-        "tax_id_data": [{"type": "gb_vat", "value": "GB1"}, {"type": "eu_vat", "value": "DE1"}],
+        "tax_id_data": [{"type": "gb_vat", "value": "GB123456789"}, {"type": "eu_vat", "value": "DE123456789"}],
         "preferred_locales": ["de", "fr"],
         "shipping": {"name": "A", "address": {"city": "X"}},
         "invoice_settings": {"rendering_options": {"amount_tax_display": "exclude_tax"}},
@@ -354,7 +356,11 @@ def test_fifty_metadata_keys_include_the_marker_and_the_key() -> None:
 @pytest.mark.parametrize(
     ("fields", "sets", "expected"),
     [
-        ({"tax_id": "X1"}, ("tax_id_data.0.type", "br_cnpj"), {"tax_id_data": [{"type": "br_cnpj", "value": "X1"}]}),
+        (
+            {"tax_id": "12345678000195"},
+            ("tax_id_data.0.type", "br_cnpj"),
+            {"tax_id_data": [{"type": "br_cnpj", "value": "12345678000195"}]},
+        ),
         ({"tax_id": ""}, ("tax_id_data.0.type", "br_cnpj"), {}),
         (
             {"tax_id": "123456789"},
@@ -377,9 +383,9 @@ def test_fixed_values_that_are_whole_by_themselves_reach_every_row() -> None:
     sets = (("shipping.name", "Depot"), ("shipping.address.country", "DE"))
     params = sent(csv_result({"email": "a@example.com"}, MappingOptions(sets=sets)))
     assert params["shipping"] == {"name": "Depot", "address": {"country": "DE"}}
-    more = (("tax_id_data.0.type", "eu_vat"), ("tax_id_data.0.value", "DE1"), ("preferred_locales", "de"))
+    more = (("tax_id_data.0.type", "eu_vat"), ("tax_id_data.0.value", "DE123456789"), ("preferred_locales", "de"))
     params = sent(csv_result({"email": "a@example.com"}, MappingOptions(sets=more)))
-    assert params["tax_id_data"] == [{"type": "eu_vat", "value": "DE1"}]
+    assert params["tax_id_data"] == [{"type": "eu_vat", "value": "DE123456789"}]
     assert params["preferred_locales"] == ["de"]
 
 
@@ -600,3 +606,45 @@ def test_lists_nested_beyond_reason_are_told_and_not_stumbled_over() -> None:
     for _ in range(100_000):
         deep = [deep]
     assert rules(json_result({"email": "a@example.com", "x": deep})) == ["type"]
+
+
+@pytest.mark.parametrize(
+    ("digits", "text"), [("0.10", "0.10"), ("1.50", "1.50"), ("1e3", "1e3"), ("10.5", "10.5"), ("-0.0", "-0.0")]
+)
+def test_a_json_number_is_sent_with_the_digits_it_was_written_with(digits: str, text: str) -> None:
+    fields, problem = read_object(f'{{"email": "a@example.com", "price": {digits}, "prices": [{digits}, 2]}}')
+    assert problem is None
+    row = prepare(Record(1, 1, fields), Preparation(settle_mapping(None)))
+    assert sent(row)["metadata"]["price"] == text
+    kept, _ = read_object(json.dumps(dict(row.fields)))
+    again = prepare(Record(1, 1, kept), Preparation(settle_mapping(None)))
+    assert again == replace(row, fields=again.fields), "what the ledger keeps is sent alike"
+
+
+@pytest.mark.parametrize(("digits", "sends"), [("12.0", 12), ("12", 12), ("12.00", None), ("1e3", None), ("0.5", None)])
+def test_an_amount_with_decimals_is_no_whole_number_of_cents(digits: str, sends: int | None) -> None:
+    fields, _ = read_object(f'{{"email": "a@example.com", "balance": {digits}}}')
+    row = prepare(Record(1, 1, fields), Preparation(settle_mapping(None)))
+    if sends is not None:
+        assert sent(row)["balance"] == sends
+        return
+    (found,) = problems(row)
+    assert (found.rule, found.column, found.value) == ("integer", "balance", digits)
+
+
+def test_a_tax_number_is_held_against_its_type() -> None:
+    base = {"email": "a@example.com", "country": "DE"}
+    for number in ("DE12", "DE1234567890", "DE12345678901234"):
+        (found,) = problems(csv_result({**base, "vat": number}))
+        assert (found.rule, found.column, found.value) == ("tax-number", "vat", number)
+        assert "DE123456789" in found.message
+    for number, warned in (
+        ("DE123456789", False),
+        ("de 123 456 789", False),
+        ("123456789", True),
+        ("DE12345678X", True),
+    ):
+        row = csv_result({**base, "vat": number})
+        assert sent(row)["tax_id_data"] == [{"type": "eu_vat", "value": number}]
+        assert isinstance(row, Row)
+        assert [warning.rule for warning in row.warnings] == ["tax-number"] * warned

@@ -20,7 +20,7 @@ from bulk_import.model.outcomes import (
     Status,
     Updated,
 )
-from bulk_import.model.records import Block, Invalid, Method, Params, Prepared, Problem, Record, Row
+from bulk_import.model.records import Block, Invalid, Method, Params, Prepared, Problem, Record, Row, Written
 
 __all__ = [
     "MARKER",
@@ -51,6 +51,7 @@ __all__ = [
     "Slice",
     "Status",
     "Updated",
+    "Written",
     "idempotency_key",
     "marker_of",
 ]

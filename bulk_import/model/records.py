@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 Params = Mapping[str, Any]
 """The body of a POST, nested: text, whole numbers, booleans, mappings and lists of these."""
@@ -23,6 +23,22 @@ class Record:
     line: int
     fields: Mapping[str, Any]
     problem: str | None = None
+
+
+class Written(float):
+    """A JSON number whose digits say more than its value does: `0.10` is the price 0.10 and not 0.1."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+    def __new__(cls, digits: str) -> Self:
+        """The number that *digits* spell."""
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
+
+    def __str__(self) -> str:
+        return self.digits
 
 
 @dataclass(frozen=True, slots=True)

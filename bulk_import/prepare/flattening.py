@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulk_import.customer.parameters import LISTS_OF_OBJECTS
+from bulk_import.model import Written
 
 # Stripe needs three levels and the reader allows 32; deeper values reach no field.
 _DEEPEST = 32
@@ -52,6 +53,8 @@ def metadata_text(value: Any, dropped: Callable[[str], bool] = lambda _name: Fal
         return value
     if value is None or value == [] or value == {}:
         return ""
+    if isinstance(value, Written):
+        return value.digits
     try:
         return json.dumps(_without(value, dropped), ensure_ascii=False, allow_nan=False, default=str)
     except (ValueError, RecursionError):
@@ -68,7 +71,9 @@ def plain_text(value: Any) -> str | None:
 
 
 def whole_text(value: Any) -> str | None:
-    """A JSON value for a whole number: `12.0` and `1e3` are whole, too."""
+    """A JSON value for a whole number: `12.0` is whole, too; `12.00` and `1e3` are as they are written, to be refused."""
+    if isinstance(value, Written):
+        return value.digits
     if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
         return str(int(value))
     return str(value) if isinstance(value, float) else plain_text(value)
@@ -109,4 +114,4 @@ def _without(value: Any, dropped: Callable[[str], bool]) -> Any:
         return {key: _without(inner, dropped) for key, inner in value.items() if not dropped(str(key))}
     if isinstance(value, list):
         return [_without(inner, dropped) for inner in value]
-    return value
+    return value.digits if isinstance(value, Written) else value

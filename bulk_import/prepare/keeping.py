@@ -7,6 +7,7 @@ from typing import Any
 
 from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.mapping.neversent import is_hash, never_sent
+from bulk_import.model import Written
 
 TOO_DEEP = "…"
 """What stands for values that are nested deeper than any source has a use for."""
@@ -19,7 +20,10 @@ _DEEPEST = 64
 
 
 def kept_fields(fields: Mapping[str, Any], wiped: frozenset[str]) -> Mapping[str, Any]:
-    """The fields with the values of the *wiped* columns (by dotted name) emptied, and secrets inside lists, too."""
+    """The fields with the values of the *wiped* columns (by dotted name) emptied, and secrets inside lists, too.
+
+    Numbers whose digits say more than their value are kept as text, since JSON forgets them.
+    """
     return _wipe(fields, wiped, "", _DEEPEST)
 
 
@@ -58,7 +62,7 @@ def _without_secrets(value: Any, left: int) -> Any:
     if isinstance(value, dict):
         kept = {key: "" for key in value if never_sent(key) is not None}
         return {key: kept.get(key, _without_secrets(inner, left - 1)) for key, inner in value.items()}
-    return value
+    return value.digits if isinstance(value, Written) else value
 
 
 def _mask(fields: Mapping[str, Any], spared: frozenset[str], prefix: str, left: int) -> dict[str, Any]:

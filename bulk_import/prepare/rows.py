@@ -12,6 +12,7 @@ from bulk_import.customer.cleaning import Fault, Noted, too_long, unprotected, u
 from bulk_import.customer.completeness import whole_faults
 from bulk_import.customer.emails import EmailCheck, email_key
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS
+from bulk_import.customer.tax_numbers import judge_number
 from bulk_import.formulas import restore
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.mapping.settled import Mapping as ColumnMapping
@@ -79,7 +80,9 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
         problems.append(Problem("empty", "This row holds nothing that could be sent; fill it in or remove it."))
     method = _own_method(draft, recipe)
     params = _complete(draft, recipe, how, problems)
-    kept = kept_fields(given, recipe.wiped) if nested or recipe.wiped else given
+    for number, item in enumerate(params.get("tax_id_data", ())):
+        _judge_tax_number(number, item, recipe, problems, warnings)
+    kept = kept_fields(given, recipe.wiped) if recipe.wiped or mapping.columns is None else given
     if problems:
         email = _given_email(recipe, fields)
         return Invalid(
@@ -101,6 +104,18 @@ def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Pro
     if "email" not in params and not how.allow_no_email:
         _miss_email(recipe, problems)
     return params
+
+
+def _judge_tax_number(
+    place: int, item: Mapping[str, Any], recipe: Recipe, problems: list[Problem], warnings: list[Problem]
+) -> None:
+    """Holds a tax number against its type, which may come from elsewhere in the row."""
+    if "type" not in item or "value" not in item or (found := judge_number(item["type"], item["value"])) is None:
+        return
+    field = f"tax_id_data.{place}.value"
+    column = next((step.column for step in recipe.steps if step.field == field), None)
+    told = problems if isinstance(found, Fault) else warnings
+    told.append(Problem(found.rule, found.message, column, shown(item["value"]), field))
 
 
 def _problem_of_whole(fault: Fault, recipe: Recipe, draft: Draft) -> Problem:

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from bulk_import.simulator.exchange import Refused, invalid
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
-_LOOSE = re.compile(r"[\s./-]")
 
 
 class Rule(Protocol):
@@ -73,11 +72,12 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Named children; names that are not in the table are unknown parameters."""
+    """Named children; names that are not in the table are unknown parameters, and `whole` judges what hangs together."""
 
     children: Mapping[str, Rule]
     required: tuple[str, ...] = ()
     clearable: bool = False
+    whole: Callable[[Mapping[str, Any], str], None] | None = None
 
     def clean(self, value: Any, param: str) -> Any:
         """Clean every child that was given."""
@@ -100,9 +100,12 @@ class Group:
             if name not in params:
                 missing = _child(param, name)
                 raise invalid(f"Missing required param: {missing}.", missing, "parameter_missing")
-        return {
+        cleaned = {
             name: children[name].clean(value, f"{param}[{name}]" if param else name) for name, value in params.items()
         }
+        if self.whole is not None:
+            self.whole(cleaned, param)
+        return cleaned
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +182,3 @@ def empty(param: str) -> Refused:
         param,
         "parameter_invalid_empty",
     )
-
-
-class TaxIdValue:
-    """A tax ID's number: its form is checked at once, whether it exists is not."""
-
-    def clean(self, value: Any, param: str) -> str:
-        """Refuse what can be no tax number anywhere."""
-        bare = _LOOSE.sub("", value) if isinstance(value, str) else ""
-        if len(bare) < 4 or not bare.isalnum() or not any(letter.isdigit() for letter in bare):
-            raise invalid(f"Invalid value for tax ID: {value}", param, "tax_id_invalid")
-        return str(value)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from bulk_import.simulator.exchange import invalid
 from bulk_import.simulator.records import EXPANDABLE
-from bulk_import.simulator.rules import Either, Group, Many, Metadata, Rule, TaxIdValue, Text, Whole
+from bulk_import.simulator.rules import Either, Group, Many, Metadata, Rule, Text, Whole
+from bulk_import.simulator.tax_ids import TaxIdValue, fit_tax_id
 
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s.,;<>]+(?:\.[^@\s.,;<>]+)+")
 
@@ -41,6 +42,7 @@ _EXPAND = Many(Text(check=_expandable()))
 _ADDRESS: dict[str, Rule] = {name: Text() for name in ("city", "country", "line1", "line2", "postal_code", "state")}
 _LOCATION = ("deferred", "immediately")
 TAX_ID: dict[str, Rule] = {"type": Text(check=_tax_id_type), "value": TaxIdValue()}
+TAX_ID_ITEM = Group(TAX_ID, required=("type", "value"), whole=fit_tax_id)
 
 
 def _customer(locations: tuple[str, ...]) -> dict[str, Rule]:
@@ -91,7 +93,7 @@ CREATE = Group(
     _customer(_LOCATION)
     | {
         "payment_method": Text(),
-        "tax_id_data": Many(Group(TAX_ID, required=("type", "value"))),
+        "tax_id_data": Many(TAX_ID_ITEM),
         "test_clock": Text(),
     }
 )
@@ -120,4 +122,8 @@ SEARCH = Group(
     required=("query",),
 )
 ATTACH = Group({"customer": Text(), "expand": Many(Text(check=_expandable("", "customer")))}, required=("customer",))
-TAX_IDS = Group(TAX_ID | {"expand": Many(Text(check=_expandable("", "customer", "owner")))}, required=("type", "value"))
+TAX_IDS = Group(
+    TAX_ID | {"expand": Many(Text(check=_expandable("", "customer", "owner")))},
+    required=("type", "value"),
+    whole=fit_tax_id,
+)
