@@ -106,13 +106,15 @@ def settle(
 
     *chance* is a random number in [0, 1) that spreads retries.
     """
+    if success := _success(reply, expected):
+        return success
     refusal = refusal_of(reply)
     if reply.status is None:
         return _unclear(reply, refusal, tries, limits, started, ended, chance)
     if halt := halting(reply, refusal):
         return halt
     if reply.status == 200:
-        return _success(reply, refusal, expected, tries, limits, started, ended, chance)
+        return _impossible(reply, refusal, tries, limits, started, ended, chance)
     if was_not_executed(reply, refusal):
         return _wait_your_turn(reply, refusal, tries, chance)
     if is_refusal(reply) and refusal.type != "idempotency_error":
@@ -190,16 +192,22 @@ def of_another_mode(body: Mapping[str, Any], *, livemode: bool) -> Halt | None:
     return Halt(f"Stripe answered with a {seen}-mode customer where {meant} mode was expected; check the API key")
 
 
-def _success(
-    reply: Reply, refusal: Refusal, expected: Expected, tries: Tries, limits: Limits,
-    started: float, ended: float, chance: float,
-) -> Verdict:  # fmt: skip
+def _impossible(
+    reply: Reply, refusal: Refusal, tries: Tries, limits: Limits, started: float, ended: float, chance: float
+) -> Verdict:
+    verdict = _unclear(reply, refusal, tries, limits, started, ended, chance)
+    return Again(verdict.delay, verdict.tries, impossible=True) if isinstance(verdict, Again) else verdict
+
+
+def _success(reply: Reply, expected: Expected) -> Done | Taken | Halt | None:
+    """What a 200 with what was asked for means, None for anything else."""
     shown = object_in(reply, expected.makes)
-    if shown is not None and (halt := of_another_mode(shown, livemode=expected.livemode)):
+    if shown is None:
+        return None
+    if halt := of_another_mode(shown, livemode=expected.livemode):
         return halt
-    if shown is None or not _is_ours(shown, expected):
-        verdict = _unclear(reply, refusal, tries, limits, started, ended, chance)
-        return Again(verdict.delay, verdict.tries, impossible=True) if isinstance(verdict, Again) else verdict
+    if not _is_ours(shown, expected):
+        return None
     if expected.target is not None:
         return Taken(shown["id"], reply.request_id)
     return Done(Created(shown["id"], reply.request_id))
@@ -228,10 +236,11 @@ def was_not_executed(reply: Reply, refusal: Refusal) -> bool:
 
 def never_began(reply: Reply) -> bool:
     """Tell whether the request surely changed nothing: turned away for its rate, its key or its permission."""
-    refusal = refusal_of(reply)
+    if reply.status == 200:
+        return False
     if reply.status in (401, 403):
         return is_refusal(reply)
-    return reply.status == 429 or refusal.code == "rate_limit"
+    return reply.status == 429 or refusal_of(reply).code == "rate_limit"
 
 
 def _wait_your_turn(reply: Reply, refusal: Refusal, tries: Tries, chance: float) -> Verdict:

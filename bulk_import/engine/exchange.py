@@ -70,8 +70,8 @@ class Exchange:
         Raises `Stopped` where the run stops before the turn, and `TooOld` where the key of *claim* is by then.
         """
         gate = self.parts.gate
-        if gate.starts_at_once(request.endpoint):  # nothing to wait for, so nothing that a stop would have to cut short
-            async with gate.turn(request.endpoint):
+        if (turn := await gate.turn_now(request.endpoint)) is not None:  # no wait that a stop would have to cut short
+            with turn:
                 return await self._fly(request, claim)
         with self._stop.cuts_short() as waiting:
             async with gate.turn(request.endpoint):

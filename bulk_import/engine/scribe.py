@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +123,7 @@ class Scribe:
 def _what_waits(first: Entry, entries: MemoryObjectReceiveStream[Entry]) -> list[Entry]:
     """Whatever waits is one commit: the busier the run, the more rows share the cost of a sync."""
     batch = [first]
-    while len(batch) < GROUP and entries.statistics().current_buffer_used:
-        batch.append(entries.receive_nowait())
+    with suppress(anyio.WouldBlock, anyio.EndOfStream):
+        while len(batch) < GROUP:
+            batch.append(entries.receive_nowait())
     return batch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -87,7 +86,7 @@ class Newest:
         count = 0
         async for page in pages(self._means.ask, {"created": created} if created else {}):
             known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
-            fresh += [replace(c, raw={}) for c in page if c.id not in known]
+            fresh += [c.without_raw() for c in page if c.id not in known]
             if known and not deep:
                 break
             count += 1

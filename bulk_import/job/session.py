@@ -122,7 +122,7 @@ class Session(Holding):
         pacing = self.pacing
         self.gate = Gate(
             pacing.rate, endpoint_caps(pacing), concurrency=pacing.concurrency, give_up_after=pacing.give_up_after,
-            notify=self.observer.notice,
+            clock=time.monotonic, notify=self.observer.notice,
         )  # fmt: skip
         self.watch = Watch(self.gate, time.monotonic, binding(pacing)[0])
         self.series = Series(self.now, pacing.rate)

@@ -69,6 +69,10 @@ class Customer:
     deleted: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    def without_raw(self) -> Customer:
+        """The same without all else there is to be seen of it; a third of what `replace` takes, for each of thousands."""
+        return Customer(self.id, self.email, self.created, self.livemode, self.marker, self.deleted)
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:

@@ -57,11 +57,11 @@ def limit_hit(reply: Reply) -> Limit | None:
 
 def _is_about_rate(reply: Reply) -> bool:
     """Without the header: a 429 that names nothing else is about the rate, also a proxy's; Stripe's oldest form is a 400."""
+    if reply.status not in (400, 429):
+        return False
     error = reply.body.get("error") if isinstance(reply.body, Mapping) else None
     code = error.get("code") if isinstance(error, Mapping) else None
-    if reply.status == 429:
-        return code in (None, "rate_limit")
-    return reply.status == 400 and code == "rate_limit"
+    return code == "rate_limit" or (reply.status == 429 and code is None)
 
 
 @dataclass(frozen=True, slots=True)

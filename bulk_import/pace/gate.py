@@ -14,6 +14,7 @@ import random
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import TracebackType
 
 from aiolimiter import AsyncLimiter
 
@@ -167,11 +168,6 @@ class Gate:
         seconds = self.last_start - self.first_start
         return (self.starts.total() - 1) / seconds / self._rate if seconds > 0 else None
 
-    def starts_at_once(self, endpoint: Endpoint) -> bool:
-        """Whether a turn taken now would begin without waiting: nobody is in line, and everything has room."""
-        now = self._clock()
-        return self._line.is_empty and now < self._gives_up_at() and self._opens_at(endpoint, now) <= now
-
     @asynccontextmanager
     async def turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Wait until one request may start, and count it as in flight until the block is left.
@@ -179,32 +175,44 @@ class Gate:
         Starts come in order within an endpoint, and endpoints take turns. Raises OutOfReach once Stripe has been out of reach
         for longer than the run may wait. A cancelled wait takes nothing.
         """
-        if self.starts_at_once(endpoint):
-            is_probe = await self._start(endpoint)
-        else:
+        turn = await self.turn_now(endpoint)
+        if turn is None:
             async with self._line.front(endpoint):
-                is_probe = await self._start(endpoint)
-        try:
+                turn = await self._start(endpoint, self._clock())
+        with turn:
             yield
-        finally:
-            self.in_flight -= 1
-            if is_probe:
-                self._reach = outage.probe_over(self._reach, self._clock(), self._rng.random())
-            self._line.look()
+
+    async def turn_now(self, endpoint: Endpoint) -> Turn | None:
+        """The same where nothing has to be waited for: nobody is in line, and everything has room; None elsewhere.
+
+        It never suspends, so there is nothing that could be cancelled.
+        """
+        if not self._line.is_empty:
+            return None
+        now = self._clock()
+        if self._gives_up_at() <= now or self._opens_at(endpoint, now) > now:
+            return None
+        return await self._start(endpoint, now)
 
     def heard(self, endpoint: Endpoint, reply: Reply) -> None:
         """Learn from a reply, good or bad; every reply MUST pass here once."""
-        now = self._clock()
-        self._judge_reach(reply, now)
-        self._judge_acceptance(endpoint, reply, now)
+        now, sign, limit = self._clock(), outage.sign_of(reply), adapt.limit_hit(reply)
+        self._judge_reach(reply, sign, now)
+        self._judge_acceptance(endpoint, reply, sign, limit, now)
         if reply.status is not None:
             self.rate_limited += reply.status == 429
-            self._judge_limits(endpoint, reply, now)
+            self._judge_limits(endpoint, reply, limit, now)
         self._line.look()
 
-    async def _start(self, endpoint: Endpoint) -> bool:
-        """Take a place in flight and a start from both levels without suspending; true for the probe of a pause."""
-        now = self._clock()
+    def land(self, *, is_probe: bool) -> None:
+        """Give up the place of one request that was in flight; for `Turn` to call, once."""
+        self.in_flight -= 1
+        if is_probe:
+            self._reach = outage.probe_over(self._reach, self._clock(), self._rng.random())
+        self._line.look()
+
+    async def _start(self, endpoint: Endpoint, now: float) -> Turn:
+        """Take a place in flight and a start from both levels without suspending."""
         if self._gives_up_at() <= now:
             raise OutOfReach(
                 f"Stripe has been out of reach for {_duration(self._give_up_after)} ({self._fault}); "
@@ -218,7 +226,7 @@ class Gate:
         self.first_start = now if self.first_start is None else self.first_start
         self.last_start = now
         self._reach = outage.probe_begun(self._reach)
-        return self._reach.pause is not None
+        return Turn(self, is_probe=self._reach.pause is not None)
 
     def _gives_up_at(self) -> float:
         return min(outage.gives_up_at(self._reach, self._give_up_after), self._refused_too_long_at)
@@ -232,9 +240,9 @@ class Gate:
             opens_at = max(opens_at, level.opens_at(now))
         return opens_at
 
-    def _judge_reach(self, reply: Reply, now: float) -> None:
+    def _judge_reach(self, reply: Reply, sign: outage.Sign, now: float) -> None:
         before = self._reach.pause
-        self._reach = outage.after_reply(self._reach, outage.sign_of(reply), now, self._rng.random())
+        self._reach = outage.after_reply(self._reach, sign, now, self._rng.random())
         pause = self._reach.pause
         if before is None and pause is not None:
             self._fault = f"HTTP {reply.status}" if reply.status else reply.detail or reply.fault or "no answer"
@@ -246,21 +254,22 @@ class Gate:
         elif before is not None and pause is None:
             self._notify("resumed", "Stripe answers again, the run goes on")
 
-    def _judge_acceptance(self, endpoint: Endpoint, reply: Reply, now: float) -> None:
+    def _judge_acceptance(
+        self, endpoint: Endpoint, reply: Reply, sign: outage.Sign, limit: adapt.Limit | None, now: float
+    ) -> None:
         """Close once an endpoint has accepted nothing for as long as the run may wait."""
-        if reply.status == 429 or adapt.limit_hit(reply):
+        if reply.status == 429 or limit is not None:
             hold = adapt.hold_of(reply.retry_after)
             since = outage.turned_away(self._turned_away.get(endpoint), now, hold)
             self._turned_away[endpoint] = since
             if now - since.since >= self._give_up_after and self._refused_too_long_at > now:
                 self._refused_too_long_at = now
                 self._fault = f"every {endpoint.value} is answered with {reply.limited_reason or reply.status}"
-        elif outage.sign_of(reply) is outage.Sign.WELL:
+        elif sign is outage.Sign.WELL:
             self._turned_away.pop(endpoint, None)
 
-    def _judge_limits(self, endpoint: Endpoint, reply: Reply, now: float) -> None:
+    def _judge_limits(self, endpoint: Endpoint, reply: Reply, limit: adapt.Limit | None, now: float) -> None:
         """Slow down whatever the reply says is too fast."""
-        limit = adapt.limit_hit(reply)
         if limit is None:
             self._flight = flight.after_answer(self._flight, reply.seconds)
         elif limit is adapt.Limit.CONCURRENCY:
@@ -300,6 +309,24 @@ class Gate:
         if now - self._noticed.get(about, -math.inf) >= NOTICE_EVERY:
             self._noticed[about] = now
             self._notify("slowed", message)
+
+
+class Turn:
+    """One request's place in flight, until the block is left."""
+
+    __slots__ = ("_gate", "_is_probe")
+
+    def __init__(self, gate: Gate, *, is_probe: bool) -> None:
+        self._gate = gate
+        self._is_probe = is_probe
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gate.land(is_probe=self._is_probe)
 
 
 def _duration(seconds: float) -> str:

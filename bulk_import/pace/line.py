@@ -49,6 +49,7 @@ class Line:
         self._closes_at = closes_at
         self._clock = clock
         self._waiting: dict[Endpoint, deque[Waiter]] = {endpoint: deque() for endpoint in Endpoint}
+        self._length = 0
         self._tickets = count()
         self._called: Waiter | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -57,7 +58,7 @@ class Line:
     @property
     def is_empty(self) -> bool:
         """Whether nobody waits."""
-        return not any(self._waiting.values())
+        return not self._length
 
     @asynccontextmanager
     async def front(self, endpoint: Endpoint) -> AsyncIterator[None]:
@@ -65,6 +66,7 @@ class Line:
         waiter = Waiter(endpoint, _new_call())
         line = self._waiting[endpoint]
         line.append(waiter)
+        self._length += 1
         try:
             if line[0] is waiter:  # whoever stands before us will look when it leaves
                 self.look()
@@ -76,6 +78,7 @@ class Line:
             yield
         finally:
             line.remove(waiter)
+            self._length -= 1
             self._step_back(waiter)
 
     def look(self) -> None:

@@ -45,12 +45,14 @@ def encoded(form: Mapping[str, Any]) -> str:
     return "&".join(f"{_quoted_name(name)}={_quoted(str(value))}" for name, value in form.items())
 
 
-# Most values need no escape, and to see that takes a sixth of the time that `quote_plus` does.
-_PLAIN = re.compile(r"[A-Za-z0-9_.\-~\[\] ]*")
+# Most values need no escape, and to see that takes a sixth of the time that `quote_plus` does; an address needs but one.
+_PLAIN = re.compile(r"[A-Za-z0-9_.\-~\[\] @+]*")
 
 
 def _quoted(text: str) -> str:
-    return text.replace(" ", "+") if _PLAIN.fullmatch(text) else quote_plus(text, safe="[]")
+    if _PLAIN.fullmatch(text):
+        return text.replace("+", "%2B").replace(" ", "+").replace("@", "%40")
+    return quote_plus(text, safe="[]")
 
 
 # The same few names come with every row.

@@ -15,6 +15,7 @@ from bulk_import.keys import SecretKey
 from bulk_import.model import Reply, Request
 from bulk_import.stripe_api.answer import Answer, Broken, read_answer
 from bulk_import.stripe_api.composing import Composer
+from bulk_import.stripe_api.deadline import Deadline
 from bulk_import.stripe_api.form import encoded, flatten, why_unsendable
 from bulk_import.stripe_api.transport import Transport
 
@@ -51,7 +52,7 @@ class StripeApi:
     ) -> None:
         _silence_loggers()
         base = base.rstrip("/")
-        self._deadline = deadline
+        self._deadline = Deadline(deadline)
         self._host = urlsplit(base).hostname or base
         self._transport = Transport(key, base, connections)
         self._composer = Composer(key, base, stripe_account, stripe_version)
@@ -85,10 +86,9 @@ class StripeApi:
         elif form:
             url += "?" + form
         try:
-            async with asyncio.timeout(self._deadline):
-                return await self._transport.carry(request.method, url, headers, body)
+            return await self._deadline.bound(self._transport.carry(request.method, url, headers, body))
         except TimeoutError:
-            return Broken("timeout", f"{self._host} gave no complete answer within {self._deadline:g} s")
+            return Broken("timeout", f"{self._host} gave no complete answer within {self._deadline.seconds:g} s")
 
     async def aclose(self) -> None:
         """Close every connection; a `send` under way ends as a broken one."""
