@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks import BENCHMARKS
-from tests.benchmarks.figures import Figure, as_json, machine, table
+from tests.benchmarks.figures import HEAD, Figure, as_json, machine
 
 HISTORY = Path(__file__).with_name("history.jsonl")
 """What was recorded, a line for each benchmark, so that later changes are seen."""
@@ -27,16 +27,30 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if unknown := set(given.names) - set(BENCHMARKS):
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    missed = False
-    for name in given.names or BENCHMARKS:
-        figures: list[Figure] = importlib.import_module(f"tests.benchmarks.{name}").measure(given.scale)
-        line = as_json(name, figures, scale=given.scale, at=time.strftime("%Y-%m-%d"), machine=machine())
-        print(line if given.json else table(name, figures) + "\n", flush=True)
-        if given.record:
+    met = [_run(name, given) for name in given.names or BENCHMARKS]
+    return int(not all(met))
+
+
+def _run(name: str, given: argparse.Namespace) -> bool:
+    """Tell each figure as soon as it is there; what was measured is recorded even if the rest never comes."""
+    found: list[Figure] = []
+    facts = {"scale": given.scale, "at": time.strftime("%Y-%m-%d"), "machine": machine()}
+    complete = False
+    try:
+        if not given.json:
+            print("\n".join(HEAD).format(name), flush=True)
+        for figure in importlib.import_module(f"tests.benchmarks.{name}").measure(given.scale):
+            found.append(figure)
+            if not given.json:
+                print(figure.line, flush=True)
+        complete = True
+    finally:
+        line = as_json(name, found, complete=complete, **facts)
+        print(line if given.json else "", flush=True)
+        if given.record and found:
             with HISTORY.open("a") as file:
                 file.write(line + "\n")
-        missed |= any(figure.is_met is False for figure in figures)
-    return int(missed)
+    return all(figure.is_met is not False for figure in found)
 
 
 if __name__ == "__main__":

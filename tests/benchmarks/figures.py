@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -36,6 +36,16 @@ class Figure:
             return f"at least {_number(self.at_least)}"
         return "" if self.at_most is None else f"at most {_number(self.at_most)}"
 
+    @property
+    def line(self) -> str:
+        """The figure as a row of the table under `HEAD`."""
+        words = {True: "met", False: "**missed**", None: ""}
+        return f"| {self.name} | {_number(self.value)} {self.unit} | {self.target} | {words[self.is_met]} |"
+
+
+HEAD = ("| {} | | target | |", "|---|---:|---|---|")
+"""The head of a table of figures in Markdown, as the README shows them."""
+
 
 def machine() -> dict[str, str]:
     """Where figures were measured: comparing them across machines means nothing, their ratios travel better."""
@@ -45,14 +55,6 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}, {cores} cores",
         **{name: version(name) for name in LIBRARIES},
     }
-
-
-def table(name: str, figures: Sequence[Figure]) -> str:
-    """Figures as Markdown, as the README shows them."""
-    words = {True: "met", False: "**missed**", None: ""}
-    lines = [f"| {name} | | target | |", "|---|---:|---|---|"]
-    lines += [f"| {f.name} | {_number(f.value)} {f.unit} | {f.target} | {words[f.is_met]} |" for f in figures]
-    return "\n".join(lines)
 
 
 def as_json(name: str, figures: Iterable[Figure], **facts: Any) -> str:
