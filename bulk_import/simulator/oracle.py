@@ -17,7 +17,10 @@ PREFIX = "/_simulator/"
 
 @dataclass(slots=True)
 class Arrival:
-    """One request as it arrived; `status` stays None when it was never answered. `t` is monotonic seconds."""
+    """One request as it arrived; `status` stays None when it was never answered.
+
+    `t` and `answered` are monotonic seconds.
+    """
 
     t: float
     unix: float
@@ -30,6 +33,7 @@ class Arrival:
     fault: str | None = None
     status: int | None = None
     replayed: bool = False
+    answered: float | None = None
 
     def shown(self) -> dict[str, Any]:
         """The entry as the log shows it."""
@@ -45,6 +49,7 @@ class Arrival:
             "fault": self.fault,
             "connection": self.connection,
             "replayed": self.replayed,
+            "answered": self.answered,
         }
 
 

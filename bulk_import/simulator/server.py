@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -44,6 +45,7 @@ class Play:
         self._clock = clock
         self._dice = random.Random(f"latency:{options.seed}")  # noqa: S311 - reproducible on purpose, guards nothing
         self._connections: WeakKeyDictionary[asyncio.BaseTransport, int] = WeakKeyDictionary()
+        self._numbers = count(1)  # a closed connection's number is not given again
         self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -69,7 +71,9 @@ class Play:
         transport = request.transport
         number = 0
         if transport is not None:
-            number = self._connections.setdefault(transport, len(self._connections) + 1)
+            if transport not in self._connections:
+                self._connections[transport] = next(self._numbers)
+            number = self._connections[transport]
         key = request.headers.get("Idempotency-Key")
         endpoint = endpoint_of(request.method, path)
         return Arrival(time.monotonic(), self._clock(), request.method, path, endpoint, number, key)
@@ -130,7 +134,7 @@ class Play:
 
     def _canned(self, arrival: Arrival, fault: Fault) -> web.Response:
         reply = canned(fault)
-        arrival.status = reply.status
+        arrival.status, arrival.answered = reply.status, time.monotonic()
         headers = dict(reply.headers)
         if fault.name != "lock" and reply.content_type == "application/json":
             headers["Request-Id"] = self._simulation.account.request_id()
@@ -155,7 +159,7 @@ def _call(request: web.BaseRequest, path: str, body: bytes) -> Call:
 
 
 def _noted(arrival: Arrival, answer: Answer) -> Answer:
-    arrival.status = answer.status
+    arrival.status, arrival.answered = answer.status, time.monotonic()
     arrival.replayed = "Idempotent-Replayed" in answer.headers
     return answer
 

@@ -1,7 +1,7 @@
 """How fast, how flat, how sparing: each module named in `BENCHMARKS` measures one of these.
 
 Run with `python -m tests.benchmarks [NAME…] [--scale S] [--json] [--record]`. A benchmark is a module with one function
-`measure(scale: float) -> Iterator[Figure]`, which yields each figure as soon as it has it; *scale* 1.0 is what the README reports, smaller ones are for a quick look. Servers
+`measure(scale: float) -> Iterable[Figure]`, which hands over each figure as soon as it is known; *scale* 1.0 is what the README reports, smaller ones are for a quick look. Servers
 run in processes of their own on loopback, and whatever is compared is measured in turn in the same run.
 """
 

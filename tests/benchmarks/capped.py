@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,15 @@ ALLOWED = 25
 LIMITED_ROWS = 1500
 
 
-def measure(scale: float) -> list[Figure]:
+def measure(scale: float) -> Iterator[Figure]:
     """Shares of each cap and the worst second, then refusals and time over the ideal for each kind of limiter."""
-    figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for rate, least in CAPS:
-            figures += at_the_cap(folder, rate, least, scale)
+            yield from at_the_cap(folder, rate, least, scale)
         for shape, slower in SHAPES:
             for rate, most in LIMITED:
-                figures += above_the_limit(folder, shape, rate, slower, most, scale)
-    return figures
+                yield from above_the_limit(folder, shape, rate, slower, most, scale)
 
 
 def at_the_cap(folder: Path, rate: int, least: float, scale: float) -> list[Figure]:
@@ -46,9 +45,13 @@ def at_the_cap(folder: Path, rate: int, least: float, scale: float) -> list[Figu
     creates = [a["t"] for a in arrivals if a["endpoint"] == "create"]
     per_second = (len(creates) - 1) / (creates[-1] - creates[0])
     everything = sorted(a["t"] for a in arrivals)
+    most = most_in_flight(arrivals)
     return [
         Figure(f"--rate {rate}: creates a second", per_second, "", at_least=least * rate),
         Figure(f"--rate {rate}: worst second at the server", worst_second(everything), "", at_most=rate * 1.05),
+        Figure(f"--rate {rate}: answered 429", sum(a["status"] == 429 for a in arrivals), "", at_most=0),
+        Figure(f"--rate {rate}: most requests in flight at the server", most, ""),
+        Figure(f"--rate {rate}: connections opened", len({a["connection"] for a in arrivals}), "", at_most=most),
         Figure(f"--rate {rate}: longest gap between creates", max(b - a for a, b in pairwise(creates)), "s"),
     ]
 
@@ -82,6 +85,12 @@ def imported(folder: Path, rows: int, rate: int, *simulator: str) -> tuple[list[
             "--endpoint-rate", f"create={rate}",
         )  # fmt: skip
         return server.arrivals(), done.output
+
+
+def most_in_flight(arrivals: list[dict[str, Any]]) -> int:
+    """How many requests the server had at one time, between their arrival and their answer."""
+    changes = [(a["t"], 1) for a in arrivals] + [(a["answered"], -1) for a in arrivals if a["answered"] is not None]
+    return max(accumulate(change for _, change in sorted(changes)))
 
 
 def failed(output: str) -> int:

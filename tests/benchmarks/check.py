@@ -6,6 +6,7 @@ import csv
 import random
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.benchmarks.figures import Figure
@@ -18,7 +19,7 @@ CITIES = (("Berlin", "10115", "DE"), ("Zürich", "8001", "CH"), ("Leeds", "LS1 4
 BARE = "import csv, sys\nfor row in csv.DictReader(open(sys.argv[1], newline='', encoding='utf-8')): pass"
 
 
-def measure(scale: float) -> list[Figure]:
+def measure(scale: float) -> Iterable[Figure]:
     """One file with all rows, one with few; the long one also through a pipe."""
     rows = int(ROWS * scale)
     with tempfile.TemporaryDirectory() as folder:

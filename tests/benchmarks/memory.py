@@ -6,6 +6,7 @@ At full size this makes two million requests and takes most of an hour; `--scale
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.figures import Figure
@@ -14,28 +15,30 @@ from tests.benchmarks.running import Ran, people, served, tool
 SIZES = (10_000, 100_000, 1_000_000)
 
 
-def measure(scale: float) -> list[Figure]:
+def measure(scale: float) -> Iterator[Figure]:
     """MiB at each size, and how much the largest takes more than the smallest."""
     sizes = [max(100, int(rows * scale)) for rows in SIZES]
-    figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, go in (("check", _check), ("run", _run)):
+        for name, go, most in (("check", _check, None), ("run", _run, 150)):
             for way in ("file", "pipe"):
-                found = {rows: go(people(Path(folder, f"{rows}.csv"), rows), way) for rows in sizes}
-                figures += _told(f"{name} from a {way}", found, most=150 if name == "run" else None)
-    return figures
+                found: dict[int, Ran] = {}
+                for rows in sizes:
+                    ran = found[rows] = go(people(Path(folder, f"{rows}.csv"), rows), way)
+                    yield Figure(f"{name} from a {way}, {rows:,} rows: peak", ran.peak, "MiB", at_most=most)
+                    yield Figure(f"{name} from a {way}, {rows:,} rows: CPU a row", 1000 * ran.cpu / rows, "ms")
+                yield from _growth(f"{name} from a {way}", found)
 
 
-def _told(name: str, found: dict[int, Ran], most: float | None) -> list[Figure]:
-    peaks = [ran.peak for ran in found.values()]
-    costs = [1000 * ran.cpu / rows for rows, ran in found.items()]
-    figures = [Figure(f"{name}, {rows:,} rows: peak", ran.peak, "MiB", at_most=most) for rows, ran in found.items()]
-    return [
-        *figures,
-        Figure(f"{name}: growth", max(peaks) - peaks[0], "MiB", at_most=20),
-        Figure(f"{name}: CPU a row, largest", costs[-1], "ms"),
-        Figure(f"{name}: CPU a row, largest against smallest", costs[-1] / costs[0], "×", at_most=1.1),
-    ]
+def _growth(name: str, found: dict[int, Ran]) -> Iterator[Figure]:
+    """How the largest compares with the smallest; CPU without what a process takes for itself, as two sizes show it."""
+    (few, small), *_, (many, large) = found.items()
+    yield Figure(f"{name}: growth of the peak", max(ran.peak for ran in found.values()) - small.peak, "MiB", at_most=20)
+    costs = [ran.cpu / rows for rows, ran in found.items()]
+    yield Figure(f"{name}: CPU a row, largest against smallest", costs[-1] / costs[0], "×", at_most=1.1)
+    middle = sorted(found)[len(found) // 2]
+    before = (found[middle].cpu - small.cpu) / (middle - few)
+    after = (large.cpu - found[middle].cpu) / (many - middle)
+    yield Figure(f"{name}: CPU of a later row against an earlier one", after / before, "×", at_most=1.1)
 
 
 def _check(source: Path, way: str) -> Ran:

@@ -6,6 +6,7 @@ Also whether the tool opens more connections than it has requests in flight.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.benchmarks.figures import Figure
@@ -15,7 +16,7 @@ ROWS = 2_000
 RATE = 100
 
 
-def measure(scale: float) -> list[Figure]:
+def measure(scale: float) -> Iterable[Figure]:
     """Rows a second of both, and the connections of ours."""
     with tempfile.TemporaryDirectory() as folder:
         source = people(Path(folder, "people.csv"), max(200, int(ROWS * scale)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
@@ -15,7 +15,7 @@ TURNS = 15
 BARE = "import click\n@click.command()\ndef main(): 'Does nothing.'\nmain()"
 
 
-def measure(scale: float) -> list[Figure]:
+def measure(scale: float) -> Iterable[Figure]:
     """Milliseconds of each, taken in turn, and `--help` against the bare program."""
     with tempfile.TemporaryDirectory() as folder:
         one = people(Path(folder, "one.csv"), 1)
