@@ -51,11 +51,17 @@ def counted(count: int, noun: str) -> str:
 
 
 _KEY = re.compile(r"([sr]k_(?:live|test)_)\w+")
+_ADDRESS = re.compile(r"[^\s@\"'<>=,;]+@[^\s@\"'<>,;]+")
 
 
 def without_keys(text: str) -> str:
     """*text* with everything masked that looks like an API key."""
     return _KEY.sub(r"\1…", text)
+
+
+def without_addresses(text: str) -> str:
+    """*text* with every e-mail address masked, as it may stand in a log."""
+    return _ADDRESS.sub("…@…", text)
 
 
 def terminal_safe(text: str, limit: int = 60) -> str:

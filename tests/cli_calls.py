@@ -30,6 +30,7 @@ from bulk_import.model import (
 )
 from bulk_import.reading import Reading
 from bulk_import.report.summary import Summary
+from tests.leaks import hear
 
 TOKEN = "0123456789abcdef"
 
@@ -53,6 +54,7 @@ class Program:
         self._capsys.readouterr()
         code = run_program([str(word) for word in words])
         caught = self._capsys.readouterr()
+        hear(words, caught.err + (caught.out if "--json" in words else ""))
         return Said(code, caught.out, caught.err)
 
 

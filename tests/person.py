@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.leaks import hear
+
 PATIENCE = 60.0
 """Seconds after which what was awaited will not come."""
 
@@ -81,10 +83,12 @@ def at_terminal(
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )  # fmt: skip
     os.close(theirs)
+    person = Person(process, ours)
     try:
-        yield Person(process, ours)
+        yield person
     finally:
         if process.poll() is None:
             process.kill()
         process.wait()
         os.close(ours)
+        hear(words, person.screen)

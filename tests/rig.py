@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk_import.ledger import Line
+from tests.leaks import hear
 from tests.promises import Seen, Sent, check
 
 KEY = "sk_test_rig"
@@ -83,7 +84,7 @@ def command(*arguments: str | Path) -> list[str]:
 def tool(*arguments: str | Path, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run the tool to its end."""
     more.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run(
+    done = subprocess.run(
         command(*arguments),
         env=dict(env or environment()),
         capture_output=True,
@@ -92,6 +93,8 @@ def tool(*arguments: str | Path, env: Mapping[str, str] | None = None, **more: A
         check=False,
         **more,
     )
+    hear(arguments, (done.stderr or "") + (done.stdout if "--json" in arguments else ""))
+    return done
 
 
 def exported(ledger: Path, what: str = "all") -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ def test_a_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
 
 
 def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
-    real = write(tmp_path / "real", SECRET.encode())
+    real = write(tmp_path / "key-file", SECRET.encode())
     link, pipe = tmp_path / "link", tmp_path / "pipe"
     link.symlink_to(real)
     os.mkfifo(pipe, 0o600)

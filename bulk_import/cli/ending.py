@@ -16,6 +16,7 @@ from bulk_import.cli.invocation import PROGRAM, Invocation
 from bulk_import.cli.program import program
 from bulk_import.cli.terminal import occupy_standard_descriptors, silence
 from bulk_import.errors import BulkImportError
+from bulk_import.wording import without_addresses
 
 COMPLETE = "_BULK_IMPORT_COMPLETE"
 """The environment variable through which a shell asks what may be typed next."""
@@ -88,14 +89,14 @@ def _explain(invocation: Invocation, error: click.ClickException) -> None:
 
 
 def _confess(invocation: Invocation, error: Exception) -> None:
-    """Tell of an error of our own; a traceback only with -vv and never with the values of variables."""
+    """Tell of an error of our own; a traceback only with -vv, and never with the values of variables or an address."""
     name = type(error).__name__
     invocation.messages.complain(
         f"bulk-import met an error it does not know ({name}); nothing that was sent is lost and the same command "
         "continues; please report it with the output of -vv."
     )
     if invocation.verbosity >= 2:
-        invocation.messages.say(*"".join(traceback.format_exception(error)).splitlines())
+        invocation.messages.say(*without_addresses("".join(traceback.format_exception(error))).splitlines())
 
 
 def _flush() -> None:

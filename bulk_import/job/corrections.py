@@ -15,7 +15,7 @@ from bulk_import.mapping.targets import Ignored, described
 from bulk_import.model import Status
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Overrides, Reading, Records, detect
-from bulk_import.wording import listed
+from bulk_import.wording import listed, without_addresses
 
 DELIMITED = ("csv", "tsv")
 """Formats whose cells are all text."""
@@ -123,7 +123,8 @@ def _row_number(fields: Mapping[str, Any], where: str) -> int:
     text = str(fields["_row"] if fields["_row"] is not None else "").strip()
     if not text.isascii() or not text.isdecimal():
         raise UsageError(
-            f"{where} has {text!r} in its column _row, which is no row number; give that column as the export wrote it"
+            f"{where} has {without_addresses(repr(text))} in its column _row, which is no row number; give that column as "
+            "the export wrote it"
         )
     return int(text)
 
@@ -137,4 +138,5 @@ def _check_key(fields: Mapping[str, Any], key: str | None, own_id: str | None, w
     advice = "give each line its own row"
     if text and own_id.lstrip("0") == text.lstrip("0"):
         advice = "the leading zeros are lost: format that column as text in the spreadsheet, and write them again"
-    raise UsageError(f"{where} has {text!r} as its {key}, but that row is {own_id!r}; {advice}")
+    given, known = without_addresses(repr(text)), without_addresses(repr(own_id))
+    raise UsageError(f"{where} has {given} as its {key}, but that row is {known}; {advice}")

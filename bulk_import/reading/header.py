@@ -11,6 +11,7 @@ from bulk_import.reading.damage import readable
 from bulk_import.reading.dialect import USUAL, SampleRow
 from bulk_import.reading.kinds import TELLING, fits, kind_of, kinds_of
 from bulk_import.reading.titles import are_titles
+from bulk_import.wording import without_addresses
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){12,}")
@@ -96,8 +97,8 @@ def refuse_quoted_lines(header: Header, quote: str, name: str, above: int) -> No
 
 
 def shown(text: str) -> str:
-    """A piece of the source, shortened and without anything a terminal would act on, nor numbers as long as a card's."""
-    text = _LONG_NUMBER.sub("***", text.strip("\r\n"))
+    """A piece of the source, shortened and without anything a terminal would act on, nor addresses, nor numbers as long as a card's."""
+    text = without_addresses(_LONG_NUMBER.sub("***", text.strip("\r\n")))
     text = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
     return ascii(text) if not text.isprintable() else repr(text)
 

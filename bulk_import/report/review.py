@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,10 @@ from bulk_import.ledger import Command, Purpose, Reader, Tally, Trouble
 from bulk_import.model import Status
 from bulk_import.report.table import STATUSES
 from bulk_import.series import Interval, Slow, percentile
+from bulk_import.wording import without_addresses, without_keys
 
 SUCCESSES = ("created", "existing", "updated", "duplicate")
 PERCENTILES = (0.5, 0.95, 0.99)
-
-_EMAIL = re.compile(r"[^\s@\"'<>=,;]+@[^\s@\"'<>,;]+")
-_KEY = re.compile(r"\b([sr]k_(?:test|live)_)\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,4 +182,4 @@ def settings(purpose: Purpose) -> dict[str, str]:
 
 def redacted(text: str) -> str:
     """Free text without e-mail addresses and keys."""
-    return _KEY.sub(r"\1…", _EMAIL.sub("…@…", text))
+    return without_keys(without_addresses(text))
