@@ -298,7 +298,7 @@ def _must_hold_people(tally: _Tally, path: Path, preparing: Preparing) -> None:
     if not tally.with_email and not preparing.allow_no_email and tally.valid == 0:
         columns = _columns_of(tally.first)
         raise SourceError(
-            f"none of the {tally.rows} rows of {path} has an e-mail address; its columns are {columns}; "
+            f"none of the {counted(tally.rows, 'row')} of {path} has an e-mail address; its columns are {columns}; "
             'name the right one with --map "COLUMN=email", or pass --allow-no-email'
         )
 

@@ -45,9 +45,9 @@ def listed(names: Iterable[str], limit: int = 12) -> str:
     return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: `1 row`, `2,000 rows`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number of things, *many* where an s does not make it so: `1 row is`, `1,234 rows are`."""
+    return f"1 {one}" if count == 1 else f"{count:,} {many if many is not None else one + 's'}"
 
 
 _KEY = re.compile(r"([sr]k_(?:live|test)_)\w+")

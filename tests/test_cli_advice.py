@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,15 +17,19 @@ import pytest
 
 from bulk_import.cli.connecting import find_key
 from bulk_import.cli.events import Events
+from bulk_import.cli.following import seen_from_here
 from bulk_import.cli.terminal import Output
 from bulk_import.cli.undo import opening
 from bulk_import.errors import UsageError
 from bulk_import.job.closing import next_command, stopped_by, stopping
 from bulk_import.job.session import Session
 from bulk_import.job.undoing import Listing
+from bulk_import.ledger import Pairings, open_for_writing
+from bulk_import.model import Created, Settled
 from bulk_import.options import Connecting, Pacing, Progress
-from bulk_import.wording import pastable
-from tests.cli_calls import Program, calling, small_ledger, summary
+from bulk_import.wording import counted, pastable
+from tests.cli_calls import Program, calling, claim_of, purpose, row, small_ledger, summary, written
+from tests.rig import command
 
 
 @pytest.fixture
@@ -125,3 +130,92 @@ def test_a_run_that_a_signal_stops_says_once_what_is_under_way() -> None:
     session.tell_progress()
     session.tell_progress()
     assert said == [("stopping", stopping(20))]
+
+
+@pytest.mark.parametrize(
+    ("line", "here", "seen"),
+    [
+        ("bulk-import run k.csv --key id", "a", "bulk-import run k.csv --key id"),
+        ("bulk-import run k.csv --key id -q", "a", "bulk-import run k.csv --key id"),
+        ("bulk-import run ./k.csv --rate 5 --json", "b", "bulk-import run {a}/k.csv --rate 5"),
+        ("bulk-import run a/k.csv --ledger=l.db --mapping m.toml", "a", "bulk-import run k.csv --ledger={top}/l.db --mapping {top}/m.toml"),
+        ("bulk-import run --api-key-file key k.csv", "top", "bulk-import run --api-key-file a/key a/k.csv"),
+        ("bulk-import run {a}/k.csv -v", "b", "bulk-import run {a}/k.csv"),
+        ("bulk-import run ../a/k.csv", "b", "bulk-import run ../a/k.csv"),
+        ("bulk-import run ../a/k.csv", "top", None),
+    ],
+)  # fmt: skip
+def test_an_import_is_advised_with_the_paths_of_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, here: str, seen: str | None
+) -> None:
+    places = {"top": tmp_path, "a": tmp_path / "a", "b": tmp_path / "b"}
+    for place in ("a", "b"):
+        places[place].mkdir()
+    monkeypatch.chdir(places[here])
+    facts = purpose(3, source=str(tmp_path / "a" / "k.csv"))
+    found = seen_from_here(line.format(**places), tmp_path / "l.db", facts)
+    assert found == (seen.format(**places) if seen is not None else None)
+
+
+def test_what_a_pipe_held_goes_on_from_the_folder_of_its_ledger_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts, line = purpose(3, spooled=True, source="-"), "bulk-import run - --ledger l.db --rate 5"
+    monkeypatch.chdir(tmp_path)
+    assert seen_from_here(line, Path("l.db"), facts) == line
+    assert seen_from_here(line, Path("elsewhere/l.db"), facts) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("BULK_IMPORT_RUN_RATE", "xx", "'xx' is no rate above 0; write 20, 0.5 or none. (read from BULK_IMPORT_RUN_RATE)"),
+        ("BULK_IMPORT_RUN_DEDUPE", "some", "(read from BULK_IMPORT_RUN_DEDUPE)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_from_the_environment_is_said_to_be_from_there(
+    call: Program, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = call("run", "k.csv", "--simulate")
+    assert (said.code, words in said.err) == (2, True)
+    assert "read from" not in call("run", "k.csv", "--simulate", "--rate", "yy").err.partition(name)[0]
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("--version",)])
+def test_help_onto_a_full_disk_is_no_error_that_nobody_knows(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == 3
+    assert done.stderr.startswith("Error: standard output cannot be written (No space left on device)")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 rows are"), (1, "1 row is"), (2, "2 rows are"), (1234, "1,234 rows are")]
+)
+def test_things_are_counted_as_a_person_says_it(count: int, words: str) -> None:
+    assert counted(count, "row is", "rows are") == words
+    assert counted(count, "row") == words.rpartition(" ")[0]
+
+
+def test_an_undo_of_updates_warns_of_detaching_only_where_something_was_attached() -> None:
+    listing = Listing(
+        "l.db", "acct_1", None, livemode=False, simulated=False, customers=0, first=(), unfinished=0, in_doubt=0,
+        updated=1, updated_first=((1, "cus_1"),),
+    )  # fmt: skip
+    assert "detached" not in "".join(opening(listing))
+    assert "1 update attached a payment method: that is detached" in "".join(opening(replace(listing, attaching=1)))
+
+
+def test_a_live_ledger_is_advised_with_live_and_an_unfinished_undo_comes_first(call: Program, tmp_path: Path) -> None:
+    ledger = tmp_path / "l.db"
+    with written(ledger, purpose(1, livemode=True)) as writer:
+        one = row(1, {})
+        writer.write([claim_of(one)], [])
+        writer.write([], [Settled(1, Created("cus_1", "req_1"), None, 1)])
+    db = open_for_writing(ledger)
+    Pairings(db, ledger, lambda: 1_700_000_100.0).begin_undo([1])
+    db.close()
+    said = call("status", ledger)
+    assert said.err.splitlines()[-2] == f"next: bulk-import undo {ledger} --live"
+    assert json.loads(call("status", ledger, "--json").out)["next"] == f"bulk-import undo {ledger} --live"

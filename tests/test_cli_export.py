@@ -162,3 +162,21 @@ def test_the_map_for_stripe_has_its_two_columns_and_needs_a_key_column(call: Pro
     assert said.out == "old_customer_id,stripe_customer_id\nu1,cus_1\nu2,cus_1\n"
     refused = call("export", small_ledger(tmp_path / "l2.db"), "--what", "stripe-map")
     assert (refused.code, "--key" in refused.err) == (2, True)
+
+
+def test_rows_that_somebody_may_have_mended_are_never_replaced_without_a_trace(call: Program, ledger: Path) -> None:
+    target = ledger.with_name("failed.csv")
+    first = call("export", ledger, "--what", "failed", "--output", target)
+    assert first.err.splitlines()[-1] == f"next: bulk-import retry {ledger} --with {target}"
+    call("export", ledger, "--what", "failed", "--output", target)
+    assert [path.name for path in ledger.parent.glob("failed*")] == ["failed.csv"]  # nothing was mended in between
+    mended = target.read_text().replace("p3@", "p33@")
+    target.write_text(mended)
+    for number in (1, 2):
+        said = call("export", ledger, "--what", "failed", "--output", target)
+        kept = ledger.with_name(f"failed.{number}.csv")
+        assert (kept.read_text(), f"is kept as {kept}" in said.err) == (mended, True)
+        assert "p3@example.com" in target.read_text()
+        target.write_text(mended)
+    assert call("export", ledger, "--what", "map", "--output", target).code == 0
+    assert len(list(ledger.parent.glob("failed*"))) == 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulk_import.cli.status import continuing, next_command
+from bulk_import.cli.following import continuing, next_command
 from bulk_import.ledger import Lock
 from bulk_import.model import Duplicate
 from bulk_import.report.table import STATUSES
@@ -87,9 +87,9 @@ def test_a_command_that_never_said_goodbye_was_cut_off(call: Program, tmp_path: 
     ("some", "orphans", "words"),
     [
         ({"created": 3}, 0, "export l.db --what map"),
-        ({"failed": 1}, 0, "export l.db --what failed"),
-        ({"invalid": 1}, 0, "export l.db --what failed"),
-        ({"duplicate": 1}, 1, "export l.db --what failed"),
+        ({"failed": 1}, 0, "export l.db --what failed --output failed.csv"),
+        ({"invalid": 1}, 0, "export l.db --what failed --output failed.csv"),
+        ({"duplicate": 1}, 1, "export l.db --what failed --output failed.csv"),
         ({"in_doubt": 1, "failed": 1}, 0, "retry l.db"),
         ({"pending": 1, "in_doubt": 1}, 0, "run /data/people.csv --ledger l.db"),
     ],
@@ -163,7 +163,7 @@ def test_a_run_that_came_to_the_end_of_its_limit_is_finished_and_goes_on_with_al
         writer.end_command(command, 1, None, {"line": "bulk-import run people.csv --limit 5 --live"})
     said = call("status", ledger)
     assert f"{ledger}: finished with the rows that were chosen" in said.err
-    assert said.err.splitlines()[-1] == "next: bulk-import run people.csv --live"
+    assert said.err.splitlines()[-1] == "next: bulk-import run /data/people.csv --live"
     with written(ledger, purpose(6)) as writer:
         writer.end_command(writer.begin_command("undo", None, None), 0, None, {"line": "bulk-import undo l.db"})
     found = json.loads(call("status", ledger, "--json").out)
@@ -193,7 +193,7 @@ def test_what_only_looked_or_was_refused_changes_neither_the_verdict_nor_what_co
     said = call("status", ledger)
     assert f"{ledger}: finished with the rows that were chosen" in said.err
     assert "why it stopped" not in said.err
-    assert said.err.splitlines()[-1] == "next: bulk-import run people.csv --rate 7 --live"
+    assert said.err.splitlines()[-1] == "next: bulk-import run /data/people.csv --rate 7 --live"
     assert call("report", ledger).err.splitlines()[-1] == said.err.splitlines()[-1]
     against = call("report", ledger, "--against", small_ledger(tmp_path / "r.db"))
     assert against.err.splitlines()[-1] == said.err.splitlines()[-1]

@@ -418,7 +418,7 @@ def test_a_map_understands_each_kind_of_field(word: str, target: Target) -> None
         ("email,a", {"sets": (("metadata.a", ""),)}, ["needs a value"]),
         ("email,a", {"sets": (("phone", "1"),), "maps": (("a", "phone"),)}, ["--set phone", '"a"', "both fill phone"]),
         ("email,a", {"sets": (("metadata.source_id", "1"),), "key": "a"}, ["--key", "both fill metadata.source_id"]),
-        ("email,Plan,Zip,Tier", {"unmapped": "refuse"}, ["2 column(s)", '"Plan", "Tier"', "--unmapped metadata"]),
+        ("email,Plan,Zip,Tier", {"unmapped": "refuse"}, ["2 columns have", '"Plan", "Tier"', "--unmapped metadata"]),
         ("Mail Id 2,name", {}, ['"Mail Id 2"', '--map "Mail Id 2=email"', "--allow-no-email"]),
         ("a,b", {}, ['"a", "b"', '--map "COLUMN=email"']),
         ("email;name", {}, ["--delimiter ';'"]),

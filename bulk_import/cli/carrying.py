@@ -12,12 +12,11 @@ import click
 
 from bulk_import import early
 from bulk_import.cli.events import Events
-from bulk_import.cli.invocation import Invocation
+from bulk_import.cli.invocation import Invocation, next_line
 from bulk_import.cli.progress import Bar, PlainLines, Silent
 from bulk_import.errors import BulkImportError, StoppedEarly, UsageError
 from bulk_import.report.summary import DOUBT, Summary
 from bulk_import.report.table import closing_table
-from bulk_import.wording import pastable
 
 if TYPE_CHECKING:
     from bulk_import.cli.progress import Watcher
@@ -89,7 +88,7 @@ def tell(invocation: Invocation, watcher: Watcher, summary: Summary, partings: S
     if aloud:
         messages.say(*partings)
     if aloud and summary.next is not None:
-        messages.say(f"next: {pastable(summary.next)}")
+        messages.say(next_line(summary.next))
     if summary.exit_code == DOUBT and summary.reason is not None:
         messages.say(summary.reason)  # what settles the doubt is the last thing said
 

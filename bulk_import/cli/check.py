@@ -13,10 +13,10 @@ import click
 
 from bulk_import.cli.events import to_json
 from bulk_import.cli.help import Source, Verb
-from bulk_import.cli.invocation import Invocation, invocation, typed
+from bulk_import.cli.invocation import SAYING, Invocation, invocation, next_line, typed
 from bulk_import.cli.options import examples, mapping_options, output_options, reading_options, row_options
 from bulk_import.errors import SourceError, UsageError
-from bulk_import.wording import pastable
+from bulk_import.wording import counted
 
 if TYPE_CHECKING:
     from bulk_import.cli.settling import Given
@@ -113,11 +113,10 @@ def _judge(call: Invocation, source: str, path: Path, given: Given) -> int:
 def _what_next(call: Invocation, invalid: int) -> tuple[str, ...]:
     """A rehearsal where every row can be sent, else the same check once the rows are mended."""
     if not invalid:
-        return (f"next: {_next(call)}",)
-    rows = "1 row is" if invalid == 1 else f"{invalid:,} rows are"
+        return (next_line(_next(call)),)
     return (
-        f"{rows} invalid, and a run sends only the others: mend them, then check again",
-        f"next: {pastable(call.command_line)}",
+        f"{counted(invalid, 'row is', 'rows are')} invalid, and a run sends only the others: mend them, then check again",
+        next_line(call.command_line),
     )
 
 
@@ -125,4 +124,4 @@ def _next(call: Invocation) -> str:
     """The same words, read, mapped and prepared alike, for a rehearsal."""
     words = list(call.arguments)
     words[words.index("check")] = "run"
-    return typed(*(word for word in words if word not in ("--rows", "--json", "-v", "-vv", "-q")), "--simulate")
+    return typed(*(word for word in words if word not in {"--rows", *SAYING}), "--simulate")

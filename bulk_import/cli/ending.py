@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import shell_complete
 
 from bulk_import import early
@@ -22,6 +24,7 @@ COMPLETE = "_BULK_IMPORT_COMPLETE"
 """The environment variable through which a shell asks what may be typed next."""
 
 USAGE, UNEXPECTED, UNTOLD = 2, 3, 3
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 OUTRANKED = (0, 1, 6)
 """Exit codes that say less than that a program could not be told."""
 
@@ -40,8 +43,10 @@ def run_program(arguments: Sequence[str]) -> int:
 def _with_output(invocation: Invocation, code: int) -> int:
     """The code where standard output does not hold all that it should: what was done is done, but was not told."""
     error = invocation.output.error
-    if error is None or code not in OUTRANKED:
-        return code
+    return code if error is None or code not in OUTRANKED else _untold(invocation, error)
+
+
+def _untold(invocation: Invocation, error: OSError) -> int:
     invocation.messages.complain(
         f"standard output cannot be written ({error.strerror}), so what it should hold is not whole; nothing else is "
         "lost: make room and give the same command again."
@@ -69,6 +74,12 @@ def _carried_out(invocation: Invocation) -> int:
     except BrokenPipeError:
         silence(sys.stdout)
         return 0
+    except OSError as error:
+        if error.errno not in NO_ROOM or error.filename is not None:
+            _confess(invocation, error)
+            return UNEXPECTED
+        silence(sys.stdout)  # what click prints itself: help, version
+        return _untold(invocation, error)
     except Exception as error:
         _confess(invocation, error)
         return UNEXPECTED
@@ -83,9 +94,18 @@ def _invoke(invocation: Invocation) -> int:
 
 
 def _explain(invocation: Invocation, error: click.ClickException) -> None:
-    invocation.messages.complain(re.sub(r"\s*\n\s*", " ", error.format_message()))
+    invocation.messages.complain(re.sub(r"\s*\n\s*", " ", error.format_message()) + _origin(error))
     if isinstance(error, click.UsageError) and error.ctx is not None:
         invocation.messages.say(f"Try '{error.ctx.command_path} --help'.")
+
+
+def _origin(error: click.ClickException) -> str:
+    """Which environment variable the value came from, if it was one."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None or not error.param.name:
+        return ""
+    if error.ctx.get_parameter_source(error.param.name) is not ParameterSource.ENVIRONMENT:
+        return ""
+    return f" (read from {error.ctx.auto_envvar_prefix}_{error.param.name.upper()})"
 
 
 def _confess(invocation: Invocation, error: Exception) -> None:

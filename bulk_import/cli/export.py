@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulk_import.cli.events import to_json
-from bulk_import.cli.files import Write, opened, spare, target_of
+from bulk_import.cli.files import Write, always_replaced, opened, spare, target_of
 from bulk_import.cli.help import Verb
-from bulk_import.cli.invocation import Invocation, invocation
+from bulk_import.cli.invocation import Invocation, invocation, next_line, typed
 from bulk_import.cli.options import PATH, examples, output_options
 from bulk_import.errors import UsageError
+from bulk_import.wording import counted
 
 if TYPE_CHECKING:
     from bulk_import.ledger import Purpose
@@ -68,14 +69,25 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         if target is not None:
             spare(target, path, purpose)
         lines = exported(what, form, purpose.token if purpose else "", reader.lines, reader.mapped, reader.failures)
-        with opened(call, target) as write:
+        with opened(call, target, _may_be_mended if what == "failed" else always_replaced) as write:
             count = _copy(lines, write, BOM if given["bom"] else "") - (form == "csv")
     finally:
         reader.close()
     if warning is not None:
         call.tell(warning)
     _tell(call, count, {"what": what, "format": form, "output": str(target) if target else None}, as_json=given["json"])
+    if what == "failed" and target is not None and count and not given["json"]:
+        call.tell(
+            "mend the rows there, every column kept, and give them back", next_line(_give_back(path, given["output"]))
+        )
     return 0
+
+
+def _may_be_mended(target: Path) -> bool:
+    """Whether a file is an earlier export of rows to be mended: what somebody wrote into it is in no ledger."""
+    with target.open("rb") as file:
+        head = file.read(BUFFER)
+    return b"_ledger" in head and b"_row" in head
 
 
 def _check(call: Invocation, form: str, target: Path | None, given: dict[str, Any]) -> None:
@@ -85,6 +97,10 @@ def _check(call: Invocation, form: str, target: Path | None, given: dict[str, An
         raise UsageError("--json describes an export that goes to a file; add --output FILE.")
     if target is None and call.output.is_closed:
         raise UsageError("standard output is closed; add --output FILE.")
+
+
+def _give_back(ledger: Path, output: Path) -> str:
+    return typed("retry", ledger, "--with", output)
 
 
 def _has_key(purpose: Purpose | None) -> bool:
@@ -110,4 +126,4 @@ def _tell(call: Invocation, count: int, facts: dict[str, Any], *, as_json: bool)
     if as_json:
         call.output.line(to_json({**facts, "rows": count}))
     elif facts["output"] is not None:
-        call.tell(f"{count:,} rows written to {facts['output']}")
+        call.tell(f"{counted(count, 'row')} written to {facts['output']}")

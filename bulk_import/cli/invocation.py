@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk_import.cli.terminal import Messages, Output, messages, output
+from bulk_import.wording import pastable
 
 if TYPE_CHECKING:
     import click
 
 PROGRAM = "bulk-import"
+
+SAYING = frozenset({"--json", "--json-rows", "-q", "--quiet", "-v", "-vv", "--verbose"})
+"""Words that change only what is said: what to type next needs none of them."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,11 @@ class Invocation:
         """Say something to a person, unless only errors are wanted."""
         if not self.quiet:
             self.messages.say(*lines)
+
+
+def next_line(command: str) -> str:
+    """The last line that a person reads: what to type next, so that it can be copied."""
+    return f"next: {pastable(command)}"
 
 
 def invocation(ctx: click.Context) -> Invocation:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bulk_import.cli.carrying import SIGNAL
 from bulk_import.cli.events import to_json
-from bulk_import.cli.invocation import invocation
+from bulk_import.cli.invocation import invocation, next_line
 from bulk_import.cli.progress import PlainLines, Silent
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.report.table import aligned, duration
-from bulk_import.wording import pastable
 
 if TYPE_CHECKING:
     import click
@@ -80,7 +79,7 @@ def tell_ending(call: Invocation, summary: Summary, *, json: bool) -> None:
     elif summary.reason is not None:
         call.messages.complain(summary.reason)
     if summary.next is not None and not json:
-        call.tell(f"next: {pastable(summary.next)}")
+        call.tell(next_line(summary.next))
 
 
 def tell_result(

@@ -8,7 +8,7 @@ import click
 
 from bulk_import.cli.events import to_json, values_of
 from bulk_import.cli.help import Source, Verb
-from bulk_import.cli.invocation import Invocation, invocation, typed
+from bulk_import.cli.invocation import SAYING, Invocation, invocation, next_line, typed
 from bulk_import.cli.options import examples, import_options, output_options
 from bulk_import.cli.terminal import safe
 from bulk_import.errors import UsageError
@@ -58,7 +58,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         call.tell(*shown(plan))
     tell_ending(call, summary, json=given["json"])
     if summary.reason is None and not given["json"]:
-        call.tell(f"next: {_next(call)}")
+        call.tell(next_line(_next(call)))
     return summary.exit_code
 
 
@@ -104,7 +104,7 @@ def shown(plan: Plan) -> list[str]:
     mode = "simulated" if plan.simulated else "LIVE" if plan.livemode else "test mode"
     account = f"{plan.account} ({safe(plan.account_name)})" if plan.account_name else plan.account
     return [
-        f"{plan.source} -> {account or 'nobody has to be asked'}{f', {mode}' if account else ''}",
+        f"{'standard input' if plan.source == '-' else plan.source} -> {account or 'nobody has to be asked'}{f', {mode}' if account else ''}",
         *aligned([*_rows(plan), *_costs(plan)]),
         *(f"warning: {warning}" for warning in plan.warnings),
         "nothing was sent and no ledger was written",
@@ -148,6 +148,4 @@ def _next(call: Invocation) -> str:
     """The same words for the run itself."""
     words = list(call.arguments)
     words[words.index("plan")] = "run"
-    return typed(
-        *(word for word in words if word not in ("--rows", "--json", "-v", "-vv", "-q", "--quiet", "--verbose"))
-    )
+    return typed(*(word for word in words if word not in {"--rows", *SAYING}))

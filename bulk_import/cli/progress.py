@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bulk_import.cli.terminal import Messages, safe
 from bulk_import.report.table import duration, number
+from bulk_import.wording import counted
 
 if TYPE_CHECKING:
     from bulk_import.ledger import Line
@@ -85,7 +86,7 @@ class PlainLines(Silent):
     def read(self, bytes_read: int, size: int, rows: int) -> None:
         """Say how far the first reading has come."""
         if self._is_time():
-            self._messages.say(f"reading: {_percent(bytes_read, size)}, {rows:,} rows")
+            self._messages.say(f"reading: {_percent(bytes_read, size)}, {counted(rows, 'row')}")
 
     def start(self, start: Start) -> None:
         """Say what is about to happen."""
@@ -125,7 +126,7 @@ class Bar(Silent):
         """Draw how far the first reading has come."""
         if self._bar is None:
             self._bar = self._new(total=size, desc="reading", unit="B", unit_scale=True)
-        self._move(bytes_read, f"{rows:,} rows")
+        self._move(bytes_read, f"{counted(rows, 'row')}")
 
     def start(self, start: Start) -> None:
         """Say what is about to happen and begin the bar where an earlier run left off."""
@@ -194,7 +195,7 @@ def opening(start: Start) -> list[str]:
     mode = "simulated" if start.simulated else "LIVE" if start.livemode else "test mode"
     name = f"{start.account} ({start.account_name})" if start.account_name else start.account
     rehearsal = ", dry run" if start.dry_run else ""
-    todo = f"{start.rows - start.settled:,} of {start.rows:,} rows to go"
+    todo = f"{start.rows - start.settled:,} of {counted(start.rows, 'row')} to go"
     if start.most is not None:
         time = "" if start.seconds is None else f" in {duration(start.seconds)} or more"
         todo += f", of which at most {start.most:,} are sent{time}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bulk_import.cli.invocation import typed
 from bulk_import.errors import BulkImportError, UsageError
+from bulk_import.wording import counted, listed
 
 if TYPE_CHECKING:
     from bulk_import.cli.settling import Given
@@ -39,24 +40,43 @@ def closed(options: RunOptions, summary: Summary, notice: Notice, *, cleanup: bo
         cleaned = True
     else:
         cleaned = False
-    for line in differences(options, summary):
+    asked = options.preparing.mapping.unmapped is None and Path(summary.ledger).exists()
+    refused = _refused_on_live(options, Path(summary.ledger)) if asked else ""
+    for line in differences(options, summary, refused):
         notice("on-live", line)
     if not cleaned and summary.created:
-        notice("undo", f"the test account keeps these {summary.created:,} customers; {_how_to_undo(summary)}")
+        notice("undo", f"the test account keeps {counted(summary.created, 'customer')}; {_how_to_undo(summary)}")
     return summary
 
 
-def differences(options: RunOptions, summary: Summary) -> list[str]:
-    """What a live run does otherwise than this rehearsal did."""
+def differences(options: RunOptions, summary: Summary, refused: str = "") -> list[str]:
+    """What a live run does otherwise than this rehearsal did; *refused* says which columns it refuses."""
     lines = [
         f"on live: each row's own payment method is sent instead of {options.dry_run_method}, and a declined one fails its row",
         "on live: whoever is in the live account already is found there, not in the test account",
     ]
-    if options.preparing.mapping.unmapped is None:
-        lines.append("on live: columns that are mapped to nothing are refused unless --unmapped says otherwise")
+    if refused:
+        lines.append(f"on live: {refused} mapped to nothing, which a live run refuses unless --unmapped says otherwise")
     chosen = {"--limit": options.limit, "--sample": options.sample}
     lines += [f"on live: all rows are sent, not only those of {name} {n:,}" for name, n in chosen.items() if n]
     return lines
+
+
+def _refused_on_live(options: RunOptions, ledger: Path) -> str:
+    """The columns of the source that a live run refuses, in words; nothing where there are none, or no header."""
+    from bulk_import.ledger import Reader, open_for_reading
+    from bulk_import.mapping.settled import left_over
+    from bulk_import.reading import Reading
+
+    reader = Reader(open_for_reading(ledger), ledger)
+    try:
+        purpose = reader.purpose()
+    finally:
+        reader.close()
+    columns = Reading.from_json(purpose.reading).columns if purpose is not None else ()
+    if not (left := left_over(columns, options.preparing.mapping)):
+        return ""
+    return f"the column{'s' if len(left) > 1 else ''} {listed(left, 20)} {'are' if len(left) > 1 else 'is'}"
 
 
 def _undone(options: RunOptions, summary: Summary, notice: Notice) -> Summary:
@@ -87,7 +107,7 @@ def _live(options: RunOptions) -> str | None:
 
 def _told(done: Undone) -> str:
     left = f", left {done.left_count:,} that were touched since" if done.left_count else ""
-    return f"cleanup: deleted the {done.deleted + done.gone:,} customers of this dry run{left}"
+    return f"cleanup: deleted {counted(done.deleted + done.gone, 'customer')} of this dry run{left}"
 
 
 def _how_to_undo(summary: Summary) -> str:

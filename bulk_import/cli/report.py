@@ -11,7 +11,7 @@ import click
 from bulk_import.cli.events import to_json
 from bulk_import.cli.files import opened, spare, target_of
 from bulk_import.cli.help import Verb
-from bulk_import.cli.invocation import Invocation, invocation, typed
+from bulk_import.cli.invocation import Invocation, invocation, next_line, typed
 from bulk_import.cli.options import PATH, examples, output_options
 from bulk_import.errors import UsageError
 
@@ -56,7 +56,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
 
 def _review(path: Path) -> tuple[Review, str | None]:
-    from bulk_import.cli.status import next_of
+    from bulk_import.cli.following import next_of
     from bulk_import.ledger import Reader, open_for_reading
     from bulk_import.report.review import review
 
@@ -73,7 +73,7 @@ def _show(call: Invocation, found: Review, following: str | None, *, include_dat
 
     call.tell(*tabled(found, include_data=include_data))
     if following is not None:
-        call.tell(f"next: {following}")
+        call.tell(next_line(following))
 
 
 def _write(call: Invocation, ledger: Path, html: Path, found: Review, *, include_data: bool, as_json: bool) -> None:
@@ -99,7 +99,7 @@ def typed_path(path: Path) -> str:
 
 
 def _compare(call: Invocation, live: Path, rehearsal: Path, *, as_json: bool) -> int:
-    from bulk_import.cli.status import next_of
+    from bulk_import.cli.following import next_of
     from bulk_import.ledger import Reader, open_for_reading
     from bulk_import.report.against import compare, described, tabled
 
@@ -116,5 +116,5 @@ def _compare(call: Invocation, live: Path, rehearsal: Path, *, as_json: bool) ->
     if as_json:
         call.output.line(to_json(described(found)))
     else:
-        call.tell(*tabled(found), *([f"next: {following}"] if following is not None else []))
+        call.tell(*tabled(found), *([next_line(following)] if following is not None else []))
     return 0

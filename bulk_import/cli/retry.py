@@ -63,6 +63,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     """Send rows of LEDGER again that failed or are in doubt; the source is not needed."""
     from bulk_import.cli.carrying import carry_out, watcher_for
     from bulk_import.cli.connecting import confirming
+    from bulk_import.cli.following import in_this_folder
 
     call = invocation(ctx)
     watcher = watcher_for(call, events=given["json"], rows=given["json_rows"])
@@ -71,7 +72,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         options = retry_options(ctx, given)
         from bulk_import.job.retrying import retry_job
 
-        return retry_job(options, watcher, confirming(call, given["yes"], watcher.pause))
+        return in_this_folder(retry_job(options, watcher, confirming(call, given["yes"], watcher.pause)))
 
     return carry_out(call, watcher, given["ledger"], work)
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulk_import.cli.events import to_json, values_of
+from bulk_import.cli.following import next_of
 from bulk_import.cli.help import Verb
-from bulk_import.cli.invocation import invocation, typed
+from bulk_import.cli.invocation import invocation, next_line, typed
 from bulk_import.cli.options import PATH, examples, output_options
 from bulk_import.report.table import STATUSES, aligned, duration, number, tally_pairs
+from bulk_import.wording import counted
 
 if TYPE_CHECKING:
-    from bulk_import.ledger import Command, Purpose, Reader, Tally
+    from bulk_import.ledger import Command, Reader, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +125,9 @@ def begun_undo(path: Path, reader: Reader) -> str | None:
     if not (begun := reader.begun_undos()):
         return None
     return (
-        f"an undo was cut short: {begun:,} rows may have lost their customers, or these may be as they were before; "
+        f"an undo was cut short: {counted(begun, 'row may have lost its customer', 'rows may have lost their customers')}, or had an update taken back; "
         f"finish it with {typed('undo', path)}, or see what is left with a run or a retry"
     )
-
-
-def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
-    """What to type next on this ledger, the same from whichever command says it."""
-    from bulk_import.job.history import import_line
-    from bulk_import.model import Status
-
-    counts = {status: tally.count(Status(status)) for status in STATUSES}
-    return next_command(path, purpose, counts, tally.orphans, import_line(reader.commands()))
 
 
 def why_it_stopped(last: Command | None, holder: str | None) -> str | None:
@@ -144,62 +137,6 @@ def why_it_stopped(last: Command | None, holder: str | None) -> str | None:
     if last.ended_at is None:
         return f"the last command ({last.verb}, pid {last.pid} on {last.host}) was cut off without a word"
     return last.reason
-
-
-def next_command(
-    path: Path, purpose: Purpose | None, counts: Mapping[str, int], orphans: int, line: str | None = None
-) -> str | None:
-    """What to type next: go on, look for doubtful rows, mend what failed, or fetch the result."""
-    if purpose is None:
-        return None
-    if counts["pending"]:
-        return line or continuing(path, purpose)
-    if counts["in_doubt"]:
-        return typed("retry", path)
-    broken = counts["failed"] or counts["invalid"] or orphans
-    return typed("export", path, "--what", "failed" if broken else "map")
-
-
-def continuing(path: Path, purpose: Purpose) -> str:
-    """The command that goes on with an import where it stopped, with every option that the ledger remembers."""
-    from bulk_import.cli.settling import default_ledger
-
-    options = remembered(purpose)
-    if purpose.spooled:
-        return typed("run", "-", "--ledger", path, *options)
-    source = Path(purpose.source)
-    usual = default_ledger(source, dry_run=purpose.dry_run, simulated=purpose.simulated)
-    named: list[str | Path] = [] if usual.absolute() == path.absolute() else ["--ledger", path]
-    return typed("run", _shortest(source), *named, *options)
-
-
-def remembered(purpose: Purpose) -> list[str]:
-    """The options of the import that are not as they are by default; rate and reading are not among them."""
-    stored = purpose.options
-    mapping = stored.get("mapping", {})
-    flags = (
-        ("--simulate", purpose.simulated),
-        ("--dry-run", purpose.dry_run),
-        ("--live", purpose.livemode),
-        ("--allow-no-email", stored.get("allow_no_email", False)),
-        ("--no-default-payment-method", not stored.get("default_payment_method", True)),
-        ("--no-marker", not stored.get("marker", True)),
-        ("--hash-emails", purpose.hash_emails),
-    )
-    values = (
-        *(("--map", f"{column}={field}") for column, field in mapping.get("maps", ())),
-        *(("--set", f"{field}={value}") for field, value in mapping.get("sets", ())),
-        ("--unmapped", mapping.get("unmapped")),
-        ("--key", mapping.get("key")),
-        ("--email-check", _unless(stored.get("email_check"), "strict")),
-        ("--dedupe", _unless(stored.get("dedupe"), "auto")),
-        ("--on-existing", _unless(stored.get("on_existing"), "skip")),
-        ("--dry-run-payment-method", _unless(stored.get("dry_run_method"), "pm_card_visa")),
-        ("--api-base", None if purpose.simulated else _unless(purpose.api_base, "https://api.stripe.com")),
-        ("--stripe-account", purpose.stripe_account),
-    )
-    given = [word for name, value in values if value is not None for word in (name, str(value))]
-    return [name for name, wanted in flags if wanted] + given
 
 
 def page(found: Standing) -> list[str]:
@@ -222,7 +159,7 @@ def page(found: Standing) -> list[str]:
     if found.reason is not None:
         lines.append(f"why it stopped: {found.reason}")
     if found.next is not None:
-        lines.append(f"next: {found.next}")
+        lines.append(next_line(found.next))
     return lines
 
 
@@ -242,7 +179,7 @@ def _unfinished(commands: Sequence[Command]) -> str:
 
     last, run = last_at_work(commands), last_import(commands)
     if last is not None and last.verb == "undo" and last.ended_at is not None:
-        return "undone; a new run creates its customers again"
+        return "undone; a new run does it all again"
     if run is not None and run.exit_code in FINISHED:
         return "finished with the rows that were chosen; the others were never sent"
     return "stopped before its end"
@@ -264,12 +201,3 @@ def _moment(seconds: float | None) -> str | None:
     from bulk_import.report.export import moment
 
     return moment(seconds)
-
-
-def _unless(value: Any, usual: str) -> Any:
-    return None if value == usual else value
-
-
-def _shortest(path: Path) -> Path:
-    """The path as it is seen from here, where that is shorter."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

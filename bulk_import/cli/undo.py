@@ -11,6 +11,7 @@ from bulk_import.cli.invocation import Invocation, invocation
 from bulk_import.cli.options import examples, ledger_options
 from bulk_import.cli.terminal import safe
 from bulk_import.report.table import grid
+from bulk_import.wording import counted
 
 if TYPE_CHECKING:
     from bulk_import.job.undoing import Agree, Listing, Undone
@@ -57,16 +58,24 @@ def agreeing(call: Invocation, *, yes: bool) -> Agree:
 
 def question(listing: Listing) -> str:
     """What a person agrees to."""
-    delete = f"Delete these {listing.customers:,} customers for good" if listing.customers else ""
-    restore = f"ut {listing.updated:,} updated customers back to what they were" if listing.updated else ""
+    delete = f"Delete {_these(listing.customers, 'customer')} for good" if listing.customers else ""
+    restore = (
+        f"ut {_these(listing.updated, 'updated customer')} back to what {'it was' if listing.updated == 1 else 'they were'}"
+        if listing.updated
+        else ""
+    )
     return f"{delete}{' and p' if delete and restore else 'P' if restore else ''}{restore}?"
+
+
+def _these(count: int, name: str) -> str:
+    return f"this {name}" if count == 1 else f"these {count:,} {name}s"
 
 
 def opening(listing: Listing) -> list[str]:
     """What is about to be deleted, and where."""
     mode = "simulated" if listing.simulated else "LIVE" if listing.livemode else "test mode"
     name = f"{listing.account} ({safe(listing.account_name)})" if listing.account_name else listing.account
-    lines = [f"{listing.ledger}: created {listing.customers:,} customers in {name}, {mode}"]
+    lines = [f"{listing.ledger}: created {counted(listing.customers, 'customer')} in {name}, {mode}"]
     lines += [f"  row {row} -> {customer}" for row, customer in listing.first]
     if listing.customers > len(listing.first):
         lines.append(f"  and {listing.customers - len(listing.first):,} more")
@@ -75,13 +84,17 @@ def opening(listing: Listing) -> list[str]:
         lines += [f"  row {row} -> {customer}" for row, customer in listing.updated_first]
         if listing.updated > len(listing.updated_first):
             lines.append(f"  and {listing.updated - len(listing.updated_first):,} more")
+    if listing.attaching:
         lines.append(
-            "a payment method that an update attached, if any did, is detached, and Stripe lets nobody attach it again"
+            f"{counted(listing.attaching, 'update')} attached a payment method: that is detached, and Stripe lets nobody "
+            "attach it again"
         )
     if listing.unfinished:
         lines.append(f"{listing.unfinished:,} of them may be deleted already: an earlier undo was cut short")
     if listing.in_doubt:
-        lines.append(f"{listing.in_doubt:,} rows are in doubt and stay as they are: settle them first, then undo again")
+        lines.append(
+            f"{counted(listing.in_doubt, 'row is in doubt and stays as it is', 'rows are in doubt and stay as they are')}: settle that first, then undo again"
+        )
     return [*lines, "whoever was touched since is left and named"]
 
 

@@ -12,6 +12,7 @@ from bulk_import.existing.pages import PAGE
 from bulk_import.existing.search import CLAUSES, Search
 from bulk_import.existing.size import Size, size_of_account
 from bulk_import.existing.snapshot import Snapshot, half_read, is_kept
+from bulk_import.wording import counted
 
 PROBES = 40
 """Requests that estimating the size of a large account may take, or a tenth of those that the choice is about."""
@@ -39,7 +40,7 @@ async def choose(wanted: str, rows: int, means: Means) -> Choice:
         case "off":
             return Choice("off", Nobody(), "as asked: nobody is looked for", costs(rows, None))
         case "lookup":
-            why = f"as asked: about {rows} list requests, exact in letter case"
+            why = f"as asked: about {counted(rows, 'list request')}, exact in letter case"
             return Choice("lookup", Lookup(means), why, costs(rows, None))
         case "snapshot":
             return Choice("snapshot", Snapshot(means), "as asked: the whole account is listed", costs(rows, None))
@@ -63,7 +64,7 @@ async def _search(rows: int, means: Means) -> Choice:
     size = await size_of_account(means.ask, int(means.stripe_now()), enough=0, budget=0)
     if size is None:
         return _without_search(rows, means)
-    why = f"as asked: about {math.ceil(rows / CLAUSES)} search requests"
+    why = f"as asked: about {counted(math.ceil(rows / CLAUSES), 'search request')}"
     return Choice("search", Search(means), why, costs(rows, size), size.customers, size.at_least)
 
 
@@ -75,7 +76,7 @@ def _without_search(rows: int, means: Means) -> Choice:
 async def _cheapest(rows: int, means: Means) -> Choice:
     searching = math.ceil(rows / CLAUSES)
     if await is_kept(means) or await half_read(means):
-        why = f"the account was listed within the hour (search would take about {searching} requests, lookup {rows})"
+        why = f"the account was listed within the hour (search would take about {counted(searching, 'request')}, lookup {rows:,})"
         return Choice("snapshot", Snapshot(means), why, {**costs(rows, None), "snapshot": 0})
     enough, budget = max(1, searching) * PAGE, max(PROBES, searching // 10)
     size = await size_of_account(means.ask, int(means.stripe_now()), enough, budget)
@@ -83,12 +84,12 @@ async def _cheapest(rows: int, means: Means) -> Choice:
         return _without_search(rows, means)
     requests = costs(rows, size)
     if size.customers is None:
-        why = f"the account would not say how many customers it has: search takes {searching} requests, lookup {rows}"
+        why = f"the account would not say how many customers it has: search takes {counted(searching, 'request')}, lookup {rows:,}"
         return Choice("search", Search(means), why, requests)
     listing, least = requests["snapshot"], "at least " if size.at_least else ""
     why = (
-        f"{least or 'about '}{size.customers} customers: snapshot would take {least}{listing} requests, "
-        f"search {searching}, lookup {rows}"
+        f"{least or 'about '}{counted(size.customers, 'customer')}: snapshot would take {least}{counted(listing, 'request')}, "
+        f"search {searching:,}, lookup {rows:,}"
     )
     # However many there are beyond what was counted, search costs no more than it says.
     if listing <= max(searching, 1) and not size.at_least:

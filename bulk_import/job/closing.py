@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 import signal
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Tally
 from bulk_import.model import Endpoint, Status
 from bulk_import.pace.gate import Gate
 from bulk_import.report.summary import OK, Summary
+from bulk_import.wording import counted
 
-if TYPE_CHECKING:
-    pass
+TO_MEND = ("--what", "failed", "--output", "failed.csv")
+"""What `export` is asked for when rows are to be mended; a file, since they are personal data."""
 
 
 def figures(
@@ -43,7 +43,7 @@ def stopping(in_flight: int) -> str:
     """What is said as soon as a signal is heard."""
     if not in_flight:
         return "stopping"
-    flights = "1 request is" if in_flight == 1 else f"{in_flight:,} requests are"
+    flights = counted(in_flight, "request is", "requests are")
     return f"stopping: {flights} under way; Ctrl-C again gives up on {'it' if in_flight == 1 else 'them'}"
 
 
@@ -58,7 +58,7 @@ def next_command(summary: Summary, line: str) -> str | None:
     if summary.exit_code == 0:
         return f"bulk-import export {quoted(summary.ledger)} --what map"
     if summary.exit_code == 1:
-        return f"bulk-import export {quoted(summary.ledger)} --what failed"
+        return f"bulk-import export {quoted(summary.ledger)} {' '.join(TO_MEND)}"
     return line
 
 

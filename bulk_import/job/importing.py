@@ -44,6 +44,7 @@ from bulk_import.options import Confirm, Observer, RunOptions
 from bulk_import.reading import Fingerprint, Reading, discard_unfinished
 from bulk_import.report.summary import OK, Summary
 from bulk_import.survey import Survey, preparation, survey
+from bulk_import.wording import counted
 
 FEW = 5
 """Rows that may well be invalid for one reason by chance."""
@@ -265,8 +266,12 @@ class RunJob(Making):
         self.observer.notice(
             "options",
             f"options changed since this ledger was begun ({'; '.join(changes(stored, asked))}); they hold only for rows "
-            f"not yet settled or claimed: {settled:,} rows are settled and stay as they are"
-            + (f", {again:,} rows that were invalid are prepared again" if again else ""),
+            f"not yet settled or claimed: {counted(settled, 'row is settled and stays as it is', 'rows are settled and stay as they are')}"
+            + (
+                f", {counted(again, 'row that was invalid is', 'rows that were invalid are')} prepared again"
+                if again
+                else ""
+            ),
         )
 
     def _tell(self, found: Survey) -> None:

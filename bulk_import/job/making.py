@@ -21,6 +21,7 @@ from bulk_import.undo import Known
 if TYPE_CHECKING:
     pass
 from bulk_import.job.session import Session
+from bulk_import.wording import counted
 
 
 class Making(Session):
@@ -107,7 +108,7 @@ class Making(Session):
             return
         self.observer.notice(
             "undo",
-            f"an undo of this ledger was cut short: looking at {begun} customers that it may have deleted or put back; "
+            f"an undo of this ledger was cut short: looking at {counted(begun, 'customer')} that it may have deleted or put back; "
             f"to finish it instead, type bulk-import undo {quoted(str(self.named))}",
         )
         known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)

@@ -8,19 +8,20 @@ from typing import Any
 
 import anyio
 
-from bulk_import.engine import Engine
+from bulk_import.engine import Ended, Engine
 from bulk_import.job.corrections import Corrections, read_corrections
 from bulk_import.job.feeding import in_batches
+from bulk_import.job.history import FINISHED, import_line, last_import
 from bulk_import.job.making import Making
 from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
-from bulk_import.job.selection import for_all_rows
-from bulk_import.ledger import Purpose
+from bulk_import.ledger import Purpose, Tally
 from bulk_import.model import Record, Released, Row, Settled, Status
 from bulk_import.options import Confirm, Observer, RetryOptions
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Reading
-from bulk_import.report.summary import STOPPED, Summary
+from bulk_import.report.summary import OK, SOME_FAILED, STOPPED, Summary
 from bulk_import.survey import preparation
+from bulk_import.wording import counted
 
 
 def retry_job(options: RetryOptions, observer: Observer, confirm: Confirm) -> Summary:
@@ -53,8 +54,11 @@ class _RetryJob(Making):
         doubtful = Status.IN_DOUBT.value in self.options.only
         at_rest = self.reader.tally().count(Status.IN_DOUBT) if doubtful else 0
         self.watch.begin(purpose.rows, self.reader.tally())
+        if left := self.rows_left():
+            never = counted(left, "row of the source was", "rows of the source were")
+            self.observer.notice("never-sent", f"{never} never sent, which is for run to do")
         if not rows and not at_rest and not self.reader.begun_undos():
-            self.observer.notice("nothing", "no row of this ledger is to be sent again; nothing was sent")
+            self.observer.notice("nothing", "no row of this ledger is to be sent again, so nothing was sent")
             return
         account = await self.reach_same_account(purpose)
         await self.settle_begun_undos(purpose)
@@ -70,16 +74,21 @@ class _RetryJob(Making):
         """Rows of the source that no run has come to yet."""
         return self.reader.tally().count(Status.PENDING)
 
+    def code(self, ended: Ended, tally: Tally, left: int) -> int:
+        """Rows that an import was not to send, with --limit say, are nothing that a retry left behind."""
+        run = last_import(self.reader.commands()) if self.is_open else None
+        return super().code(ended, tally, 0 if run is not None and run.exit_code in FINISHED else left)
+
     def why_unfinished(self, left: int) -> str:
         """A retry is about rows that failed; rows never sent are `run`'s."""
-        return f"{left:,} rows of the source were never sent; the import goes on with the next command"
+        return f"{counted(left, 'row of the source was', 'rows of the source were')} never sent; the import goes on with the next command"
 
     def following(self, summary: Summary) -> str | None:
         """Where rows were never sent, the import as it was typed last, for all rows."""
-        runs = [command.facts.get("line") for command in self.reader.commands() if command.verb == "run"]
-        if summary.exit_code == STOPPED and summary.pending and self.engine.ended.error is None and runs and runs[-1]:
-            return for_all_rows(str(runs[-1]))
-        return super().following(summary)
+        goes_on = (
+            summary.exit_code in (OK, SOME_FAILED, STOPPED) and summary.pending and self.engine.ended.error is None
+        )
+        return (import_line(self.reader.commands()) if goes_on else None) or super().following(summary)
 
     def _preparation(self, purpose: Purpose) -> Preparation:
         stored = dict(purpose.options)

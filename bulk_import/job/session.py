@@ -31,6 +31,7 @@ from bulk_import.pace.gate import Gate
 from bulk_import.report.summary import DOUBT, STOPPED, Summary, exit_code
 from bulk_import.series import Sample, Series
 from bulk_import.settle import Limits
+from bulk_import.wording import counted
 
 if TYPE_CHECKING:
     from bulk_import.stripe_api.sending import StripeApi
@@ -206,7 +207,7 @@ class Session(Holding):
 
     def why_unfinished(self, left: int) -> str:
         """Why a command that nothing stopped is not finished."""
-        return f"{left:,} rows were never sent; run the same command again"
+        return f"{counted(left, 'row was', 'rows were')} never sent; run the same command again"
 
     def following(self, summary: Summary) -> str | None:
         """What to type next."""

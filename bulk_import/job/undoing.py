@@ -37,7 +37,8 @@ KEPT = 100
 class Listing:
     """What an undo is about to do; `first` are the first few of `customers`, `unfinished` those an earlier one began.
 
-    `updated` customers are to be put back to what they were, `updated_first` are the first few of them.
+    `updated` customers are to be put back to what they were, `updated_first` are the first few of them, and
+    `attaching` of their updates attached a payment method.
     """
 
     ledger: str
@@ -51,6 +52,7 @@ class Listing:
     in_doubt: int
     updated: int = 0
     updated_first: tuple[tuple[int, str], ...] = ()
+    attaching: int = 0
 
 
 Verdict = Gone | Restored | Left
@@ -153,6 +155,7 @@ class _UndoJob(Session):
             str(self.path), purpose.account, purpose.account_name, purpose.livemode, purpose.simulated,
             self.undone.customers, first, self.reader.begun_undos(), tally.count(Status.IN_DOUBT),
             self.undone.updated, tuple((i.row, i.target) for i in self.pairings.images(0, FEW)),
+            self.pairings.attaching(),
         )  # fmt: skip
         if self.watch.rows and not self.agree(listing):
             raise UsageError("not confirmed, so nothing was changed; answer the question, or pass --yes")

@@ -22,6 +22,7 @@ from bulk_import.model import Status
 from bulk_import.options import LedgerOptions, Observer
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
 from bulk_import.verify import AFTERWARDS, CURSORS, Known, Proof, Prover, slices
+from bulk_import.wording import counted
 
 WORTH_ESTIMATING = PAGE
 """Older customers from which on it is worth asking how large the account is, to list it instead of retrieving them."""
@@ -93,7 +94,7 @@ class _VerifyJob(Session):
         if self.proof.bounded:
             self.observer.notice(
                 "bounded",
-                f"more customers came after this ledger's work than {most} requests show, so the newest "
+                f"more customers came after this ledger's work than {counted(most, 'request')} show, so the newest "
                 f"{most * PAGE:,} of them alone were looked through for its marker",
             )
 

@@ -117,6 +117,11 @@ class Pairings:
         """How many customers an undo can put back to what they were."""
         return int(self._all(f"SELECT count(*) FROM (SELECT DISTINCT i.number, i.target {_SETTLED_IMAGES})")[0][0])  # noqa: S608 - a constant
 
+    def attaching(self) -> int:
+        """How many of these updates attached a payment method, which to put back is to detach."""
+        attached = "AND (i.attached IS NOT NULL OR json_extract(i.after, '$.payment_method') IS NOT NULL)"
+        return int(self._all(f"SELECT count(*) {_SETTLED_IMAGES} {attached}")[0][0])
+
     def begun(self, row: int, count: int) -> list[Pairing]:
         """The next *count* rows behind *row* that an undo set out to take back without writing what came of it."""
         return self._pairings("WHERE undo_at IS NOT NULL AND number > ? ORDER BY number LIMIT ?", (row, count))

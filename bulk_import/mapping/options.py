@@ -104,9 +104,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"The mapping {path} cannot be read: {error.strerror}.") from error
+        raise UsageError(
+            f"the mapping {path} cannot be read ({error.strerror}); give --mapping the path of a TOML file, such as the one "
+            "that bulk-import template writes."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"The mapping {path} is not valid TOML: {error}.") from error
+        raise UsageError(
+            f"the mapping {path} is not valid TOML ({error}); mend it there, or compare it with the one that bulk-import "
+            "template writes."
+        ) from error
 
 
 def _pairs(table: object, name: str, path: str | Path, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.errors import UsageError
@@ -27,7 +27,7 @@ from bulk_import.mapping.targets import (
     VatNumber,
     described,
 )
-from bulk_import.wording import fold, listed, nearest, terminal_safe
+from bulk_import.wording import counted, fold, listed, nearest, terminal_safe
 
 __all__ = [
     "Assignment",
@@ -45,6 +45,7 @@ __all__ = [
     "Target",
     "Unmapped",
     "VatNumber",
+    "left_over",
     "load_profile",
     "settle_mapping",
 ]
@@ -158,6 +159,12 @@ def settle_mapping(
     return mapping
 
 
+def left_over(columns: Sequence[str], options: MappingOptions) -> tuple[str, ...]:
+    """The columns that nobody mapped and no alias knows: what `--unmapped refuse` refuses."""
+    wishes, _ = wished(replace(options, unmapped="refuse"))
+    return tuple(each.column for each in choose(tuple(columns), wishes).assignments if each.unmapped)
+
+
 def _refuse_card_names(columns: Sequence[str]) -> None:
     for place, column in enumerate(columns, 1):
         if holds_card(column):
@@ -186,7 +193,7 @@ def _refuse_unmapped(assignments: tuple[Assignment, ...]) -> None:
     left = [each.column for each in assignments if each.unmapped]
     if left:
         raise UsageError(
-            f"{len(left)} column(s) have no field and unmapped columns are refused: {listed(left, 100)}; give each a "
+            f"{counted(len(left), 'column has', 'columns have')} no field, and such columns are refused: {listed(left, 100)}; give each a "
             f'field with --map "COLUMN=FIELD" (or =ignore), or say --unmapped metadata or --unmapped ignore.'
         )
 

@@ -24,6 +24,7 @@ from bulk_import.reading.settled import FORMATS, Notice, Overrides, Reading
 from bulk_import.reading.source import Source
 from bulk_import.reading.spreadsheet import MAGIC, detect_sheet, is_workbook
 from bulk_import.reading.unpack import compression_of, unpacked
+from bulk_import.wording import counted
 
 HEAD = 1 << 20
 """How many plain bytes detection looks at."""
@@ -186,7 +187,7 @@ def _delimited_reading(
     skipped = overrides.skip_lines or 0
     body = lines[skipped:]
     if all(map(_is_blank, body)):
-        raise SourceError(f"{path} has nothing after the {skipped} lines of --skip-lines; skip fewer.")
+        raise SourceError(f"{path} has nothing after the {counted(skipped, 'line')} of --skip-lines; skip fewer.")
     if body[0].startswith(OVERLONG):
         raise SourceError(
             f"{path} has a first line longer than {LIMIT} characters; it is no table, or its line ends are lost."

@@ -22,6 +22,7 @@ from bulk_import.reading.source import Source
 from bulk_import.reading.table import looks_like_units, table_of, trimmed
 from bulk_import.reading.titles import are_titles
 from bulk_import.reading.unpack import Bound, optional
+from bulk_import.wording import counted
 
 MAGIC = b"PK\x03\x04"
 _EXACT = 2**53
@@ -48,7 +49,7 @@ def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notic
     skipped = overrides.skip_lines or 0
     sample = _sample(book, filled[0], skipped)
     if not sample:
-        raise SourceError(f"{path} has nothing after the {skipped} lines of --skip-lines; skip fewer.")
+        raise SourceError(f"{path} has nothing after the {counted(skipped, 'line')} of --skip-lines; skip fewer.")
     _refuse_cover(book, filled, sample, path)
     width = max(_used(row.cells) for row in sample)
     fixed = overrides.skip_lines is not None

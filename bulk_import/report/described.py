@@ -10,6 +10,7 @@ from bulk_import.report.export import moment
 from bulk_import.report.review import Review, mode, name_of, place, redacted, sentence, settings
 from bulk_import.report.table import aligned, duration, grid, number, tally_pairs
 from bulk_import.series import Interval
+from bulk_import.wording import counted
 
 SHOWN = 10
 """Row numbers and slow rows that the table names."""
@@ -161,7 +162,7 @@ def allowed(found: Review) -> str:
 
 
 def _counted(count: int) -> str:
-    return "1 command" if count == 1 else f"{count} commands"
+    return counted(count, "command")
 
 
 def short(seconds: float) -> str:
