@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-KEY = re.compile(rb"[sr]k_(?:live|test)_\w+")  # a masked key goes on with an asterisk or an ellipsis
+KEY = re.compile(rb"[sr]k_(?:live|test)_\w{3,}")  # a masked key goes on with an asterisk or an ellipsis
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w+")
 PERSONAL = frozenset({"check", "--rows", "--json-rows", "--include-data"})
 """Words of a command that shows values because it is asked to."""

@@ -39,7 +39,7 @@ def test_rows_that_a_wrong_mapping_made_invalid_are_prepared_again_once_it_is_me
     before = lines(source)[0]
     mended = call("run", source, *RUN, "--map", "mail=email", "--map", "debt=metadata.debt")
     assert mended.code == 0, mended.err
-    assert "1 rows that were invalid are prepared again" in mended.out + mended.err
+    assert "1 row that was invalid is prepared again" in mended.out + mended.err
     after = lines(source)
     assert [line.status for line in after] == ["created", "created", "duplicate"]
     assert after[0] == before, "a settled row was touched"
@@ -64,7 +64,7 @@ def test_on_a_finished_ledger_another_policy_is_said_to_hold_for_nothing_that_is
     said = again.out + again.err
     assert again.code == 0
     assert "on-existing" in said
-    assert "1 rows are settled and stay as they are" in said
+    assert "1 row is settled and stays as it is" in said
 
 
 def test_a_plan_of_a_ledger_with_nothing_left_to_look_for_says_so(call: Program, tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_auto_says_what_each_strategy_would_cost(existing: int, rows: int, chose
     choice, asked = _chosen("auto", rows, VirtualStripe(existing=existing))
     assert (choice.name, choice.customers) == (chosen, existing)
     assert choice.requests == {"off": 0, "lookup": rows, "search": rows // 10, "snapshot": snapshot}
-    assert str(existing) in choice.reason
+    assert f"{existing:,} customers" in choice.reason
     assert asked <= 1 + (rows >= 1000) * 20
 
 
