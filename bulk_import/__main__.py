@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import threading
 
 from bulk_import import early
 
@@ -20,10 +19,11 @@ def main() -> int:
     """Carry out the command line of this process and return its exit code."""
     gc.set_threshold(GARBAGE)
     try:
-        early.heed()
+        early.heed()  # before anything else: until then Python answers Ctrl-C with a traceback
         from bulk_import.cli.ending import run_program
 
-        code = early.exit_code() if early.caught else run_program(sys.argv[1:])
+        early.interrupt()
+        code = run_program(sys.argv[1:])
     except KeyboardInterrupt:
         code = early.exit_code()  # interrupted while it was still being loaded
     return _leave(code)
@@ -35,6 +35,8 @@ def _leave(code: int) -> int:
     Python ends an interrupted process by the signal itself, which would hide the code.
     """
     early.ignore()
+    import threading
+
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if not early.caught and all(thread.daemon for thread in others):
         return code

@@ -1,6 +1,8 @@
 """Signals that come before a run listens for them: each is noted, so that none is lost, and interrupts what goes on.
 
-An interrupt alone can be swallowed: Python drops one that strikes within an import's own bookkeeping.
+An interrupt alone can be swallowed: Python drops one that strikes within an import's own bookkeeping, and makes an
+error of another name of one that strikes while a class is being made. While the program itself is being loaded, a
+signal is therefore noted and nothing more.
 """
 
 from __future__ import annotations
@@ -14,10 +16,26 @@ caught: list[int] = []
 
 
 def heed() -> None:
-    """Note and interrupt from now on; a signal that was ignored at the start stays ignored."""
+    """Note signals from now on; one that was ignored at the start stays ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
+
+
+def interrupt() -> None:
+    """Let whatever signal comes from now on interrupt, too; raises `KeyboardInterrupt` if one was noted already."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is _note:
+            signal.signal(number, _note_and_interrupt)
+    if caught:
+        raise KeyboardInterrupt
+
+
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether an error is an interrupt, or what Python made of one on its way."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def ignore() -> None:
@@ -32,5 +50,9 @@ def exit_code() -> int:
 
 
 def _note(number: int, frame: object) -> None:
+    caught.append(number)
+
+
+def _note_and_interrupt(number: int, frame: object) -> None:
     caught.append(number)
     raise KeyboardInterrupt

@@ -52,6 +52,33 @@ def test_a_signal_before_anything_listens_ends_with_its_documented_code(name: st
     assert ignored.returncode == 3, "the signal was heeded though it was ignored at the start"
 
 
+HIT = """
+import os, signal, sys
+class Hit:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGINT)  # Python makes a RuntimeError of an interrupt that strikes here
+class Loading:
+    def find_spec(self, name, path, target=None):
+        if name == "{module}":
+            type("Owner", (), {{"hit": Hit()}})
+sys.meta_path.insert(0, Loading())
+from bulk_import.__main__ import main
+sys.argv = ["bulk-import", {words}]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [("bulk_import.cli.ending", '"--version"'), ("bulk_import.cli.check", '"check", "--help"')],
+)
+def test_an_interrupt_that_python_turns_into_another_error_is_still_130(module: str, words: str) -> None:
+    done = python("-c", HIT.format(module=module, words=words))
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Traceback" not in done.stderr
+    assert "does not know" not in done.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_and_json(call: Program, name: str) -> None:
     said = call(name, "--help")

@@ -105,7 +105,7 @@ def _never_begun(invocation: Invocation, ledger: Path, error: BaseException) -> 
     match error:
         case BulkImportError():
             code, reason = error.exit_code, str(error)
-        case KeyboardInterrupt() | click.Abort():
+        case _ if isinstance(error, click.Abort) or early.is_interruption(error):
             code, reason = early.exit_code(), "interrupted"
         case _:
             code, reason = UNEXPECTED, f"met an error that is not known ({type(error).__name__})"

@@ -66,8 +66,7 @@ def _carried_out(invocation: Invocation) -> int:
         _explain(invocation, error)
         return USAGE
     except (KeyboardInterrupt, click.Abort):
-        invocation.messages.say("", "Interrupted.")
-        return early.exit_code()
+        return _interrupted(invocation)
     except BulkImportError as error:
         invocation.messages.complain(str(error))
         return error.exit_code
@@ -81,8 +80,15 @@ def _carried_out(invocation: Invocation) -> int:
         silence(sys.stdout)  # what click prints itself: help, version
         return _untold(invocation, error)
     except Exception as error:
+        if early.is_interruption(error):
+            return _interrupted(invocation)
         _confess(invocation, error)
         return UNEXPECTED
+
+
+def _interrupted(invocation: Invocation) -> int:
+    invocation.messages.say("", "Interrupted.")
+    return early.exit_code()
 
 
 def _invoke(invocation: Invocation) -> int:
