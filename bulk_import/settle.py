@@ -16,7 +16,9 @@ from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Outcome, 
 from bulk_import.steps import Makes
 from bulk_import.wording import terminal_safe, without_keys
 
-CUSTOMER_ID = re.compile(r"cus_[A-Za-z0-9]+", re.ASCII)
+CUSTOMER_ID = re.compile(r"cus_[A-Za-z0-9]{1,251}", re.ASCII)
+"""An id of Stripe's has 255 characters at most."""
+
 _CUSTOMER = re.compile(r"/v1/customers/(cus_\w+)", re.ASCII)
 IDS = {
     Makes.CUSTOMER: CUSTOMER_ID,

@@ -165,10 +165,13 @@ CHARGE = {"object": "charge", "id": "ch_1"}
 
 @pytest.mark.parametrize(
     ("shown", "more"),
-    [([], True), ([{"object": "customer"}], True), ([CHARGE], False), (["a", 3, None], False), (None, False)],
-    ids=["empty", "without an id", "charges", "texts", "null"],
-)
-def test_a_list_that_is_none_or_does_not_go_on_proves_nothing(tmp_path: Path, shown: object, more: bool) -> None:
+    [
+        ([], True), ([{"object": "customer"}], True), ([CHARGE], False), (["a", 3, None], False), (None, False),
+        ([], None), ([], "true"),
+    ],
+    ids=["empty", "without an id", "charges", "texts", "null", "no word of more", "more in words"],
+)  # fmt: skip
+def test_a_list_that_is_none_or_does_not_go_on_proves_nothing(tmp_path: Path, shown: object, more: object) -> None:
     world = World(tmp_path, people(10))
     assert world.run(kill=Kill("send", "after", 8)).killed
     world.wait(25 * 3600.0)

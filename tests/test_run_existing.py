@@ -13,6 +13,7 @@ from bulk_import.existing import Choice, Means, choose
 from bulk_import.model import Reply, Request, Slice
 from bulk_import.options import Pacing
 from bulk_import.simulator import Call, Fault
+from bulk_import.simulator.faults import Canned
 from tests.virtual_run import World, check_promises, people
 from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble, VirtualStripe, refused
 from tests.virtual_time import run_virtual
@@ -167,6 +168,46 @@ def test_a_search_that_is_refused_half_way_gives_way_to_a_listing(tmp_path: Path
     run = world.run(dedupe="search", batch_size=5)
     assert "listed instead" in run.said("dedupe")[1]
     assert check_promises(world, run) == {"created": 20, "existing": 4}
+
+
+def _first_clause_only(arrival: Arrival) -> Trouble | None:
+    """A search that has not heard of OR."""
+    query = str(arrival.params.get("query"))
+    if arrival.endpoint != "search" or "email:" not in query:
+        return None
+    first = query.partition(" OR ")[0].removeprefix("email:").strip('"')
+    return Distorted(lambda body: {**body, "data": [c for c in body["data"] if c["email"] == first]})
+
+
+def _nobody(arrival: Arrival) -> Trouble | None:
+    """A search that understands nothing and finds nobody."""
+    return Distorted(lambda body: {**body, "data": []}) if arrival.endpoint == "search" else None
+
+
+@pytest.mark.parametrize("odd", [_first_clause_only, _nobody])
+@pytest.mark.parametrize("dedupe", ["auto", "search"])
+def test_a_search_that_does_not_find_who_is_listed_gives_way_to_a_listing(
+    tmp_path: Path, dedupe: str, odd: Callable[[Arrival], Trouble | None]
+) -> None:
+    world = World(tmp_path, [*_there(1, 2, 7), *people(10)], VirtualStripe(existing=3000))
+    world.stripe.misbehave = odd
+    run = world.run(dedupe=dedupe)
+    assert "listed instead" in run.said("dedupe")[-1]
+    assert check_promises(world, run) == {"created": 10, "existing": 3}
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_search_whose_pages_go_in_a_circle_is_an_error_and_no_end(tmp_path: Path, length: int) -> None:
+    world = World(tmp_path, [*_there(1, 2), *people(3)], VirtualStripe(existing=30))
+
+    def circle(arrival: Arrival) -> Trouble | None:
+        assert arrival.nth < 100, "a search without end"
+        page = {"object": "search_result", "data": [], "has_more": True, "next_page": f"page{arrival.nth % length}"}
+        return Canned(200, page, {}) if "email:" in str(arrival.params.get("query")) else None
+
+    world.stripe.misbehave = circle
+    run = world.run(dedupe="search")
+    assert (run.exit_code, run.creates()) == (4, [])
 
 
 def test_nobody_is_missed_because_search_cannot_read_an_address(tmp_path: Path) -> None:

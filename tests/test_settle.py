@@ -129,6 +129,7 @@ TABLE: list[tuple[str, Reply, str, str]] = [
     ("200 customer and error", Reply(200, customer(error={"type": "api_error"})), "again, used 1", "InDoubt"),
     ("200 without an id", Reply(200, customer(id=None)), "again, used 1", "InDoubt"),
     ("200 with an empty id", Reply(200, customer(id="cus_")), "again, used 1", "InDoubt"),
+    ("200 with an endless id", Reply(200, customer(id="cus_" + "9" * 252)), "again, used 1", "InDoubt"),
     ("200 with another kind of id", Reply(200, customer(id="sub_1")), "again, used 1", "InDoubt"),
     ("200 with a line behind the id", Reply(200, customer(id="cus_1\n")), "again, used 1", "InDoubt"),
     ("200 without livemode", Reply(200, customer(livemode=None)), "again, used 1", "InDoubt"),

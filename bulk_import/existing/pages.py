@@ -44,6 +44,11 @@ def customers_on(reply: Reply) -> list[Customer]:
         raise StripeRefuses(
             f"Stripe would not list customers ({why}); give the key read access to customers, or choose --dedupe off"
         )
+    if not isinstance(reply.body.get("has_more"), bool):
+        raise StripeRefuses(
+            "the list of customers does not say whether there is more, so this is not Stripe talking; "
+            "check --api-base and any proxy, then run the same command again"
+        )
     found = [customer_from(raw) if isinstance(raw, Mapping) else None for raw in data]
     customers = [customer for customer in found if customer is not None]
     if len(customers) < len(data):

@@ -46,20 +46,44 @@ class Search:
         self._instead: Directory | None = None
 
     async def begin(self) -> None:
-        """List what search cannot be trusted to show yet."""
+        """List what search cannot be trusted to show yet, and see that it shows what the list does."""
         await self._means.offload(self._means.writer.begin_snapshot)
-        await self._newest.read_since(int(self._means.stripe_now()) - LAG)
+        since = int(self._means.stripe_now()) - LAG
+        await self._newest.read_since(since)
+        try:
+            if not await self._finds_who_is_listed(since):
+                await self._list_instead("search does not find customers whom the list shows")
+        except NoSearch as refused:
+            await self._list_instead(f"search is refused ({refused})")
 
     async def find(self, rows: Sequence[Row]) -> Matches:
         """A tenth of a request for each row, and the newest customers."""
-        if self._instead is None:
-            try:
-                return await self._find(rows)
-            except NoSearch as refused:
-                self._means.notice("dedupe", f"search is refused ({refused}), so the whole account is listed instead")
-                self._instead = Snapshot(self._means)
-                await self._instead.begin()
-        return await self._instead.find(rows)
+        if self._instead is not None:
+            return await self._instead.find(rows)
+        try:
+            return await self._find(rows)
+        except NoSearch as refused:
+            instead = await self._list_instead(f"search is refused ({refused})")
+            return await instead.find(rows)
+
+    async def _list_instead(self, why: str) -> Directory:
+        self._means.notice("dedupe", f"{why}, so the whole account is listed instead")
+        self._instead = Snapshot(self._means)
+        await self._instead.begin()
+        return self._instead
+
+    async def _finds_who_is_listed(self, before: int) -> bool:
+        """Whether one query finds most of ten customers who have been there for long: else it is not to be believed.
+
+        Not each of them: an address that was changed lately may be found by its old spelling for a while.
+        """
+        params = {"limit": CLAUSES, "created": {"lt": before}}
+        reply = await self._means.ask(Request(Endpoint.LIST, "GET", "/v1/customers", params))
+        listed = {c.id: c.email for c in customers_on(reply)[:CLAUSES] if c.email and _is_plain(c.email)}
+        found: list[Customer] = []
+        groups = in_groups(list(dict.fromkeys(listed.values())))
+        await self._means.together([partial(self._search, group, found) for group in groups], AT_ONCE)
+        return 2 * len(listed.keys() & {customer.id for customer in found}) >= len(listed)
 
     async def _find(self, rows: Sequence[Row]) -> Matches:
         await self._newest.refresh()
@@ -74,6 +98,7 @@ class Search:
         """Every page of one query; one that cannot be read is halved, since one of its addresses may be the reason."""
         query = " OR ".join(f"email:{quoted(email)}" for email in emails)
         page: dict[str, Any] = {}
+        turned: set[str] = set()
         while True:
             params = {"query": query, "limit": PAGE, **page}
             request = Request(Endpoint.SEARCH, "GET", "/v1/customers/search", params)
@@ -87,8 +112,9 @@ class Search:
             if not has_more(reply):
                 return ()
             following = reply.body.get("next_page")
-            if not isinstance(following, str) or page.get("page") == following:
+            if not isinstance(following, str) or following in turned:
                 raise goes_nowhere()
+            turned.add(following)
             page = {"page": following}
 
 
@@ -104,6 +130,11 @@ def in_groups(emails: Sequence[str]) -> list[list[str]]:
         groups[-1].append(email)
         length += clause
     return groups
+
+
+def _is_plain(email: str) -> bool:
+    """Whether no search should have trouble reading it."""
+    return email.isascii() and email.isprintable() and quoted(email) == f'"{email}"'
 
 
 def quoted(text: str) -> str:
