@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,27 @@ def test_a_reading_of_the_account_is_used_again_within_the_hour_and_what_it_says
     assert check_promises(world, run) == {"created": 22, "existing": 2}
     assert len([a for a in run.arrivals if a.endpoint == "list"]) < 6
     assert len([a for a in run.arrivals if a.endpoint == "retrieve"]) >= 4
+
+
+def test_an_update_by_a_kept_reading_retrieves_each_match_once_and_believes_none_that_is_gone(tmp_path: Path) -> None:
+    world = World(tmp_path, [*people(9), *_there(1, 2, 3), "gone@example.com,Gone", "moved@example.com,Moved"])
+    world.stripe = VirtualStripe(existing=150)
+    world.strangers = set(world.stripe.account.customers)
+    gone, moved = world.stranger("gone@example.com"), world.stranger("moved@example.com")
+    world.wait(10.0)
+    world.stripe.misbehave = lambda a: refused(401, None) if a.endpoint == "create" and a.nth > 2 else None
+    alone = Pacing(rate=20.0, concurrency=1)
+    assert world.run(dedupe="snapshot", on_existing="update", pacing=alone).exit_code == 4
+    world.stripe.misbehave = None
+    world.wait(1200.0)
+    world.stripe.delete(gone, EPOCH + world.seconds)
+    _change_email(world, moved, "elsewhere@example.com")
+    run = world.run(dedupe="snapshot", on_existing="update")
+    assert run.exit_code == 0
+    assert world.tally() == {"created": 11, "updated": 3}
+    asked = Counter(a.path for a in run.arrivals if a.endpoint == "retrieve")
+    assert set(asked.values()) == {1}
+    assert len(asked) == 5
 
 
 def _change_email(world: World, customer: str, email: str) -> None:

@@ -275,7 +275,7 @@ class _Process:
         settings, offload = self.settings, engine.parts.offload
         means = Means(
             engine.ask, engine.together, offload, self.writer, self.reader, self.now, email_key,
-            lambda: engine.stripe_time, self._notice,
+            lambda: engine.stripe_time, self._notice, rereads=settings.on_existing == "update",
         )  # fmt: skip
         choice = await choose(settings.dedupe if left else "off", left, means)
         self._notice("dedupe", choice.name)

@@ -58,7 +58,8 @@ class Means:
     """What a strategy works with.
 
     `now` is our clock and `stripe_time` Stripe's own as last seen, both in seconds; `key` makes an e-mail
-    comparable; `notice(code, message)` tells a person.
+    comparable; `notice(code, message)` tells a person. `rereads` says that whoever asks looks at a match once more
+    before anything is done with it.
     """
 
     ask: Ask
@@ -70,6 +71,7 @@ class Means:
     key: Callable[[str], str]
     stripe_time: Callable[[], float | None] = unknown
     notice: Callable[[str, str], None] = say_nothing
+    rereads: bool = False
 
     def stripe_now(self) -> float:
         """What bounds `created`: a wall clock that is ahead of Stripe's must not hide the newest customers."""

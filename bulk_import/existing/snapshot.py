@@ -95,8 +95,10 @@ class Snapshot:
         return [rest, *others]
 
     async def _confirmed(self, found: Matches) -> Matches:
-        sure: set[str] = set()
-        asked = [(key, customer) for key, customers in found.items() for customer in customers]
+        """Matches that are still true; one that is re-read anyway is asked for once, not twice, unless it is counted."""
+        left = {key: there for key, there in found.items() if self._means.rereads and len(there) == 1}
+        sure = {customer.id for there in left.values() for customer in there}
+        asked = [(key, customer) for key, there in found.items() if key not in left for customer in there]
         await self._means.together([partial(self._confirm, key, customer, sure) for key, customer in asked], CURSORS)
         return {key: there for key, some in found.items() if (there := [c for c in some if c.id in sure])}
 

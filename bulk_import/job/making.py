@@ -40,6 +40,7 @@ class Making(Session):
             email_key,
             lambda: engine.stripe_time,
             self.observer.notice,
+            rereads=terms.on_existing == "update",
         )
         if rows_left:
             choice = await choose(dedupe, rows_left, means)
