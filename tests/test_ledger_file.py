@@ -10,7 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -476,3 +476,31 @@ def test_a_ledger_of_the_first_version_still_opens_and_is_brought_up_to_date(tmp
         writer.write([claim(2, target="cus_1", before={"name": "Ann"}, note="one of two")], [])
         assert reader.claims((Status.CLAIMED,))[1].note == "one of two"
     assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone()[0] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("damage", "read"),
+    [
+        ("UPDATE job SET facts = replace(facts, 'account_name', 'aacount_name')", Reader.purpose),
+        ("UPDATE job SET facts = substr(facts, 2)", Reader.purpose),
+        ("UPDATE entry SET status = 'clained'", Reader.tally),
+        ("UPDATE entry SET status = 'clained'", lambda reader: reader.owners([email_of(1)])),
+        ("UPDATE payload SET params = substr(params, 2)", lambda reader: reader.claims(list(Status))),
+        ("UPDATE entry SET doubt = 'opem'", lambda reader: reader.claims(list(Status))),
+        ("UPDATE payload SET fields = '{\"a\": '", lambda reader: reader.records([1])),
+        ("UPDATE command SET facts = 'x'", Reader.commands),
+    ],
+)
+def test_texts_that_a_bad_disk_has_changed_are_a_damaged_ledger_and_no_unknown_error(
+    tmp_path: Path, damage: str, read: Callable[[Reader], object]
+) -> None:
+    path = tmp_path / "test.ledger.db"
+    with ledger(path) as (writer, reader):
+        writer.begin_command("run", None, None)
+        writer.write([replace(claim(1), fields={"a": "b"})], [])
+        read(reader)
+        with sqlite3.connect(path) as bad:
+            bad.execute(damage)
+        bad.close()
+        with pytest.raises(LedgerRefuses, match="damaged"):
+            read(reader)

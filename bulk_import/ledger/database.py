@@ -225,6 +225,16 @@ def translated(path: Path) -> Iterator[None]:
         raise translate(path, name, str(error)) from error
 
 
+@contextmanager
+def sound(path: Path) -> Iterator[None]:
+    """Turn what cannot be made of the texts in the database into ours: SQLite does not notice every bit that has changed."""
+    try:
+        with translated(path):
+            yield
+    except (ValueError, TypeError, KeyError) as error:
+        raise translate(path, "SQLITE_CORRUPT", f"what it holds cannot be read: {type(error).__name__}") from error
+
+
 def translate(path: Path, name: str, text: str) -> LedgerRefuses | LedgerUnwritable:
     """Which of our errors SQLite's error *name* means."""
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):

@@ -12,7 +12,7 @@ from bulk_import.change import Image, merged
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import marks
-from bulk_import.ledger.database import Connection, transaction, translated
+from bulk_import.ledger.database import Connection, sound, transaction, translated
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.model import Status
 
@@ -215,23 +215,26 @@ class Pairings:
         """One image for each row and customer, out of those of each generation in their order."""
         images: dict[tuple[int, str], list[Image]] = {}
         for number, target, before, after, attached in found:
-            image = Image(number, target, json.loads(before), json.loads(after), attached)
+            with sound(self._path):
+                image = Image(number, target, json.loads(before), json.loads(after), attached)
             images.setdefault((number, target), []).append(image)
         salt = self._salt() if images else b""
         return [merged(each, salt) for each in images.values()]
 
     def _salt(self) -> bytes:
         facts = self._all("SELECT facts, chunks FROM job")
-        return Purpose.from_text(facts[0][0], bytes(facts[0][1])).salt_bytes() if facts else b""
+        with sound(self._path):
+            return Purpose.from_text(facts[0][0], bytes(facts[0][1])).salt_bytes() if facts else b""
 
     def _changes(self) -> int:
         return int(self._db.execute("SELECT total_changes()").fetchone()[0])
 
     def _pairings(self, where: str, values: Sequence[Any]) -> list[Pairing]:
-        return [
-            Pairing(n, Status(status), customer, email, key, generation, json.loads(digest or "{}"), undo_at)
-            for n, status, customer, email, key, generation, digest, undo_at in self._all(_PAIRINGS + where, values)
-        ]
+        with sound(self._path):
+            return [
+                Pairing(n, Status(status), customer, email, key, generation, json.loads(digest or "{}"), undo_at)
+                for n, status, customer, email, key, generation, digest, undo_at in self._all(_PAIRINGS + where, values)
+            ]
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with translated(self._path):

@@ -11,7 +11,7 @@ from typing import Any
 from bulk_import.ledger import account
 from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.claims import CLAIMS, claim_from
-from bulk_import.ledger.database import Connection, translated
+from bulk_import.ledger.database import Connection, sound, translated
 from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
@@ -47,12 +47,14 @@ class Reader:
     def purpose(self) -> Purpose | None:
         """What the ledger is for; None while no run has got so far as to know it."""
         found = self._one("SELECT facts, chunks FROM job")
-        return Purpose.from_text(found[0], bytes(found[1])) if found else None
+        with sound(self._path):
+            return Purpose.from_text(found[0], bytes(found[1])) if found else None
 
     def tally(self) -> Tally:
         """Count every row of the source."""
         purpose = self.purpose()
-        counts = {Status(s): n for s, n in self._all("SELECT status, count(*) FROM entry GROUP BY status")}
+        with sound(self._path):
+            counts = {Status(s): n for s, n in self._all("SELECT status, count(*) FROM entry GROUP BY status")}
         orphans = self._one(
             "SELECT count(*) FROM entry e JOIN entry o ON o.number = e.owner "
             "WHERE e.status = 'duplicate' AND o.status = 'failed'"
@@ -90,7 +92,7 @@ class Reader:
             "WHERE e.status IN ('failed', 'invalid') OR (e.status = 'duplicate' AND o.status = 'failed') "
             "ORDER BY e.number"
         )
-        with translated(self._path):
+        with sound(self._path):
             for found in self._db.execute(query + where):
                 yield Line._make(found[:-1]), json.loads(found[-1] or "{}")
 
@@ -113,14 +115,16 @@ class Reader:
         """The claims of all rows in *statuses*, with what was promised; in row order."""
         names = ",".join(f"'{status.value}'" for status in statuses)
         where = f"WHERE e.status IN ({names}) ORDER BY e.number"
-        return [claim_from(found) for found in self._all(CLAIMS + where)]
+        with sound(self._path):
+            return [claim_from(found) for found in self._all(CLAIMS + where)]
 
     def owners(self, owned_keys: Iterable[str]) -> dict[str, Owner]:
         """Who owns each of these e-mails, by the text that stands for it in the ledger."""
         found: dict[str, Owner] = {}
         for chunk in chunks(list(owned_keys)):
             query = f"SELECT owned_key, number, status, generation FROM entry WHERE owned_key IN ({marks(chunk)})"  # noqa: S608 - marks only
-            found.update({key: Owner(n, Status(status), g) for key, n, status, g in self._all(query, chunk)})
+            with sound(self._path):
+                found.update({key: Owner(n, Status(status), g) for key, n, status, g in self._all(query, chunk)})
         return found
 
     def method_owners(self, owned_methods: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -157,7 +161,8 @@ class Reader:
         found: list[Record] = []
         for chunk in chunks(list(numbers)):
             query = f"{_RECORDS} AND e.number IN ({marks(chunk)}) ORDER BY e.number"
-            found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
+            with sound(self._path):
+                found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
         return found
 
     def duplicates_of(self, owner: int) -> list[int]:
@@ -215,17 +220,16 @@ class Reader:
 
     def commands(self) -> list[Command]:
         """Every command that worked on the ledger, oldest first."""
-        return [
-            command_from(found)
-            for found in self._all(
-                "SELECT verb, started_at, ended_at, pid, host, boot, boot_offset, exit_code, reason, facts "
-                "FROM command ORDER BY id"
-            )
-        ]
+        query = (
+            "SELECT verb, started_at, ended_at, pid, host, boot, boot_offset, exit_code, reason, facts "
+            "FROM command ORDER BY id"
+        )
+        with sound(self._path):
+            return [command_from(found) for found in self._all(query)]
 
     def intervals(self) -> list[Interval]:
         """What the commands measured, in order of time, all intervals of one width."""
-        with translated(self._path):
+        with sound(self._path):
             return intervals(self._db)
 
     def slowest(self) -> list[Slow]:
