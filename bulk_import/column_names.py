@@ -11,15 +11,23 @@ from typing import Literal
 
 ADDRESS = {
     "line1": "line1 addressline1 address1 street1 streetaddress1 streetaddress addressstreet streetline1 street address"
-    " addressline strasse rue calle direccion adresse anschrift",
-    "line2": "line2 addressline2 address2 street2 streetaddress2 streetline2 apartment suite adresszusatz",
-    "city": "city addresscity town locality suburb ort stadt ville ciudad citta",
-    "state": "statecode provincecode regioncode state addressstate province stateprovince provincestate region"
-    " bundesland provincia county",
-    "postal_code": "postalcode addresspostalcode postcode zip zipcode addresszip postal zippostalcode postalzip plz"
-    " postleitzahl pincode codepostal codigopostal",
-    "country": "countrycode countryiso countryiso2 addresscountrycode country addresscountry countryname"
-    " countryregion land pays pais paese",
+    " addressline strasse strassenr strassehausnummer strassehausnr strasseundhausnummer strasseundnummer rue voie calle"
+    " domicilio direccion adresse anschrift indirizzo straat straatnaam adres endereco logradouro morada firstline"
+    " address12 streetname strassenname",
+    "line2": "line2 addressline2 address2 street2 streetaddress2 streetline2 apartment suite adresszusatz secondline"
+    " extendedaddress addressextended complementdadresse complementadresse complemento adresstoevoeging",
+    "city": "city addresscity town locality citylocality citysuburb citytown towncity suburb ort wohnort stadt gemeinde"
+    " ville localite commune ciudad poblacion localidad municipio citta comune plaats woonplaats stad cidade localidade"
+    " municipality",
+    "state": "statecode provincecode regioncode stateabbreviation stateabbr state addressstate province stateprovince"
+    " provincestate region stateregion regionstate stateprovinceregion stateorprovince stateorregion bundesland kanton"
+    " canton departement provincia county statecounty countystate estado provincie uf",
+    "postal_code": "postalcode addresspostalcode postcode zip zipcode addresszip postal zippostalcode postalzip"
+    " zippostcode postcodezip zippostal postalcodezip ziporpostalcode plz postleitzahl pincode codepostal codigopostal"
+    " codicepostale cep",
+    "country": "countrycode countryiso countryiso2 countryisocode countrycodealpha2 addresscountrycode country"
+    " addresscountry addresscountryid countryname countryregion countrycodeiso landcode landiso land pays codepays pais"
+    " codigopais paese nazione codicepaese staat",
 }
 BILLING_PREFIXES = (
     "",
@@ -29,43 +37,95 @@ BILLING_PREFIXES = (
     "account",
     "address",
     "mailing",
+    "mailingaddress",
     "home",
+    "homeaddress",
     "invoice",
+    "invoiceaddress",
+    "primaryaddress",
+    "contact",
+    "billto",
+    "bill",
+    "business",
+    "businessaddress",
+    "rechnungs",
+    "rechnungsadresse",
+    "po",
+    "user",
+    "companyaddress",
 )
-SHIPPING_PREFIXES = ("shipping", "shippingaddress", "shipto", "delivery", "deliveryaddress")
+SHIPPING_PREFIXES = (
+    "shipping",
+    "shippingaddress",
+    "shipto",
+    "delivery",
+    "deliveryaddress",
+    "ship",
+    "liefer",
+    "lieferadresse",
+    "sa",
+)
 
 PLAIN: dict[tuple[str | int, ...], str] = {
     ("email",): "email emailaddress mail useremail primaryemail primaryemailaddress customeremail contactemail"
     " accountemail billingemail billingaddressemail workemail personalemail loginemail emailid mailaddress emailadresse"
-    " courriel adressemail correo correoelectronico",
-    ("name",): "name fullname customername displayname contactname accountname legalname nombrecompleto",
+    " courriel adressemail adresseemail correo correoelectronico emailadres indirizzoemail postaelettronica"
+    " direccionemail enderecodeemail enderecoeletronico epost epostadresse emailprimary email1 email1value"
+    " memberemail subscriberemail clientemail buyeremail purchaseemail owneremail useremailaddress"
+    " contactemailaddress billingemailaddress billtoemail billtoworkemail emailaddress1 emailwork homeemail",
+    ("name",): "name fullname customername displayname contactname accountname legalname clientname membername"
+    " subscribername buyername completename nombrecompleto nombreyapellidos nomcomplet nomecompleto volledigenaam"
+    " vollstandigername nom nome naam billingname billingfullname billtoname",
     ("business_name",): "businessname company companyname organization organisation organizationname"
-    " organisationname accountcompanyname accountcompany billingcompany billingaddresscompany defaultaddresscompany"
-    " firma empresa societe",
+    " organisationname organization1name accountcompanyname accountcompany billingcompany billingaddresscompany"
+    " defaultaddresscompany addresscompany firma firmenname unternehmen empresa razonsocial razaosocial nomedaempresa"
+    " societe entreprise raisonsociale nomsociete azienda ragionesociale nomeazienda bedrijf bedrijfsnaam",
     ("individual_name",): "individualname",
     ("phone",): "phone phonenumber telephone telephonenumber tel primaryphone primaryphonenumber mobile mobilephone"
-    " mobilenumber cell cellphone customerphone contactphone accountphone billingphone billingaddressphone"
-    " defaultaddressphone telefon telefonnummer telefono",
-    ("description",): "description customerdescription notes note",
-    ("preferred_locales",): "preferredlocales preferredlocale locale preferredlanguage language languagecode sprache",
-    ("tax_exempt",): "taxexempt istaxexempt taxexemption taxability",
+    " mobilenumber mobilephonenumber cell cellphone cellnumber customerphone contactphone contactnumber accountphone"
+    " billingphone billingphonenumber billingaddressphone defaultaddressphone addressphone addresstelephone phone1"
+    " phone1value mainphone homephone workphone businessphone phonemobile phonehome phonework"
+    " telefon telefonnummer telefonnr rufnummer mobil mobiltelefon mobilnummer handy handynummer telefono"
+    " numerodetelefono telefonomovil movil numerotelephone numerodetelephone telephoneportable telephonemobile"
+    " cellulare telefonocellulare telefoonnummer telefoon mobiel mobielnummer telefone telemovel celular",
+    ("description",): "description customerdescription notes note bemerkung bemerkungen notiz notizen anmerkung"
+    " anmerkungen kommentar remarques remarque commentaire commentaires notas observaciones observacoes opmerking"
+    " opmerkingen",
+    ("preferred_locales",): "preferredlocales preferredlocale locale preferredlanguage language languagecode lang"
+    " langcode userlanguage sprache langue idioma lingua taal",
+    ("tax_exempt",): "taxexempt istaxexempt taxexemption taxability accounttaxexempt",
     ("payment_method",): "paymentmethod paymentmethodid stripepaymentmethod stripepaymentmethodid",
     ("tax", "ip_address"): "taxipaddress",
-    ("shipping", "name"): "shippingname shippingfullname shippingaddressname deliveryname shiptoname recipientname",
+    ("shipping", "name"): "shippingname shippingfullname shippingaddressname deliveryname shiptoname recipientname"
+    " liefername",
     ("shipping", "phone"): "shippingphone shippingaddressphone shippingphonenumber deliveryphone shiptophone",
     ("tax_id_data", 0, "type"): "taxidtype taxidtype0 vattype",
     ("tax_id_data", 0, "value"): "taxidvalue",
 }
 NAME_PARTS: dict[Literal["first", "middle", "last"], str] = {
-    "first": "firstname givenname fname forename vorname prenom nombre",
-    "middle": "middlename middleinitial",
-    "last": "lastname familyname lname surname nachname familienname apellido apellidos",
+    "first": "firstname givenname fname forename firstnames givennames vorname prenom nombre voornaam primeironome",
+    "middle": "middlename middleinitial tussenvoegsel",
+    "last": "lastname familyname lname surname nachname familienname zuname apellido apellidos cognome nomdefamille"
+    " achternaam sobrenome apelido apelidos",
 }
+HOUSE_NUMBERS = {
+    "housenumber housenum houseno streetnumber streetno": "before",
+    "hausnummer hausnr huisnummer huisnr numerocivico civico": "behind",
+}
+"""Columns that hold half of the first line of an address, and on which side of the street it is written."""
+
+HOUSE_ADDITIONS = "toevoeging huisnummertoevoeging housenumberaddition housenumbersuffix hausnummerzusatz"
+
 VAT = (
     "vatnumber vatid vat vatin taxid taxnumber taxidnumber businessvatid euvat euvatnumber vatregistrationnumber"
-    " billingvatnumber accountvatnumber ustid ustidnr umsatzsteuerid nif tva numerotva partitaiva btwnummer"
+    " vatregistrationno vatregno vatno vatnr vatcode taxvat taxvatnumber addressvatid billingvatnumber"
+    " accountvatnumber ustid ustidnr ustidnummer umsatzsteuerid uidnummer mwstnummer mwstnr nif nifcif cif tva"
+    " numerotva numtva ntva tvaintracommunautaire numerotvaintracommunautaire ntvaintracommunautaire partitaiva piva"
+    " btwnummer btwnr btwid abn gstin gstnumber"
 )
-NAME_PREFIXES = ("", "customer", "account", "billing", "billingaddress", "user")
+NAME_PREFIXES = (
+    "", "customer", "account", "billing", "billingaddress", "user", "contact", "billto", "member", "client",
+)  # fmt: skip
 
 
 def spelled_with(listed: str, prefixes: tuple[str, ...] = ("",)) -> Iterator[tuple[str, int]]:
@@ -80,6 +140,7 @@ def known_names() -> frozenset[str]:
     plain = [(listed, ("",)) for listed in (*PLAIN.values(), VAT)]
     parts = [(listed, NAME_PREFIXES + SHIPPING_PREFIXES) for listed in NAME_PARTS.values()]
     address = [(listed, BILLING_PREFIXES + SHIPPING_PREFIXES) for listed in ADDRESS.values()]
+    house = [(listed, ("",)) for listed in (*HOUSE_NUMBERS, HOUSE_ADDITIONS)]
     return frozenset(
-        name for listed, prefixes in (*plain, *parts, *address) for name, _ in spelled_with(listed, prefixes)
+        name for listed, prefixes in (*plain, *parts, *address, *house) for name, _ in spelled_with(listed, prefixes)
     )

@@ -53,6 +53,9 @@ _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 _LIST_SEPARATORS = re.compile(r"[,;|\s]+")
 _TOKEN = re.compile(r"(?:tok|src|card|ba|btok|pm)_\w+")
+_METHOD = re.compile(r"(?:pm|card|src|ba|bank)_\w+")
+is_method = _METHOD.fullmatch
+"""Something true for the id of a payment method."""
 _YES_NO = {
     **dict.fromkeys(("yes", "true", "y", "exempted"), "exempt"),
     **dict.fromkeys(("no", "false", "n", "taxable"), "none"),
@@ -196,6 +199,16 @@ def _invoice_prefix(text: str) -> Cleaned:
     )
 
 
+def _payment_method(text: str) -> Cleaned:
+    if is_method(text):
+        return text
+    return Fault(
+        "payment-method",
+        "Stripe's payment methods are ids (pm_…); if this says how somebody pays, "
+        'use --map "COLUMN=metadata.paid_by".',
+    )
+
+
 def _source(text: str) -> Cleaned:
     if _TOKEN.fullmatch(text):
         return text
@@ -220,6 +233,7 @@ def _tax_id_type(text: str) -> Cleaned:
 _TEXT_RULES: dict[str, Cleaner] = {
     "invoice_prefix": _invoice_prefix,
     "locale": _locale,
+    "payment_method": _payment_method,
     "source": _source,
     "tax_id_type": _tax_id_type,
 }

@@ -54,7 +54,7 @@ _ALL = (
     Parameter("shipping.name"),
     Parameter("shipping.phone", rule="phone"),
     *_address("shipping.address"),
-    Parameter("payment_method"),
+    Parameter("payment_method", rule="payment_method"),
     Parameter("source", rule="source"),
     Parameter("preferred_locales", kind="texts", rule="locale"),
     Parameter("preferred_locales[]", rule="locale"),

@@ -5,6 +5,7 @@ Names are compared folded (see `wording.fold`), so `E-Mail`, `e_mail` and `EMAIL
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from bulk_import.column_names import (
     spelled_with,
 )
 from bulk_import.customer.parameters import parse_path, spelled
+from bulk_import.mapping.context import meant_by_context
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.targets import (
     Ignored,
@@ -47,6 +49,13 @@ _STRIPE_READ_ONLY = names(
 _STRIPE_EXPORT_ONLY = names("plan status currency cancelatperiodend created livemode defaultsource discount object")
 
 
+_TO_THE_LETTER = frozenset({"balance", "source", "expand", "test_clock"})
+"""Parameters that only their exact names mean: a `Balance` is rarely in cents, a `Source` rarely a payment token."""
+
+_BEHIND = re.compile(r"(?P<name>.+?)\s*\((?P<whose>billing|shipping)\)", re.IGNORECASE)
+_FIRST = re.compile(r"(?P<name>.+\S)\s+-\s+1")
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
     """What a column's name means: `rank` orders guesses (lower is surer), `sure` is false for an alias."""
@@ -64,23 +73,29 @@ def is_stripe_export(columns: Collection[str]) -> bool:
         signature <= folded
         for signature in (
             {"id", "createdutc"},
-            {"customerid", "customeremail"},
+            {"customerid", "customeremail", "amountrefunded"},
             {"id", "defaultsource", "cardid"},
             {"id", "object", "livemode"},
         )
     )
 
 
-def guess(column: str, *, from_stripe: bool = False) -> Guess | None:
-    """What *column* means by its name alone, None when nobody knows; a pure function of its arguments."""
+def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: bool = False) -> Guess | None:
+    """What *column* means by its name and the *others* of its file (folded), None when nobody knows.
+
+    A pure function of its arguments.
+    """
     name = column.removeprefix("\ufeff").strip()
-    if (settled := _set_apart(name, from_stripe)) is not None:
+    if (settled := _set_apart(name, others, from_stripe)) is not None:
         return settled
-    if (path := parse_path(name)) is not None:
+    folded = fold(_plain(name))
+    if (context := meant_by_context(folded, others)) is not None:
+        return Guess(context.target, 1, sure=False, why=context.why)
+    path = parse_path(name)
+    if path is not None and (spelled(path) == name or spelled(path) not in _TO_THE_LETTER):
         return Guess(Param(path), 0, sure=True, why="is the parameter's own name")
     if (key := metadata_key(name)) is not None:
         return Guess(Metadata(key), 0, sure=True, why="names a metadata key")
-    folded = fold(name)
     found = _ALIASES.get(folded)
     if found is None and folded.startswith("customer") and folded not in _NEVER_A_NAME:
         found = _ALIASES.get(folded.removeprefix("customers").removeprefix("customer"))
@@ -90,7 +105,14 @@ def guess(column: str, *, from_stripe: bool = False) -> Guess | None:
     return Guess(target, rank, sure=False, why=_likeness(target, folded))
 
 
-def _set_apart(name: str, from_stripe: bool) -> Guess | None:
+def _plain(name: str) -> str:
+    """The name as most files write it: `City (Billing)` is the billing city, `City - 1` the first one."""
+    if (found := _BEHIND.fullmatch(name)) is not None:
+        return f"{found['whose']} {found['name']}"
+    return found["name"] if (found := _FIRST.fullmatch(name)) is not None else name
+
+
+def _set_apart(name: str, others: frozenset[str], from_stripe: bool) -> Guess | None:
     """Columns that are settled before any alias is asked: ours, secrets, and what Stripe keeps itself."""
     if name in OWN_COLUMNS:
         return Guess(Ignored("was added by our own export"), 0, sure=True, why="was added by our own export")
@@ -104,7 +126,10 @@ def _set_apart(name: str, from_stripe: bool) -> Guess | None:
     if folded in _STRIPE_READ_ONLY or (from_stripe and folded in _STRIPE_EXPORT_ONLY):
         reason = "is kept by Stripe itself and cannot be set"
         return Guess(Ignored(reason), 0, sure=True, why=reason)
-    if from_stripe and folded in ("id", "customerid"):
+    own_id = "customerid" if "customerid" in others else "id"
+    if from_stripe and folded == "description" and "customerdescription" in others:
+        return Guess(Metadata(name), 1, sure=False, why="is of the payment, not of the customer")
+    if from_stripe and folded == own_id:
         return Guess(Metadata("previous_customer_id"), 1, sure=False, why="is the id in the account it came from")
     return None
 

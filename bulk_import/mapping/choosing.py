@@ -31,8 +31,15 @@ Slot = tuple[str | int, ...]
 _WHOLES: tuple[tuple[Slot, str], ...] = (
     (("name",), "name"),
     (("shipping", "name"), "shipping.name"),
+    (("address", "line1"), "address.line1"),
     (("preferred_locales",), "preferred_locales"),
     (("expand",), "expand"),
+)
+
+
+_SHIPS_TO_NAME = (
+    "There is an address to ship to and no column of who receives it, which Stripe needs: the customer's name is sent "
+    'there, too; name another column with --map "COLUMN=shipping.name".'
 )
 
 
@@ -55,10 +62,14 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of one set of columns, in their order, and what should be said of it aloud."""
+    """What becomes of one set of columns, in their order, and what should be said of it aloud.
+
+    `ship_to_name` is whether what is shipped goes to the customer's own name, as the columns have no other.
+    """
 
     assignments: tuple[Assignment, ...]
     notes: tuple[str, ...] = ()
+    ship_to_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,8 @@ def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
         found: target for name, target in wishes.targets.items() if (found := find_column(name, every)) is not None
     }
     key = find_column(wishes.key, every) if wishes.key is not None else None
-    claims = [_claim(column, asked.get(column), column == key, from_stripe) for column in every]
+    folded = frozenset(map(fold, every))
+    claims = [_claim(column, asked.get(column), folded, column == key, from_stripe) for column in every]
     owners = _owners(every, claims, wishes)
     notes: list[str] = []
     taken = {slot for slot in owners if slot[0] == "metadata"} | {
@@ -115,16 +127,27 @@ def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
         _settle(column, claim, owners, wishes, taken, notes, is_key=column == key)
         for column, claim in zip(every, claims, strict=True)
     ]
-    return Plan(tuple(settled), tuple(notes))
+    if ship := _ships_to_name(settled, wishes.fixed):
+        notes.append(_SHIPS_TO_NAME)
+    return Plan(tuple(settled), tuple(notes), ship)
 
 
-def _claim(column: str, asked: Target | None, is_key: bool, from_stripe: bool) -> Guess | None:
+def _ships_to_name(assignments: Iterable[Assignment], fixed: frozenset[Slot]) -> bool:
+    """Whether there are columns of an address to ship to, by their usual names alone, and none of who receives it."""
+    guessed = {slot for each in assignments if each.guess and (slot := slot_of(each.target)) is not None}
+    every = {slot for each in assignments if (slot := slot_of(each.target)) is not None} | fixed
+    to_whom = any(slot[:2] == ("shipping", "name") or slot[0] == "shipping.name" for slot in every)
+    shipped = {slot for slot in every if slot[:2] == ("shipping", "address")}
+    return bool(shipped) and shipped <= guessed and not to_whom
+
+
+def _claim(column: str, asked: Target | None, folded: frozenset[str], is_key: bool, from_stripe: bool) -> Guess | None:
     if asked is not None:
         secret = isinstance(asked, Ignored) and never_sent(column) is not None
         return Guess(
             Refused("is left out as you asked") if secret else asked, _ASKED, sure=True, why="is what you asked for"
         )
-    known = guess(column, from_stripe=from_stripe)
+    known = guess(column, folded, from_stripe=from_stripe)
     if is_key and (known is None or not isinstance(known.target, Param | NamePart | VatNumber)):
         return Guess(SourceKey(), _ASKED, sure=True, why="is the key you named")
     return known

@@ -9,18 +9,19 @@ from bulk_import.wording import fold, names, words_of
 
 _LANGUAGES = """
     password passwd passwort passphrase passcode kennwort motdepasse contrasena contrasenya claveacceso clavesecreta
-    wachtwoord losenord passord adgangskode salasana lozinka пароль 密码 密碼 パスワード 비밀번호 סיסמה
+    motpasse contrasenya contrasinal pasahitza katasandi matkhau slaptazodis parool  парола
+    รหัสผ่าน كلمةالمرور पासवर्ड wachtwoord losenord passord adgangskode salasana lozinka пароль 密码 密碼 パスワード 비밀번호 סיסמה
 """
 _OTHER_SECRETS = """
-    socialsecurity privatekey apikey secretkey accesskey activationkey authkey sessionkey sessionid phpsessid
+    privatekey apikey secretkey accesskey activationkey authkey sessionkey sessionid phpsessid
     recoverycode recoveryphrase backupcode seedphrase securityanswer secretanswer resetcode resetkey onetimecode
-    geheimzahl
+    geheimzahl securekey userpass passhash pwhash pwdhash userpwd hashedpw
 """
 _SECRET_PARTS = tuple(map(fold, names(_LANGUAGES + _OTHER_SECRETS)))
 _SECRET_WORDS = names(
     """
-    pwd pw pswd psw secret secrets token tokens salt hash md5 sha sha1 sha256 sha512 ssn totp otp mfa credential
-    credentials cookie cookies bcrypt scrypt argon2 pbkdf2 jwt senha haslo heslo jelszo parola sifre geslo kodeord
+    pwd pw pswd psw secret secrets token tokens salt hash md5 sha sha1 sha256 sha512 totp otp mfa credential
+    credentials cookie cookies mdp bcrypt scrypt argon2 pbkdf2 jwt senha haslo heslo jelszo parola sifre geslo kodeord
     """
 )
 # `pass` and `pin` are secrets by themselves and beside these words; a ski pass and a PIN code (India's zip) are none.
@@ -31,13 +32,28 @@ _BESIDE_SHORT = names(
     initial default plain hashed encrypted security card atm
     """
 )
+_NATIONAL_ID = tuple(
+    map(
+        fold,
+        names(
+            """
+            socialsecurity nationalinsurance sozialversicherungs rentenversicherungs securitesociale seguridadsocial
+            segurancasocial burgerservicenummer personnummer personnumber personennummer fodselsnummer henkilotunnus
+            nationalid nationalidentity swedishidentitynumber danishidentitynumber passportn passportid passnummer
+            reisepass ausweisn personalausweis driverslicen driverlicen drivinglicen fuhrerschein
+            """
+        ),
+    )
+)
+_NATIONAL_ID_WORDS = names("ssn bsn nino pesel sozialversnr svnr")
 # "Do not store bank account numbers or card details in metadata" is Stripe's own rule.
 _BANK = names(
     """
     bankaccount bankaccountnumber bankaccountno accountnumber accountno acctnumber acctno routingnumber sortcode
     bankroutingnumber kontonummer kontonr bankkonto bankverbindung bankleitzahl blz numerodecuenta numerocuenta
     cuentabancaria numerocompte numerodecompte comptebancaire rib rekeningnummer numeroconto numerodiconto
-    contocorrente numeroconta contabancaria
+    contocorrente numeroconta contabancaria bic bicswift swiftbic swift swiftcode swiftbiccode biccode kontoinhaber
+    accountholder accountholdername numerodecuentabancaria numerocontocorrente
     """
 )
 _CARD_NUMBER = frozenset(
@@ -59,7 +75,8 @@ _CARD_NUMBER = frozenset(
 _CARD_CODE = names(
     """
     cvc cvv cvv2 cvc2 securitycode cardcode cardverificationvalue cardsecuritycode prufziffer kartenprufnummer
-    codigoseguridad codigodeseguridad codesecurite cryptogramme codigodeseguranca
+    codigoseguridad codigodeseguridad codesecurite cryptogramme cryptogrammevisuel codigodeseguranca
+    codicesicurezza codicedisicurezza veiligheidscode sicherheitscode kartenprufziffer
     """
 )
 _CARD_PARTS = names(
@@ -68,6 +85,13 @@ _CARD_PARTS = names(
     expirationdate expirydate expdate last4 lastfour lastfourdigits first6 bin brand type funding fingerprint id token
     addressline1 addressline2 addresscity addressstate addresscountry addresszip issuecountry issuer cvcstatus
     avszipstatus avsline1status tokenizationmethod maskednumber transactionids country uniquenumberidentifier
+    """
+)
+_CARD_CODE_WORDS = names("cvc cvv cvc2 cvv2")
+_CARD_HOLDER = names(
+    """
+    nameoncard nameofcardholder karteninhaber titulardelatarjeta titulartarjeta titolarecarta titolaredellacarta
+    kaarthouder porteurdelacarte titulairedelacarte nomsurlacarte titulardocartao validthru
     """
 )
 _EXPIRY = names("expmonth expyear expirymonth expiryyear expirationmonth expirationyear ccexp expdate")
@@ -93,10 +117,14 @@ def never_sent(column: str) -> str | None:
         return "is for card numbers, which must never pass through this tool"
     if folded in _CARD_CODE or _after_card(folded) in _CARD_CODE:
         return "is for card security codes, which nobody may keep"
-    if folded in _EXPIRY or _after_card(folded) in _CARD_PARTS:
+    if folded in _EXPIRY or folded in _CARD_HOLDER or _after_card(folded) in _CARD_PARTS:
         return "belongs to a card; cards come as payment methods only"
     words = frozenset(map(fold, words_of(column)))
-    if folded in _BANK or "iban" in words:
+    if not _CARD_CODE_WORDS.isdisjoint(words):
+        return "is for card security codes, which nobody may keep"
+    if any(part in folded for part in _NATIONAL_ID) or not _NATIONAL_ID_WORDS.isdisjoint(words):
+        return "is for numbers of identity papers, which no payment needs"
+    if folded in _BANK or "iban" in words or "bankaccount" in folded:
         return "belongs to a bank account, which Stripe does not want in metadata"
     if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint(words):
         return "looks like a secret"

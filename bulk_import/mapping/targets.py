@@ -11,7 +11,7 @@ from bulk_import.model import SOURCE_ID
 from bulk_import.wording import fold
 
 Position = Literal["first", "middle", "last"]
-NameOf = Literal["name", "shipping.name"]
+NameOf = Literal["name", "shipping.name", "address.line1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class NamePart:
-    """One of the parts that are joined by spaces into a name."""
+    """One of the parts that are joined by spaces into a name, or into a street with its number."""
 
     position: Position
     of: NameOf = "name"

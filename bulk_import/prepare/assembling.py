@@ -8,7 +8,7 @@ from typing import Any
 
 from bulk_import.customer.cleaning import Fault
 from bulk_import.customer.tax_ids import vat_type
-from bulk_import.prepare.recipes import NAME, SHIPPING_NAME, VAT, Fixed
+from bulk_import.prepare.recipes import LINE1, NAME, SHIPPING_NAME, VAT, Fixed
 
 Draft = dict[str, dict[Any, Any]]
 """Cleaned values by group: the group `address` holds `city`, the group "" the customer's own fields.
@@ -20,27 +20,37 @@ _TAX_ID = "tax_id_data.0"
 _TAX_ID_TYPE = ("tax_id_data", 0, "type")
 
 
-def assemble(draft: Draft, fixed: tuple[Fixed, ...]) -> tuple[dict[str, Any], list[Fault]]:
-    """The parameters that *draft* and the fixed values make, and what is wrong with them on the way."""
+def assemble(
+    draft: Draft, fixed: tuple[Fixed, ...], *, ship_to_name: bool = False
+) -> tuple[dict[str, Any], list[Fault]]:
+    """The parameters that *draft* and the fixed values make, and what is wrong with them on the way.
+
+    With *ship_to_name* the customer's name is that of who receives what is shipped.
+    """
     faults: list[Fault] = []
     if NAME in draft:
         faults += _join_name(draft, NAME, "", 256)
     if SHIPPING_NAME in draft:
         faults += _join_name(draft, SHIPPING_NAME, "shipping", 5000)
+    if LINE1 in draft:
+        faults += _join_name(draft, LINE1, "address", 5000)
     if VAT in draft:
         faults += _place_vat(draft, fixed)
     for each in fixed:
         if each.beside is None or _has_other(draft, each, fixed):
             draft.setdefault(each.group, {})[each.path[-1]] = copy(each.value)
+    name = draft[""].get("name")
+    if ship_to_name and name is not None and "shipping.address" in draft:
+        draft.setdefault("shipping", {})["name"] = name
     return _nested(draft), faults
 
 
 def _join_name(draft: Draft, source: str, group: str, limit: int) -> Iterator[Fault]:
     parts = draft.pop(source)
     whole = " ".join(parts[place] for place in sorted(parts))
-    draft.setdefault(group, {})["name"] = whole
+    draft.setdefault(group, {})[source.rpartition(".")[2].lstrip("*")] = whole
     if len(whole) > limit:
-        message = f"The joined name has {len(whole)} characters and at most {limit} are allowed; shorten it."
+        message = f"What is joined has {len(whole)} characters and at most {limit} are allowed; shorten it."
         yield Fault("too-long", message, source[1:])
 
 

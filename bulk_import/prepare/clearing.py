@@ -11,19 +11,19 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from bulk_import.customer.cards import SHORTEST, holds_card
-from bulk_import.customer.cleaning import Cleaner, Fault, Noted, unprotected, unquoted_digits
+from bulk_import.customer.cleaning import Cleaner, Fault, Noted, is_method, unprotected, unquoted_digits
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Block, Problem
-from bulk_import.prepare.recipes import METADATA, NAME, SHIPPING_NAME, VAT, Recipe, Step
+from bulk_import.prepare.recipes import LINE1, METADATA, NAME, SHIPPING_NAME, VAT, Recipe, Step
 from bulk_import.prepare.rows import Preparation, problem_of
 from bulk_import.wording import words_of
 
 _BETWEEN = "|"  # printable, and in no number
 _REMEMBERED = 4096
 _MADE_OF_PARTS = ("shipping", "tax_id_data", "invoice_settings")
-_PARTS_OF_NAMES = (NAME, SHIPPING_NAME)
+_PARTS_OF_NAMES = (NAME, SHIPPING_NAME, LINE1)
 
 Cells = Sequence[str]
 Test = Callable[[Cells, str, int], Iterable[int]]
@@ -164,6 +164,8 @@ def _value_test(step: Step) -> Test:
         return lambda cells, _joined, longest: _filled(cells) if longest else ()
     if step.field == "email":
         return _plain_email
+    if step.field == "payment_method":
+        return _payment_methods
     limit = MAX_METADATA_VALUE if step.group == METADATA else step.limit
     if step.clean is None or step.group == METADATA:
         return lambda cells, _joined, longest: _longer(cells, limit) if longest > limit else ()
@@ -216,6 +218,12 @@ def _plain_email(cells: Cells, _joined: str, longest: int) -> Iterable[int]:
     if longest <= PLAIN_LIMIT and all(map(is_plain, cells)):
         return ()
     return (at for at, cell in enumerate(cells) if cell and not (len(cell) <= PLAIN_LIMIT and is_plain(cell)))
+
+
+def _payment_methods(cells: Cells, _joined: str, longest: int) -> Iterable[int]:
+    if longest < PLAIN_LIMIT and all(map(is_method, filter(None, cells))):
+        return ()
+    return (at for at, cell in enumerate(cells) if cell and not (len(cell) < PLAIN_LIMIT and is_method(cell)))
 
 
 def _filled(cells: Cells) -> Iterable[int]:

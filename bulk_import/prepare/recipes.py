@@ -20,6 +20,7 @@ ToText = Callable[[Any], str | None]
 
 NAME = "*name"
 SHIPPING_NAME = "*shipping.name"
+LINE1 = "*address.line1"
 VAT = "*vat"
 METADATA = "metadata"
 _PLACES = {"first": 0, "middle": 1, "last": 2}
@@ -69,7 +70,8 @@ class Fixed:
 class Recipe:
     """All there is to do for rows of one set of columns.
 
-    `wiped` columns are not even kept; in `spared` ones a number like a card's is none.
+    `wiped` columns are not even kept; in `spared` ones a number like a card's is none. With `ship_to_name` the
+    customer's name is that of who receives what is shipped.
     """
 
     steps: tuple[Step, ...]
@@ -80,6 +82,7 @@ class Recipe:
     wiped: frozenset[str]
     spared: frozenset[str]
     unmapped: tuple[str, ...]
+    ship_to_name: bool = False
 
 
 def compile_recipe(plan: Plan, constants: tuple[Constant, ...], email_check: EmailCheck) -> Recipe:
@@ -97,6 +100,7 @@ def compile_recipe(plan: Plan, constants: tuple[Constant, ...], email_check: Ema
             [*(step.column for step in steps if not step.watched), *(each.column for each in every if each.is_key)]
         ),
         unmapped=tuple(each.column for each in every if each.unmapped),
+        ship_to_name=plan.ship_to_name,
     )
 
 

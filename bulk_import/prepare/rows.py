@@ -95,7 +95,7 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
 
 def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Problem]) -> dict[str, Any]:
     """The parameters that the draft makes, judged as a whole."""
-    params, faults = assemble(draft, recipe.fixed)
+    params, faults = assemble(draft, recipe.fixed, ship_to_name=recipe.ship_to_name)
     if "payment_method" in params or "invoice_settings" in params:
         _set_payment_method(params, how)
     faults += whole_faults(params, reserved_keys=1 if how.marker else 0)

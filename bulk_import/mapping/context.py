@@ -1,0 +1,69 @@
+"""What a column's name means only because of the columns beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulk_import.column_names import ADDRESS, HOUSE_ADDITIONS, HOUSE_NUMBERS
+from bulk_import.mapping.targets import Metadata, NameOf, NamePart, Param, Position, Target
+from bulk_import.wording import names
+
+LINE1: NameOf = "address.line1"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`columns` mean `target` in a file that has any of the columns `beside` them, and none of `unless`."""
+
+    columns: frozenset[str]
+    beside: frozenset[str]
+    target: Target
+    why: str
+    unless: frozenset[str] = frozenset()
+
+    def holds(self, column: str, others: frozenset[str]) -> bool:
+        """Whether this is what *column* means beside *others* (all folded)."""
+        return column in self.columns and not others.isdisjoint(self.beside) and others.isdisjoint(self.unless)
+
+
+def _known(columns: str, beside: str, target: Target, why: str, unless: str = "") -> Context:
+    return Context(names(columns), names(beside), target, why, names(unless))
+
+
+def _halves() -> list[Context]:
+    """The street and the number of the house, in the order of the language that the columns speak."""
+    found: list[Context] = []
+    streets = names(ADDRESS["line1"]) - names("line1 addressline1 address1 address12 strassenr strassehausnummer")
+    for listed, side in HOUSE_NUMBERS.items():
+        numbers = names(listed)
+        before = side == "before"
+        found.append(_half(streets, numbers, "middle" if before else "first"))
+        found.append(_half(numbers, streets, "first" if before else "middle"))
+        found.append(_half(names(HOUSE_ADDITIONS), numbers, "last"))
+    # `Número` alone is anybody's, and the house's beside these.
+    streets, number = names("endereco logradouro rua"), names("numero")
+    return [*found, _half(streets, number, "first"), _half(number, streets, "middle")]
+
+
+def _half(columns: frozenset[str], beside: frozenset[str], position: Position) -> Context:
+    return Context(columns, beside, NamePart(position, LINE1), "is one part of the street's line")
+
+
+_ORDERS = "financialstatus fulfillmentstatus orderstatus"
+_SURNAME = "is the surname beside a first name"
+_CONTEXTS = (
+    _known("name", _ORDERS, Metadata("order"), "is the number of an order"),
+    _known("paymentmethod", _ORDERS, Metadata("paid_by"), "says how an order was paid"),
+    _known("name", "vorname", NamePart("last"), _SURNAME, "nachname familienname zuname"),
+    _known("nom", "prenom", NamePart("last"), _SURNAME, "nomdefamille"),
+    _known("naam", "voornaam", NamePart("last"), _SURNAME, "achternaam"),
+    _known("nome", "cognome sobrenome apelido apelidos", NamePart("first"), "is the first name beside a surname"),
+    _known("cap", "indirizzo citta comune", Param(("address", "postal_code")), "is Italian for it"),
+    _known("via", "cap citta comune", Param(("address", "line1")), "is Italian for it"),
+    *_halves(),
+)
+
+
+def meant_by_context(column: str, others: frozenset[str]) -> Context | None:
+    """What a folded *column* means beside *others*, None where they say nothing of it."""
+    return next((context for context in _CONTEXTS if context.holds(column, others)), None)
