@@ -13,6 +13,7 @@ from pathlib import Path
 from bulk_import.errors import SourceError
 from bulk_import.model import Record
 from bulk_import.reading.dialect import Candidate, named_by_sep_line, settle_dialect
+from bulk_import.reading.drawn import refuse_drawn
 from bulk_import.reading.encoding import settle_encoding
 from bulk_import.reading.header import find_header, refuse_quoted_lines, refuse_table_in
 from bulk_import.reading.jsonarray import read_json_array
@@ -60,6 +61,8 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
     if all(map(_is_blank, lines)):
         raise SourceError(f"{place} holds only blank lines; give a file with at least one row.")
     refuse_markup("".join(lines[:20]), place)
+    if overrides.format is None and overrides.delimiter is None and overrides.skip_lines is None:
+        refuse_drawn(lines, place)
     base = Reading(
         "csv", encoding.name, head.compression, line_ending=_line_ending(lines), max_bytes=overrides.max_bytes
     )

@@ -1,0 +1,135 @@
+"""What other products' exports call things, column by column; what is not listed here becomes metadata or is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulk_import.mapping import settle_mapping
+from bulk_import.mapping.targets import Ignored, Metadata, Refused
+from bulk_import.model import Invalid, Record, Row
+from bulk_import.prepare import Preparation, prepare
+
+FIRST, MIDDLE, LAST = "name (first part)", "name (middle part)", "name (last part)"
+STREET = ("address.line1 (first part)", "address.line1 (middle part)", "address.line1 (last part)")
+VAT = "tax_id_data (type from the country)"
+NEVER = "never sent, never kept"
+KEPT = "metadata"
+EXPORTS: dict[str, str] = {
+    "HubSpot": "Record ID=KEPT|First Name=FIRST|Email=email|Mobile Phone Number=phone|State/Region=address.state"
+    "|Country/Region=address.country|Postal Code=address.postal_code|Lead Status=KEPT|Job Title=KEPT",
+    "Salesforce accounts": "Account ID=KEPT|Account Name=name|Billing Street=address.line1"
+    "|Billing State/Province=address.state|Billing Zip/Postal Code=address.postal_code|Type=KEPT|Email=email"
+    "|Shipping Street=shipping.address.line1|Shipping Zip/Postal Code=shipping.address.postal_code",
+    "Stripe customers": "id=metadata.previous_customer_id|Email=email|Created (UTC)=not sent|Plan=not sent"
+    "|Status=not sent|Total Spend=not sent|Card Last4=NEVER|Business Vat ID=VAT|Account Balance=KEPT|tag (metadata)=KEPT",
+    "Stripe payments": "id=KEPT|Amount Refunded=KEPT|Description=KEPT|Customer ID=metadata.previous_customer_id"
+    "|Customer Description=description|Customer Email=email|Shipping Address Line1=shipping.address.line1",
+    "Shopify orders": "Name=metadata.order|Email=email|Financial Status=KEPT|Billing Name=name|Source=KEPT"
+    "|Billing Address1=address.line1|Payment Method=metadata.paid_by|Id=KEPT",
+    "WooCommerce orders": "Order Status=KEPT|First Name (Billing)=FIRST|Last Name (Billing)=LAST"
+    "|Address 1&2 (Billing)=address.line1|State Code (Billing)=address.state|Email (Billing)=email"
+    "|First Name (Shipping)=shipping.name (first part)|Postcode (Shipping)=shipping.address.postal_code",
+    "Braintree": "Customer ID=KEPT|Customer First Name=FIRST|Customer Email=email|Billing City (Locality)=address.city"
+    "|Billing State/Province (Region)=address.state|Card Number=NEVER|Cardholder Name=NEVER",
+    "Paddle": "email=email|first_line=address.line1|second_line=address.line2|region=address.state|status=KEPT",
+    "Xero": "*ContactName=name|EmailAddress=email|POAddressLine1=address.line1|POCity=address.city"
+    "|PORegion=address.state|SACity=shipping.address.city|BankAccountNumber=NEVER|BankAccountName=NEVER|TaxNumber=VAT",
+    "QuickBooks": "Customer full name=name|Email=email|Balance=KEPT|Opening Balance=KEPT|Company=business_name"
+    "|Billing Address State=address.state|Phone=phone",
+    "Magento": "email=email|firstname=FIRST|_address_street=address.line1|_address_country_id=address.country"
+    "|_address_telephone=phone|taxvat=VAT|password_hash=NEVER|rp_token=NEVER|group_id=KEPT",
+    "PrestaShop": "id_customer=KEPT|email=email|passwd=NEVER|secure_key=NEVER|note=description|total_spent=not sent",
+    "BigCommerce": "Email=email|Address Line 1 - 1=address.line1|City/Suburb - 1=address.city"
+    "|State Abbreviation - 1=address.state|Zip/Postcode - 1=address.postal_code|Country - 1=address.country",
+    "GoCardless": "email=email|given_name=FIRST|swedish_identity_number=NEVER|metadata.xero=KEPT"
+    "|customer_bank_account.account_holder_name=NEVER",
+    "German": "Kundennummer=KEPT|Vorname=FIRST|Name=LAST|Straße=STREET1|Hausnummer=STREET2|PLZ=address.postal_code"
+    "|Ort=address.city|Mobil=phone|E-Mail=email|USt-IdNr.=VAT|IBAN=NEVER|BIC=NEVER|Passwort=NEVER|Prüfziffer=NEVER"
+    "|Bemerkung=description|Steuernummer=KEPT|Sozialversicherungsnummer=NEVER|Status=KEPT",
+    "French": "Prénom=FIRST|Nom=LAST|Société=business_name|Adresse e-mail=email|Complément d'adresse=address.line2"
+    "|N° TVA intracommunautaire=VAT|Ville=address.city|Mot de passe=NEVER|Langue=preferred_locales|Cryptogramme=NEVER",
+    "Spanish": "Nombre=FIRST|Apellidos=LAST|Población=address.city|Móvil=phone|Correo electrónico=email|NIF/CIF=VAT"
+    "|Contraseña=NEVER|Idioma=preferred_locales|Cuenta bancaria=NEVER|Número de tarjeta=NEVER|Notas=description",
+    "Italian": "Nome=FIRST|Cognome=LAST|Ragione sociale=business_name|Indirizzo=address.line1|CAP=address.postal_code"
+    "|Nazione=address.country|Cellulare=phone|Indirizzo email=email|Codice fiscale=KEPT|Titolare carta=NEVER",
+    "Dutch": "Voornaam=FIRST|Tussenvoegsel=MIDDLE|Achternaam=LAST|Straat=STREET1|Huisnummer=STREET2|Toevoeging=STREET3"
+    "|Plaats=address.city|Telefoonnummer=phone|E-mailadres=email|BTW-nummer=VAT|Wachtwoord=NEVER|BSN=NEVER",
+    "Portuguese": "Nome=FIRST|Sobrenome=LAST|Endereço=STREET1|Número=STREET2|Complemento=address.line2"
+    "|Cidade=address.city|Estado=address.state|CEP=address.postal_code|Celular=phone|E-mail=email|Senha=NEVER|CPF=KEPT",
+    "American": "House Number=STREET1|Street Name=STREET2|Email=email|SSN=NEVER|CVV Code=NEVER|Name on Card=NEVER",
+}
+WORDS = {
+    "KEPT": KEPT, "NEVER": NEVER, "VAT": VAT, "FIRST": FIRST, "MIDDLE": MIDDLE, "LAST": LAST,
+    "STREET1": STREET[0], "STREET2": STREET[1], "STREET3": STREET[2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("product", EXPORTS)
+def test_the_columns_of_an_export_become(product: str) -> None:
+    wanted = dict(pair.rsplit("=", 1) for pair in EXPORTS[product].split("|"))
+    mapping = settle_mapping(list(wanted))
+    assert mapping.columns is not None
+    told = {line.column: line.field for line in mapping.lines()}
+    for each in mapping.plan(mapping.columns).assignments:
+        field, expected = told[each.column], WORDS.get(wanted[each.column], wanted[each.column])
+        if expected == KEPT:
+            assert isinstance(each.target, Metadata), each.column
+        else:
+            assert field == expected, each.column
+        exact = isinstance(each.target, Refused | Ignored) or each.column.lower() == field or "metadata" in each.column
+        assert each.guess or exact, f"{each.column} is mapped to {field} as if that were sure"
+
+
+def made(fields: dict[str, str]) -> Row | Invalid:
+    return prepare(Record(1, 2, fields), Preparation(settle_mapping(list(fields))))
+
+
+def params(fields: dict[str, str]) -> dict[str, object]:
+    row = made({"email": "a@example.com", **fields})
+    assert isinstance(row, Row), row
+    return dict(row.params)
+
+
+def test_a_street_and_the_number_of_its_house_are_one_line_in_the_order_of_the_language() -> None:
+    dutch = {"Straat": "Kerkstraat", "Huisnummer": "59", "Toevoeging": "bis"}
+    assert params(dutch)["address"] == {"line1": "Kerkstraat 59 bis"}
+    assert params({"House Number": "59", "Street": "Church Lane"})["address"] == {"line1": "59 Church Lane"}
+    assert params({"Street": "Church Lane 59"})["address"] == {"line1": "Church Lane 59"}
+
+
+def test_an_address_to_ship_to_goes_to_the_customer_where_the_file_names_nobody_else() -> None:
+    fields = {"Account Name": "Ann Ltd", "Shipping Street": "High Street 1", "Shipping City": "Leeds"}
+    shipping = params(fields)["shipping"]
+    assert shipping == {"name": "Ann Ltd", "address": {"line1": "High Street 1", "city": "Leeds"}}
+    assert any("ship to" in notice for notice in settle_mapping(["email", *fields]).notices)
+    assert "shipping" not in params({**fields, "Shipping Street": "", "Shipping City": ""})
+    nameless = made({"email": "a@example.com", **fields, "Account Name": ""})
+    assert isinstance(nameless, Invalid)
+    assert nameless.problems[0].rule == "shipping"
+    own_name = made({"email": "a@example.com", "name": "Ann", "shipping.address.city": "Leeds"})
+    assert isinstance(own_name, Invalid), "whoever names parameters is taken at their word"
+
+
+@pytest.mark.parametrize("value", ["Visa", "PayPal", "manual", "cash on delivery", "pm-1"])
+def test_how_somebody_pays_is_no_payment_method(value: str) -> None:
+    row = made({"email": "a@example.com", "Payment Method": value})
+    assert isinstance(row, Invalid)
+    (found,) = row.problems
+    assert (found.rule, found.column, found.value) == ("payment-method", "Payment Method", value)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["secure_key", "userpass", "mdp", "Mật khẩu", "пароль", "kata sandi", "Passport No", "National ID", "Personnummer",
+     "Führerschein", "NINO", "SWIFT", "bank_account_holder", "Codice CVV", "card_cvc", "Karteninhaber", "Name on card",
+     "Numéro de sécurité sociale"],
+)  # fmt: skip
+def test_secrets_papers_and_accounts_are_never_sent_in_any_language(column: str) -> None:
+    line = next(line for line in settle_mapping(["email", column]).lines() if line.column == column)
+    assert line.field == NEVER
+
+
+@pytest.mark.parametrize("column", ["Swift deliveries", "nationality", "passenger", "Compass", "Bicycle", "Session"])
+def test_words_that_only_begin_like_a_secret_are_kept(column: str) -> None:
+    line = next(line for line in settle_mapping(["email", column]).lines() if line.column == column)
+    assert line.field.startswith("metadata.")
