@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bulk_import.errors import SourceError
 from bulk_import import read_records
+from bulk_import.errors import SourceError
 
 DRAWN = {
     "psql": " id |     email      \n----+----------------\n  1 | a@example.com \n(1 row)\n",
