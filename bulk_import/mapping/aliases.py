@@ -49,7 +49,7 @@ _STRIPE_READ_ONLY = names(
 _STRIPE_EXPORT_ONLY = names("plan status currency cancelatperiodend created livemode defaultsource discount object")
 
 
-_TO_THE_LETTER = frozenset({"balance", "source", "expand", "test_clock"})
+TO_THE_LETTER = frozenset({"balance", "source", "expand", "test_clock"})
 """Parameters that only their exact names mean: a `Balance` is rarely in cents, a `Source` rarely a payment token."""
 
 _BEHIND = re.compile(r"(?P<name>.+?)\s*\((?P<whose>billing|shipping)\)", re.IGNORECASE)
@@ -73,7 +73,7 @@ def is_stripe_export(columns: Collection[str]) -> bool:
         signature <= folded
         for signature in (
             {"id", "createdutc"},
-            {"customerid", "customeremail", "amountrefunded"},
+            {"customerid", "customeremail", "customerdescription"},
             {"id", "defaultsource", "cardid"},
             {"id", "object", "livemode"},
         )
@@ -92,7 +92,7 @@ def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: boo
     if (context := meant_by_context(folded, others)) is not None:
         return Guess(context.target, 1, sure=False, why=context.why)
     path = parse_path(name)
-    if path is not None and (spelled(path) == name or spelled(path) not in _TO_THE_LETTER):
+    if path is not None and (spelled(path) == name or spelled(path) not in TO_THE_LETTER):
         return Guess(Param(path), 0, sure=True, why="is the parameter's own name")
     if (key := metadata_key(name)) is not None:
         return Guess(Metadata(key), 0, sure=True, why="names a metadata key")
