@@ -372,12 +372,12 @@ def test_a_column_called_like_the_key_gives_way_to_it() -> None:
 
 
 def test_what_was_asked_for_beats_every_guess() -> None:
-    found = targets("email,mail,name,Vorname", maps=(("mail", "email"), ("vorname", "first_name"), ("email", "ignore")))
+    found = targets("email,mail,name,Rufname", maps=(("mail", "email"), ("rufname", "first_name"), ("email", "ignore")))
     assert found == {
         "email": Ignored("is left out as you asked"),
         "mail": EMAIL,
         "name": Metadata("name"),
-        "Vorname": NamePart("first"),
+        "Rufname": NamePart("first"),
     }
 
 
