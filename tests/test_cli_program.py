@@ -229,3 +229,8 @@ def test_a_shell_that_asks_is_told_the_commands_and_options() -> None:
     )
     assert commands.stdout.split() == ["plain,status"]
     assert options.stdout.split() == ["plain,--on-existing"]
+
+
+def test_fish_is_told_descriptions_to_their_end(call: Program) -> None:
+    script = call("completion", "fish").out
+    assert script.count("string split") == script.count('string split -m 1 ","') == 1

@@ -12,6 +12,9 @@ from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import PROGRAM, invocation
 from bulk_import.cli.options import examples, output_options
 
+WHOLE_SENTENCES = ('string split ","', 'string split -m 1 ","')
+"""Click's script for fish cuts each description off at its first comma; kind and word are split off alone."""
+
 
 @click.command(
     "completion",
@@ -31,6 +34,6 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     call, shell = invocation(ctx), given["shell"]
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - the choices above are click's own
-    script = kind(ctx.find_root().command, {}, PROGRAM, COMPLETE).source()
+    script = kind(ctx.find_root().command, {}, PROGRAM, COMPLETE).source().replace(*WHOLE_SENTENCES)
     call.output.line(to_json({"shell": shell, "script": script}) if given["json"] else script)
     return 0
