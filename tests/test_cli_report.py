@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import re
 import stat
@@ -10,9 +11,12 @@ from typing import Any
 
 import pytest
 
-from bulk_import.model import Created, Duplicate, Failed, Refusal, Settled
+import bulk_import
+from bulk_import.model import Created, Duplicate, Failed, Invalid, Refusal, Settled
+from bulk_import.report.advice import advice_for
+from bulk_import.report.page import share
 from bulk_import.series import Interval, Sample, Slow, step_of
-from tests.cli_calls import DECLINED, Program, calling, claim_of, purpose, row, settled, small_ledger, written
+from tests.cli_calls import DECLINED, Program, bad, calling, claim_of, purpose, row, settled, small_ledger, written
 
 EVIL = '<script>alert("x")</script>'
 
@@ -69,7 +73,7 @@ def test_the_table_says_what_happened_and_what_to_do(call: Program, ledger: Path
     assert "requests   12 (create 12, 2 answered 429)" in said.err
     assert re.search(r"card_declined +payment_method +1 +3 +The bank refused the card", said.err)
     assert re.search(r"3 +7.5 s +4", said.err)
-    assert "rate       6 requests/s on average, 6 at most of 20 allowed" in said.err
+    assert "rate       too short to tell, at most 20 allowed" in said.err
 
 
 def test_the_page_is_one_private_file_that_loads_and_runs_nothing(call: Program, ledger: Path, tmp_path: Path) -> None:
@@ -159,7 +163,14 @@ def test_ledgers_of_different_sources_compare_only_by_their_own_ids(call: Progra
 def test_different_caps_are_told_as_what_they_were(call: Program, ledger: Path) -> None:
     with written(ledger, purpose(6)) as writer:
         writer.write((), (), Sample((Interval(1_700_000_005, 1, 1, 50.0, Counter({"create 200": 25})),), ()))
-    assert "25 at most, at caps from 20 to 50" in call("report", ledger).err
+    assert "rate       too short to tell, at caps from 20 to 50" in call("report", ledger).err
+
+
+def test_a_pace_is_told_once_there_is_enough_to_tell_it_from(call: Program, ledger: Path) -> None:
+    with written(ledger, purpose(6)) as writer:
+        intervals = tuple(Interval(1_700_000_002 + at, 1, 1, 20.0, Counter({"create 200": 20})) for at in range(4))
+        writer.write((), (), Sample(intervals, ()))
+    assert "rate       15.3 requests/s on average, at most 20 allowed" in call("report", ledger).err
 
 
 def test_a_killed_command_worked_until_its_last_row_was_settled(call: Program, tmp_path: Path) -> None:
@@ -168,3 +179,50 @@ def test_a_killed_command_worked_until_its_last_row_was_settled(call: Program, t
         writer.begin_command("run", None, None, "bulk-import run people.csv")
         writer.write([], [settled(row(n, {}), Duplicate(1), 0) for n in (1, 2)])
     assert json.loads(call("report", ledger, "--json").out)["seconds"] == 40.0
+
+
+@pytest.mark.parametrize(
+    ("statuses", "words"),
+    [
+        ({1: "created"}, "The one row of people.csv has its customer in Example (acct_1, test mode): 1 created."),
+        ({1: "invalid"}, "The one row of people.csv has no customer in Example (acct_1, test mode): 1 invalid."),
+        ({1: "invalid", 2: "failed"}, "None of the 2 rows of people.csv has a customer in "),
+        ({1: "created", 2: "duplicate"}, "Every one of the 2 rows of people.csv has its customer in "),
+        ({1: "created", 2: "duplicate", 3: "failed"}, "1 created, 1 duplicate; 1 has none: 1 failed."),
+    ],
+)
+def test_what_happened_is_one_sentence_however_few_rows_there_are(
+    call: Program, tmp_path: Path, statuses: dict[int, str], words: str
+) -> None:
+    outcomes: dict[str, Any] = {"created": Created("cus_1"), "duplicate": Duplicate(1), "failed": DECLINED}
+    with written(tmp_path / "l.db", purpose(len(statuses))) as writer:
+        for number, status in statuses.items():
+            one = row(number, {})
+            if status in ("created", "failed"):
+                writer.write([claim_of(one)], [])
+            made = bad(number, {}) if status == "invalid" else one
+            outcome = made if isinstance(made, Invalid) else outcomes[status]
+            writer.write([], [Settled(number, outcome, made if status in ("invalid", "duplicate") else None, 1)])
+    assert words in call("report", tmp_path / "l.db").err.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"), [(0, 0, "none"), (0, 9, "none"), (9, 9, "all of them"), (1, 20_000, "0.1 %"), (19_999, 20_000, "99.9 %"), (1, 4, "25.0 %")]
+)  # fmt: skip
+def test_a_share_is_never_rounded_to_all_or_nothing(part: int, whole: int, said: str) -> None:
+    assert share(part, whole) == said
+
+
+def test_every_problem_that_rows_are_refused_for_has_advice_of_its_own() -> None:
+    root = Path(bulk_import.__file__).parent
+    made = [
+        call
+        for path in (*root.glob("customer/*.py"), *root.glob("prepare/*.py"))
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("Fault", "Problem")
+    ]
+    codes = {str(call.args[0].value) for call in made if call.args and isinstance(call.args[0], ast.Constant)}
+    assert len(codes) > 15
+    general = advice_for("invalid", None)
+    # The last two only make a row worth a look.
+    assert {code for code in codes if advice_for("invalid", code) == general} <= {"key-missing", "duplicate"}

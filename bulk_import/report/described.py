@@ -20,7 +20,7 @@ def tabled(found: Review, *, include_data: bool) -> list[str]:
     """The report as a person reads it in a terminal; e-mails and messages only with *include_data*."""
     pairs = tally_pairs(found.counts, found.tally.rows)
     if found.requests:
-        pairs += [("requests", _requests(found)), ("rate", _rate(found)), ("latency", latency(found))]
+        pairs += [("requests", _requests(found)), ("rate", rate(found)), ("latency", latency(found))]
     pairs += [
         ("time", f"{duration(found.seconds)} in {_counted(len(found.commands))}"),
         ("ledger", found.ledger),
@@ -78,8 +78,13 @@ def shown(text: str | None, *, include_data: bool) -> str | None:
 
 def latency(found: Review) -> str:
     """The latencies in words."""
-    parts = [f"{short(s)} for {share:.0%}" for share, s in found.latencies.items() if s is not None]
-    return ", ".join(parts) + " of the requests or less" if parts else "not measured"
+    parts = [f"{part(share)} within {short(s)}" for share, s in found.latencies.items() if s is not None]
+    return ", ".join(parts) if parts else "not measured"
+
+
+def part(share: float) -> str:
+    """A share of all requests in words."""
+    return "half" if share == 0.5 else f"{share * 100:g} %"
 
 
 def first_rows(trouble: Trouble, most: int) -> str:
@@ -146,8 +151,11 @@ def _requests(found: Review) -> str:
     return f"{found.requests:,} ({', '.join(parts)})"
 
 
-def _rate(found: Review) -> str:
-    return f"{number(found.pace)} requests/s on average, {number(found.peak)} at most{allowed(found)}"
+def rate(found: Review, unit: str = " requests/s") -> str:
+    """How fast requests went on average, against the cap."""
+    if found.pace is None:
+        return f"too short to tell{allowed(found)}"
+    return f"{number(found.pace)}{unit} on average{allowed(found)}"
 
 
 def allowed(found: Review) -> str:
@@ -156,7 +164,7 @@ def allowed(found: Review) -> str:
         case None:
             return ""
         case (least, most) if least == most:
-            return f" of {number(most)} allowed"
+            return f", at most {number(most)} allowed"
         case (least, most):
             return f", at caps from {number(least)} to {number(most)}"
 

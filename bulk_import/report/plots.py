@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bulk_import.report.described import part
 from bulk_import.report.table import number
 from bulk_import.series import Interval, percentile
 
@@ -99,7 +100,7 @@ def latencies(intervals: Sequence[Interval], width: float, height: float) -> Plo
     most = max((percentile(s.interval.waits, 0.99) or 0.0 for s in stretches), default=1.0)
     plot = _Frame(stretches, most, width, height)
     curves = [
-        Curve(f"p{share * 100:g}", f"{share:.0%} within", plot.joined(partial(_within, share)))
+        Curve(f"p{share * 100:g}", f"{part(share)} within", plot.joined(partial(_within, share)))
         for share in (0.99, 0.95, 0.5)
     ]
     return plot.drawn("How long answers took", "seconds", curves, _seconds)

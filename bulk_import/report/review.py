@@ -12,10 +12,13 @@ from bulk_import.ledger import Command, Purpose, Reader, Tally, Trouble
 from bulk_import.model import Status
 from bulk_import.report.table import STATUSES
 from bulk_import.series import Interval, Slow, percentile
-from bulk_import.wording import without_addresses, without_keys
+from bulk_import.wording import counted, without_addresses, without_keys
 
 SUCCESSES = ("created", "existing", "updated", "duplicate")
 PERCENTILES = (0.5, 0.95, 0.99)
+
+TELLING = 5.0
+"""Seconds of requests from which on their number tells a rate: a start and an end of less than a second blur it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Review:
     def counts(self) -> dict[str, int]:
         """Rows by status."""
         return {status: self.tally.count(Status(status)) for status in STATUSES}
+
+    @property
+    def homes(self) -> int:
+        """Rows that have a customer, a duplicate its owner's."""
+        return sum(self.counts[status] for status in SUCCESSES) - self.tally.orphans
 
     @property
     def answers(self) -> dict[str, Counter[str]]:
@@ -70,10 +78,15 @@ class Review:
         return {share: percentile(waits, share) for share in PERCENTILES}
 
     @property
-    def pace(self) -> float:
-        """Requests a second on average, over the time at work; whole intervals, so that it never exceeds the peak."""
+    def pace(self) -> float | None:
+        """Requests a second on average, over the time at work in whole intervals; None where that is too short to tell."""
         measured = sum(interval.width for interval in self.intervals)
-        return self.requests / max(self.seconds, measured) if self.requests else 0.0
+        return self.requests / max(self.seconds, measured) if measured >= TELLING else None
+
+    @property
+    def worked(self) -> tuple[float, float] | None:
+        """When the first command began and the last one ended, in seconds since the epoch; None without commands."""
+        return (self.commands[0].started_at, max(self._ends())) if self.commands else None
 
     @property
     def peak(self) -> float:
@@ -121,25 +134,31 @@ def sentence(found: Review) -> str:
     if purpose is None:
         return "No run on this ledger has got so far as to know its rows."
     counts["duplicate"] -= found.tally.orphans
-    homes = sum(counts[status] for status in SUCCESSES)
+    homes = found.homes
     where = f"{place(purpose, mode(purpose))}"
     source = name_of(purpose)
     rows = found.tally.rows
     missing = [f"{n:,} {_WORDS[status]}" for status in _WORDS if (n := counts[status])]
     if found.tally.orphans:
         missing.append(f"{found.tally.orphans:,} following a failed row")
+    if rows == 1:
+        return f"The one row of {source} has {'its' if homes else 'no'} customer in {where}: {_made(counts) if homes else missing[0]}."
+    if rows and not homes:
+        return f"None of the {rows:,} rows of {source} has a customer in {where}: {', '.join(missing)}."
     if not missing:
         return f"Every one of the {rows:,} rows of {source} has its customer in {where}: {_made(counts)}."
     done = f"{homes:,} of the {rows:,} rows of {source} have a customer in {where}"
-    return f"{done}{f': {_made(counts)}' if homes else ''}; {rows - homes:,} have none: {', '.join(missing)}."
+    none = "has none" if rows - homes == 1 else "have none"
+    return f"{done}: {_made(counts)}; {rows - homes:,} {none}: {', '.join(missing)}."
 
 
 _WORDS = {"invalid": "invalid", "failed": "failed", "in_doubt": "in doubt", "pending": "never sent"}
 
 
 def _made(counts: Mapping[str, int]) -> str:
-    words = {"created": "created", "existing": "there already", "updated": "updated", "duplicate": "duplicate"}
-    return ", ".join(f"{counts[status]:,} {word}" for status, word in words.items() if counts[status]) or "none"
+    words = {"created": "created", "existing": "there already", "updated": "updated"}
+    made = [f"{counts[status]:,} {word}" for status, word in words.items() if counts[status]]
+    return ", ".join([*made, *([counted(counts["duplicate"], "duplicate")] if counts["duplicate"] else [])])
 
 
 def mode(purpose: Purpose) -> str:
