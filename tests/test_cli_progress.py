@@ -247,3 +247,16 @@ def test_colours_and_bars_follow_the_environment(environ: dict[str, str], colour
 
 def test_safe_text_has_no_controls_no_bidi_and_no_keys() -> None:
     assert safe("a\x1b\u202e\nsk_live_abc123 rk_test_x") == "a\\x1b\\u202e\\nsk_live_… rk_test_…"
+
+
+@pytest.mark.parametrize(
+    ("room", "shown"),
+    [
+        (200, "24.6/20 req/s, 56 s left, 100 created, 2 failed, 1 in doubt, 3 retries, 4 429s"),
+        (50, "24.6/20 req/s, 56 s left, 100 created, 2 failed"),
+        (30, "24.6/20 req/s, 56 s left"),
+        (5, "24.6/20 req/s"),
+    ],
+)
+def test_a_narrow_terminal_loses_whole_figures_the_least_telling_first(room: int, shown: str) -> None:
+    assert standing(PROGRESS, 20.0, room) == shown

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 EVERY = 30.0
 """Seconds between two plain lines."""
 
+BAR = 6
+"""Columns that the bar itself has at least."""
+
 LESSER = frozenset({"faster", "concurrency", "latency", "probe"})
 """Notices of routine adjustments: only -v shows them, and with -v every notice names its code."""
 
@@ -25,10 +28,10 @@ _LABELS = (
     ("created", "created"),
     ("updated", "updated"),
     ("existing", "existing"),
-    ("duplicate", "duplicate"),
-    ("invalid", "invalid"),
     ("failed", "failed"),
     ("in_doubt", "in doubt"),
+    ("invalid", "invalid"),
+    ("duplicate", "duplicate"),
 )
 
 
@@ -150,7 +153,8 @@ class Bar(Silent):
         """Move the bar; what comes before the start says nothing of rows."""
         if self._bar is None or not self._started:
             return
-        self._move(progress.settled, standing(progress, self.cap))
+        counts = f"100%||{progress.settled}/{progress.rows}, "
+        self._move(progress.settled, standing(progress, self.cap, self._messages.columns - len(counts) - BAR))
 
     def pause(self) -> None:
         """Close the bar where it stands."""
@@ -209,8 +213,8 @@ def opening(start: Start) -> list[str]:
     ]
 
 
-def standing(progress: Progress, cap: float | None) -> str:
-    """Pace, time left, and rows by status, the most telling first: a narrow terminal cuts off the end."""
+def standing(progress: Progress, cap: float | None, room: int | None = None) -> str:
+    """Pace, time left, and rows by status, the most telling first: what *room*, in columns, cannot hold is left out."""
     allowed = f"/{number(cap)}" if cap is not None else ""
     parts = [f"{number(progress.requests_per_second)}{allowed} req/s"]
     if progress.seconds_left is not None:
@@ -221,6 +225,8 @@ def standing(progress: Progress, cap: float | None) -> str:
         for count, label in ((progress.retries, "retries"), (progress.rate_limited, "429s"))
         if count
     ]
+    while room is not None and len(parts) > 1 and len(", ".join(parts)) > room:
+        parts.pop()
     return ", ".join(parts)
 
 

@@ -13,6 +13,9 @@ from bulk_import.pace.gate import Gate
 WINDOW = 10.0
 """Seconds over which the present pace is measured."""
 
+TELLING = 3.0
+"""Seconds since the first row was settled from which on that pace says how long the others will take."""
+
 _STATUS = {
     "Created": Status.CREATED,
     "Updated": Status.UPDATED,
@@ -36,6 +39,7 @@ class Watch:
         self._tick = tick
         self._began = tick()
         self._recent: deque[tuple[float, int, int]] = deque()
+        self._settling: tuple[float, int] | None = None  # when the first row was seen settled, and how many there were
         self.rows = 0
         self._others = 0
         self.retries = 0
@@ -83,15 +87,26 @@ class Watch:
             self._recent.popleft()
         then, before, settled_before = self._recent[0]
         span = max(now - then, 1e-9)
-        rows_per_second = (self.settled - settled_before) / span
         left = max(0, self.rows - self.settled)
         return Progress(
             self.rows, self.settled, {s.value: n for s, n in self.counts.items()}, starts, self._gate.rate_limited,
             self.retries, self._gate.in_flight, (starts - before) / span, now - self._began,
-            self._seconds_left(left, rows_per_second),
+            self._seconds_left(left, self._rows_per_second(now, then, settled_before)),
         )  # fmt: skip
 
-    def _seconds_left(self, left: int, measured: float) -> float | None:
+    def _rows_per_second(self, now: float, then: float, settled: int) -> float | None:
+        """The pace since *then*, when so many were settled; None while it is too early to tell.
+
+        What came before the first row, such as listing the account, is no part of it.
+        """
+        if self._settling is None and self.fresh:
+            self._settling = (now, self.settled)
+        if self._settling is None or now - self._settling[0] < TELLING:
+            return None
+        since, before = max((then, settled), self._settling)
+        return (self.settled - before) / (now - since)
+
+    def _seconds_left(self, left: int, measured: float | None) -> float | None:
         """By the smaller of what is measured and what is allowed; before anything is measured, by what is allowed."""
         rates = [rate for rate in (self._cap, measured or None) if rate is not None]
         return left / min(rates) if rates and left else (0.0 if not left else None)
