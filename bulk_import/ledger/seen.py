@@ -12,7 +12,7 @@ from operator import eq
 from types import TracebackType
 from typing import NamedTuple, Self
 
-RUN = 1 << 16
+RUN = 1 << 15
 """Sightings that are sorted together, and about as many as are compared at a time."""
 
 BUCKETS = 256
