@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bulk_import.options import Pacing
 from bulk_import.simulator import Fault, FaultRule
 from bulk_import.simulator.faults import BEHAVIOURS
 from tests.virtual_run import Run, World, check_promises, people
@@ -78,6 +80,23 @@ def test_a_429_of_any_reason_uses_up_no_attempt(tmp_path: Path, reason: str) -> 
     run = world.run()
     assert check_promises(world, run) == {"created": 5}
     assert len(run.creates()) == 50
+
+
+@pytest.mark.parametrize("batch", [1, 20], ids=["one after the other", "side by side"])
+def test_an_answer_with_the_id_of_another_rows_customer_is_not_believed(tmp_path: Path, batch: int) -> None:
+    """Marker and e-mail are right, so that nothing but the ledger can tell."""
+    world = World(tmp_path, people(12))
+    first: list[str] = []
+
+    def of_the_first(customer: dict[str, Any]) -> dict[str, Any]:
+        first.append(customer["id"])
+        return {**customer, "id": first[0]}
+
+    other = Distorted(of_the_first)
+    world.stripe.misbehave = lambda a: other if a.endpoint == "create" and a.nth in (2, 5, 6) else None
+    run = world.run(batch_size=batch, pacing=Pacing(rate=20.0, concurrency=batch))
+    assert len(set(first)) == 3
+    assert check_promises(world, run) == {"created": 12}, "the sweep finds each by its marker"
 
 
 def test_a_customer_with_the_marker_of_another_row_is_no_success_of_this_one(tmp_path: Path) -> None:

@@ -316,9 +316,9 @@ class _Process:
     def _notice(self, code: str, message: str) -> None:
         self.run.notices.append((code, message))
 
-    def _write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
+    def _write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> Sequence[Settled]:
         self.run.group_commits += 1
-        self.writer.write(claims, settled)
+        return self.writer.write(claims, settled)
 
     def _offload(self) -> Offload:
         if not self.settings.disk:

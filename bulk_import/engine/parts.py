@@ -35,7 +35,7 @@ class TooOld(Exception):
 class Parts:
     """Everything a run is made of.
 
-    `write` is one commit of claims and outcomes. `now` is the wall clock and `tick` a monotonic one, both in
+    `write` is one commit of claims and outcomes, and answers the outcomes as they were written. `now` is the wall clock and `tick` a monotonic one, both in
     seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
     few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
     A *strict* run stops at anything it reads that is not of `livemode`.
@@ -43,7 +43,7 @@ class Parts:
     settled, with the seconds since its first attempt began and the number of attempts.
     """
 
-    write: Callable[[Sequence[Claim], Sequence[Settled]], None]
+    write: Callable[[Sequence[Claim], Sequence[Settled]], Sequence[Settled]]
     send: Callable[[Request], Awaitable[Reply]]
     gate: Gate
     offload: Offload

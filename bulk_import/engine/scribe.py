@@ -102,7 +102,7 @@ class Scribe:
         settled = [one for entry in batch for one in entry.settled]
         if not self.refused and (claims or settled):
             try:
-                await self._parts.offload(self._parts.write, claims, settled)
+                settled = list(await self._parts.offload(self._parts.write, claims, settled))
             except (LedgerUnwritable, LedgerRefuses) as error:
                 self.refused = True
                 self._halt(error)

@@ -181,9 +181,9 @@ class Session(Holding):
         assert self._api is not None  # noqa: S101 - nothing is sent before `reach_stripe`
         return await self._api.send(request)
 
-    def commit(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
+    def commit(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> Sequence[Settled]:
         """One commit; what was measured goes along when it is time."""
-        self.writer.write(claims, settled, self._samples.popleft() if self._samples else None)
+        return self.writer.write(claims, settled, self._samples.popleft() if self._samples else None)
 
     def _written(self, settled: Sequence[Settled]) -> None:
         self.watch.written(settled)

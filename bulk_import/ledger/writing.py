@@ -14,6 +14,7 @@ from bulk_import.digest import digest_of
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger import account
 from bulk_import.ledger.arrows import allowed_from, is_allowed
+from bulk_import.ledger.believing import believed
 from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.keeping import PAYLOAD, keep_or_drop, to_json
@@ -111,9 +112,15 @@ class Writer:
                 (self._now(), exit_code, reason, json.dumps({**json.loads(noted), **facts}), command),
             )
 
-    def write(self, claims: Sequence[Claim], settled: Sequence[Settled], sample: Sample | None = None) -> None:
-        """Claim and settle, and keep what was measured, in one commit: afterwards all of it is on disk, or none."""
+    def write(
+        self, claims: Sequence[Claim], settled: Sequence[Settled], sample: Sample | None = None
+    ) -> Sequence[Settled]:
+        """Claim and settle, and keep what was measured, in one commit: afterwards all of it is on disk, or none.
+
+        Answers what was settled: an outcome that cannot be true is written as a doubt.
+        """
         with translated(self._path), transaction(self._db):
+            settled = believed(self._ask, settled)
             self._let_go(claims, settled)
             if claims:
                 self._claim(claims)
@@ -121,6 +128,7 @@ class Writer:
                 self._settle(settled)
             if sample is not None:
                 keep(self._db, sample)
+        return settled
 
     def claim_again(self, numbers: Iterable[int], fingerprint: str | None) -> None:
         """Claims at rest go out again under the key they have, now with the API key of this *fingerprint*.
@@ -255,6 +263,9 @@ class Writer:
         owns = isinstance(s.outcome, Existing | Failed) and not isinstance(row, Invalid)
         key = self.owned_key(row.email_key) if owns and not isinstance(row, Invalid) else None
         return (row.number, row.line, row.source_id, row.email, key, self.owned_method(row.method) if owns else None)
+
+    def _ask(self, query: str, values: Sequence[Any]) -> list[Any]:
+        return list(self._db.execute(query, tuple(values)).fetchall())
 
     def _changes(self) -> int:
         return int(self._db.execute("SELECT total_changes()").fetchone()[0])
