@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.benchmarks import BENCHMARKS
@@ -32,7 +33,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(name: str, given: argparse.Namespace) -> bool:
-    """Tell each figure as soon as it is there; what was measured is recorded even if the rest never comes."""
+    """Tell each figure as soon as it is there; what was measured is recorded even if the rest never comes.
+
+    Targets are those of the full size, so a quick look has none.
+    """
     found: list[Figure] = []
     facts = {"scale": given.scale, "at": time.strftime("%Y-%m-%d"), "machine": machine()}
     complete = False
@@ -40,9 +44,9 @@ def _run(name: str, given: argparse.Namespace) -> bool:
         if not given.json:
             print("\n".join(HEAD).format(name), flush=True)
         for figure in importlib.import_module(f"tests.benchmarks.{name}").measure(given.scale):
-            found.append(figure)
+            found.append(figure if given.scale >= 1 else replace(figure, at_least=None, at_most=None))
             if not given.json:
-                print(figure.line, flush=True)
+                print(found[-1].line, flush=True)
         complete = True
     finally:
         line = as_json(name, found, complete=complete, **facts)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -30,5 +35,27 @@ def measure(scale: float) -> Iterable[Figure]:
         for _ in range(max(3, int(TURNS * scale))):
             for name, start in contenders.items():
                 taken[name].append(1000 * start().seconds)
+        signs = [_first_sign(one, Path(folder, f"{turn}.db")) for turn in range(max(3, int(TURNS * scale)))]
     figures = [Figure(name, median(found), "ms") for name, found in taken.items()]
-    return [*figures, Figure("--help against the bare program", figures[1].value / figures[0].value, "×", at_most=2)]
+    return [
+        *figures,
+        Figure("--help against the bare program", figures[1].value / figures[0].value, "×", at_most=2),
+        Figure("run: the first sign on a terminal", 1000 * median(signs), "ms", at_most=1000),
+    ]
+
+
+def _first_sign(source: Path, ledger: Path) -> float:
+    """Seconds until `run` shows anything on a terminal; it is ended then."""
+    screen, terminal = pty.openpty()
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "bulk_import", "run", str(source), "--simulate", "--ledger", str(ledger)]
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        os.read(screen, 1)
+        seconds = time.perf_counter() - began
+        process.terminate()
+        with suppress(OSError):  # how Linux says that nobody writes to it any more
+            while os.read(screen, 4096):
+                pass
+    os.close(screen)
+    return seconds
