@@ -344,7 +344,7 @@ def test_every_form_of_a_tax_number_knows_its_own_example(kind: str, example: st
 @pytest.mark.parametrize(
     ("kind", "number", "kind_of_answer"),
     [
-        ("eu_vat", "12", Noted), ("eu_vat", "XX123456789", Noted), ("gb_vat", "123456789", Noted),
+        ("eu_vat", "12", Fault), ("eu_vat", "unknown", Fault), ("eu_vat", "123456789", Noted), ("eu_vat", "XX123456789", Noted), ("gb_vat", "123456789", Noted),
         ("gb_vat", "GB1", Fault), ("us_ein", "12-345678", Fault), ("ch_vat", "CHE-123.456.789", Noted),
         ("au_abn", "51 824 753 556", type(None)), ("no_vat", "NO 974 760 673 MVA", type(None)),
         ("eu_vat", "ATU1234567", Fault), ("eu_vat", "IE1234567FA", type(None)), ("xx_new", "1", type(None)),

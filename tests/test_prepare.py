@@ -400,6 +400,7 @@ def test_a_tax_number_of_an_unknown_kind_is_asked_about() -> None:
     (found,) = problems(csv_result({"email": "a@example.com", "tax_id": "12-3456789", "country": "US"}))
     assert found.rule == "tax-id-type"
     assert "--set tax_id_data.0.type" in found.message
+    assert (found.column, found.value) == ("tax_id", "12-3456789")
     with_type = {"email": "a@example.com", "tax_id": "12-3456789", "tax_id_type": "us_ein"}
     assert sent(csv_result(with_type))["tax_id_data"] == [{"type": "us_ein", "value": "12-3456789"}]
 

@@ -54,7 +54,9 @@ def _half_faults(item: Mapping[str, Any], halves: tuple[str, str], where: str) -
 
 
 def _too_many_keys(count: int, reserved_keys: int) -> Fault:
-    ours = f" beside the {reserved_keys} of this tool" if reserved_keys else ""
-    most = MAX_METADATA_KEYS - reserved_keys
-    message = f'Metadata holds {most} keys{ours} and this row has {count}; leave columns out with --map "COLUMN=ignore", or all that have no field of their own with --unmapped ignore.'
+    ours = ", of which this tool needs one," if reserved_keys else ""
+    message = (
+        f"Metadata holds {MAX_METADATA_KEYS} keys{ours} and this row has {count}; leave columns out with "
+        '--map "COLUMN=ignore", or all that have no field of their own with --unmapped ignore.'
+    )
     return Fault("metadata-keys", message, "metadata")

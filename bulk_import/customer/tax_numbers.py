@@ -101,6 +101,8 @@ def judge_number(kind: str, number: str) -> Fault | Noted | None:
     """What is to be said of a tax *number* of one *kind*; None where nothing is known against it."""
     bare = _LOOSE.sub("", number).upper()
     form = _EU.get(bare[:2]) if kind == "eu_vat" else _FORMS.get(kind)
+    if kind == "eu_vat" and form is None and not (4 <= len(bare) <= 14 and any(sign.isdigit() for sign in bare)):
+        return Fault(TAX_NUMBER, "This is no eu_vat number, which looks like DE123456789; correct it or its type.")
     if kind == "eu_vat" and form is None:
         message = "An eu_vat number begins with its country, as in DE123456789; Stripe may refuse it without."
         return Noted(number, TAX_NUMBER, message)

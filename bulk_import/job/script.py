@@ -41,6 +41,7 @@ from bulk_import.reconcile import (
     row_of,
     still_in_doubt,
 )
+from bulk_import.wording import counted
 
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""
@@ -131,7 +132,7 @@ class Script:
         if unsure:
             self._notice(
                 "sweep",
-                f"{len(unsure)} rows were left in doubt and their keys cannot be trusted as they are; "
+                f"{counted(len(unsure), 'row was', 'rows were')} left in doubt and their keys cannot be trusted as they are; "
                 "looking for their customers before anything is sent",
             )
             # By then whatever the dead process had begun has ended, and a list shows what came of it.
@@ -167,7 +168,7 @@ class Script:
             return claims
         self._notice(
             "updates",
-            f"{len(found)} customers were changed by somebody since their updates were claimed; what is there now is read "
+            f"{counted(len(found), 'customer was', 'customers were')} changed by somebody since their updates were claimed; what is there now is read "
             "and kept before they are updated",
         )
         await self._engine.nap(self._terms.process_started + self._terms.deadline - self._engine.parts.now())
@@ -243,7 +244,7 @@ class Script:
         It ends because a row gets only so many generations a run, and waiting is only worth it once a generation.
         """
         while claims := await chosen(await self._at_rest()):
-            self._notice("sweep", f"{len(claims)} rows are in doubt; looking for their customers")
+            self._notice("sweep", f"{counted(len(claims), 'row is', 'rows are')} in doubt; looking for their customers")
             open_ = await self._look(claims)
             wait = max((o.wait for o in open_ if o.wait is not None), default=0.0)
             if wait:

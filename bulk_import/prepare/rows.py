@@ -95,12 +95,13 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
 
 def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Problem]) -> dict[str, Any]:
     """The parameters that the draft makes, judged as a whole."""
+    number = draft.get(VAT, {}).get("value")
     params, faults = assemble(draft, recipe.fixed, ship_to_name=recipe.ship_to_name)
     if "payment_method" in params or "invoice_settings" in params:
         _set_payment_method(params, how)
     faults += whole_faults(params, reserved_keys=1 if how.marker else 0)
     if faults:
-        problems += [_problem_of_whole(fault, recipe, draft) for fault in _news(faults, problems)]
+        problems += [_problem_of_whole(fault, recipe, number) for fault in _news(faults, problems)]
     if "email" not in params and not how.allow_no_email:
         _miss_email(recipe, problems)
     return params
@@ -118,11 +119,12 @@ def _judge_tax_number(
     told.append(Problem(found.rule, found.message, column, shown(item["value"]), field))
 
 
-def _problem_of_whole(fault: Fault, recipe: Recipe, draft: Draft) -> Problem:
-    """What is to be said of a customer as a whole; a tax number without a type has a column and a value to be shown."""
-    number = draft.get(VAT, {}).get("value") if fault.rule == "tax-id-type" else None
-    column = next((step.column for step in recipe.steps if step.group == VAT), None) if number else None
-    return Problem(fault.rule, fault.message, column, shown(number) if number else None, fault.param)
+def _problem_of_whole(fault: Fault, recipe: Recipe, number: str | None) -> Problem:
+    """What is to be said of a customer as a whole; a tax *number* without a type has a column and a value to be shown."""
+    if fault.rule != "tax-id-type" or number is None:
+        return Problem(fault.rule, fault.message, param=fault.param)
+    column = next((step.column for step in recipe.steps if step.group == VAT), None)
+    return Problem(fault.rule, fault.message, column, shown(number), fault.param)
 
 
 def _restored(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bulk_import.model import (
     marker_of,
 )
 from bulk_import.reconcile.claims import MOST_GENERATIONS, next_generation, row_of
+from bulk_import.wording import counted
 
 OVERLAP = 600
 """Seconds before the oldest doubtful claim from which customers are listed."""
@@ -155,7 +156,7 @@ def advice_on(left: Sequence[Open]) -> str | None:
         return None
     for_people = [one for one in left if one.is_for_a_person]
     if not for_people:
-        return f"{len(left)} rows stay in doubt; run the same command again later"
+        return f"{counted(len(left), 'row stays', 'rows stay')} in doubt; run the same command again later"
     one = for_people[0]
     more = f" ({len(for_people) - 1} more rows say what they need in export --what all)" if len(for_people) > 1 else ""
     return f"row {one.claim.row} stays in doubt: {one.why}; {one.advice}, then run the same command again{more}"
