@@ -45,11 +45,19 @@ def listed(names: Iterable[str], limit: int = 12) -> str:
     return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"
 
 
+def typeable(advice: str, column: str | None) -> str:
+    """*advice* on `"COLUMN=…"` with the column's own name, where that can be typed between double quotes as it is."""
+    if column is None or not column.isprintable() or not column.strip() or _NOT_QUOTED.search(column):
+        return advice
+    return advice.replace('"COLUMN=', f'"{column}=')
+
+
 def counted(count: int, one: str, many: str | None = None) -> str:
     """A number of things, *many* where an s does not make it so: `1 row is`, `1,234 rows are`."""
     return f"1 {one}" if count == 1 else f"{count:,} {many if many is not None else one + 's'}"
 
 
+_NOT_QUOTED = re.compile(r'["$`\\!=]|.{41}')
 _KEY = re.compile(r"([sr]k_(?:live|test)_)\w+")
 _ADDRESS = re.compile(r"[^\s@\"'<>=,;]+@[^\s@\"'<>,;]+")
 

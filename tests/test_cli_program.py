@@ -115,6 +115,9 @@ def test_no_command_is_wrong_usage_and_shows_help(call: Program) -> None:
         (["run", "x.csv", "--endpoint-rate", "crate=5"], "did you mean create?"),
         (["export", "x.db", "--what", "nothing"], "'nothing' is not one of 'map', 'failed', 'all'"),
         (["status", "x.db", "-q", "-v"], "-q and -v exclude each other"),
+        (["check", "x.csv", "--unmapped", "metdata"], "Did you mean 'metadata'?"),
+        (["run", "x.csv", "--dedupe", "snapshott"], "Did you mean 'snapshot'?"),
+        (["retry", "x.db", "--only", "faild"], "did you mean failed?"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
     ],
 )

@@ -79,6 +79,7 @@ def test_a_continued_run_and_a_retry_know_whose_a_payment_method_is(call: Progra
     mended = [second.replace("pm_Shared0001", "pm_Fresh00001"), eighth.replace("pm_Other00001", "pm_Fresh00001")]
     fixed = Path("fixed.csv")
     fixed.write_text("\n".join([head, *mended, third.replace("no address", "no@example.com")]) + "\n")
+    assert "same-payment-method" in call("retry", ledger, "--only", "invalid", "--code", "same-payment-metho").err
     again = objects(call("retry", ledger, "--with", fixed, "--json").out)[-1]
     # Bob's e-mail has a customer by now: row 2 is its duplicate, and leaves the fresh method to row 8.
     assert (again["created"], again["duplicate"], again["invalid"]) == (5, 2, 1)

@@ -148,10 +148,23 @@ def test_every_problem_of_a_row_is_told_at_once_with_its_place() -> None:
         ("integer", "balance", "1.5", "balance"),
         ("country", "country", "Nowhere", "address.country"),
         ("invoice-prefix", "invoice_prefix", "a", "invoice_prefix"),
-        ("shipping", None, None, "shipping.name"),
-        ("shipping", None, None, "shipping.address"),
+        ("shipping", "shipping.phone", None, "shipping.name"),
+        ("shipping", "shipping.phone", None, "shipping.address"),
     ]
     assert all(each.message.endswith(".") and "\n" not in each.message for each in found)
+
+
+def test_half_a_pair_is_said_of_the_column_that_is_there_with_advice_that_can_be_typed() -> None:
+    fields = {"email": "a@example.com", "invoice_settings.custom_fields.0.name": "PO", "Payment Method": "Visa"}
+    first, second = problems(csv_result(fields))
+    assert '--map "Payment Method=metadata.paid_by"' in first.message
+    assert (second.column, second.param) == (
+        "invoice_settings.custom_fields.0.name",
+        "invoice_settings.custom_fields.0.value",
+    )
+    odd = {"email": "a@example.com", 'Pay"method': "Visa"}
+    (found,) = problems(csv_result(odd, MappingOptions(maps=(('Pay"method', "payment_method"),))))
+    assert '"COLUMN=metadata.paid_by"' in found.message
 
 
 def test_what_is_wrong_already_is_not_missing_too() -> None:

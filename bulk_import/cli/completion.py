@@ -11,6 +11,7 @@ from bulk_import.cli.events import to_json
 from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import PROGRAM, invocation
 from bulk_import.cli.options import examples, output_options
+from bulk_import.cli.quantities import Choice
 
 WHOLE_SENTENCES = ('string split ","', 'string split -m 1 ","')
 """Click's script for fish cuts each description off at its first comma; kind and word are split off alone."""
@@ -24,7 +25,7 @@ WHOLE_SENTENCES = ('string split ","', 'string split -m 1 ","')
         "bulk-import completion fish > ~/.config/fish/completions/bulk-import.fish",
     ),
 )
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=Choice(["bash", "zsh", "fish"]))
 @output_options
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:

@@ -13,6 +13,7 @@ from bulk_import.cli.files import Write, always_replaced, opened, spare, target_
 from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import Invocation, invocation, next_line, typed
 from bulk_import.cli.options import PATH, examples, output_options
+from bulk_import.cli.quantities import Choice
 from bulk_import.errors import UsageError
 from bulk_import.wording import counted
 
@@ -37,13 +38,13 @@ BUFFER = 1 << 16
 @click.argument("ledger", type=PATH)
 @click.option(
     "--what",
-    type=click.Choice(["map", "failed", "all", "stripe-map"]),
+    type=Choice(["map", "failed", "all", "stripe-map"]),
     default="map",
     show_default=True,
     help="Rows with their customers, rows to mend, every row with everything known of it, or your ids (--key) with "
     "Stripe's, as its migration team takes them.",
 )
-@click.option("--format", type=click.Choice(["csv", "jsonl"]), help="How to write them.  [csv; all: jsonl]")
+@click.option("--format", type=Choice(["csv", "jsonl"]), help="How to write them.  [csv; all: jsonl]")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to.  [standard output]")
 @click.option("--bom", is_flag=True, help="Begin CSV with a byte order mark, for Excel.")
 @output_options

@@ -11,6 +11,7 @@ import click
 from bulk_import.cli.help import LAST, OWN, put_under
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.quantities import (
+    Choice,
     ColumnToField,
     Duration,
     EndpointRate,
@@ -84,7 +85,7 @@ def reading(name: str) -> Group:
         f"How {name} is read",
         click.option(
             "--format",
-            type=click.Choice(["csv", "tsv", "jsonl", "json", "xlsx"]),
+            type=Choice(["csv", "tsv", "jsonl", "json", "xlsx"]),
             help=f"How {name} is written.  [detected]",
         ),
         click.option("--encoding", metavar="NAME", help="Its encoding, such as utf-8 or cp1252.  [detected]"),
@@ -114,7 +115,7 @@ mapping_options = group(
         help="The same value for every row, such as metadata.source=crm; may be repeated.",
     ),
     click.option(
-        "--unmapped", type=click.Choice(["metadata", "ignore", "refuse"]),
+        "--unmapped", type=Choice(["metadata", "ignore", "refuse"]),
         help="What becomes of other columns.  [metadata; with a live key refuse]",
     ),
     click.option("--key", metavar="COLUMN", help="The row's own id in the system it comes from."),
@@ -124,7 +125,7 @@ row_options = group(
     "Rows",
     click.option("--allow-no-email", is_flag=True, help="Import rows without an e-mail address too."),
     click.option(
-        "--email-check", type=click.Choice(["strict", "basic", "off"]), default="strict", show_default=True,
+        "--email-check", type=Choice(["strict", "basic", "off"]), default="strict", show_default=True,
         help="How e-mail addresses are judged.",
     ),
     click.option(
@@ -181,11 +182,11 @@ import_options = group(
     click.option("--ledger", type=PATH, metavar="PATH", help="The ledger.  [SOURCE.ledger.db]"),
     pacing_options,
     click.option(
-        "--dedupe", type=click.Choice(["auto", "snapshot", "search", "lookup", "off"]), default="auto",
+        "--dedupe", type=Choice(["auto", "snapshot", "search", "lookup", "off"]), default="auto",
         show_default=True, help="How to learn who is in Stripe already.",
     ),
     click.option(
-        "--on-existing", type=click.Choice(["skip", "update", "refuse", "create"]), default="skip",
+        "--on-existing", type=Choice(["skip", "update", "refuse", "create"]), default="skip",
         show_default=True, help="What to do with those.",
     ),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows."),

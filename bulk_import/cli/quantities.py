@@ -14,6 +14,18 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b|)", re.IGNORECASE)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
+class Choice(click.Choice[str]):
+    """One of a few words; of one that is none of them, the word that may be meant is told."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What click says, and the nearest word."""
+        from bulk_import.wording import nearest
+
+        close = nearest(str(value), self.choices)
+        said = super().get_invalid_choice_message(value, ctx)
+        return f"{said} Did you mean {close!r}?" if close is not None else said
+
+
 class Quantity(click.ParamType[Any]):
     """Text to a value, by `read`, which raises ValueError with what to write instead."""
 

@@ -25,10 +25,14 @@ class Statuses(Quantity):
 
     def read(self, text: str) -> tuple[str, ...]:
         """The statuses, each once, in the order of `RETRIED`."""
+        from bulk_import.wording import nearest
+
         words = [word.strip().replace("-", "_") for word in text.split(",")]
         for word in words:
             if word not in RETRIED:
-                raise ValueError(f"{word!r} is no status that is retried; choose from {', '.join(RETRIED)}.")
+                close = nearest(word, RETRIED)
+                meant = f"did you mean {close}?" if close else f"choose from {', '.join(RETRIED)}."
+                raise ValueError(f"{word!r} is no status that is retried; {meant}")
         return tuple(status for status in RETRIED if status in words)
 
 

@@ -12,7 +12,7 @@ import click
 from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import Invocation, invocation
 from bulk_import.cli.options import PATH, examples, output_options
-from bulk_import.cli.quantities import Duration, Quantity
+from bulk_import.cli.quantities import Choice, Duration, Quantity
 from bulk_import.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Unsplit(Quantity):
 )
 @click.option(
     "--limiter",
-    type=click.Choice(["sliding", "bucket", "calendar"]),
+    type=Choice(["sliding", "bucket", "calendar"]),
     default="sliding",
     show_default=True,
     help="How the limits are counted.",

@@ -132,7 +132,7 @@ def _integer(text: str, least: int | None) -> Cleaned:
             "integer", "A whole number is needed (amounts in the smallest unit, such as cents); write digits only."
         )
     if least is not None and int(text) < least:
-        return Fault("integer", f"A whole number of at least {least} is needed.")
+        return Fault("integer", f"A whole number of at least {least} is needed; correct it.")
     return int(text)
 
 

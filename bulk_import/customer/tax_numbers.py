@@ -108,9 +108,12 @@ def judge_number(kind: str, number: str) -> Fault | Noted | None:
         return Noted(number, TAX_NUMBER, message)
     if form is None or form.pattern.fullmatch(bare):
         return None
-    example = f"this kind looks like {form.example}"
     if form.least <= len(bare) <= form.most:
-        return Noted(number, TAX_NUMBER, f"This does not look like {kind} ({example}); Stripe may refuse it.")
+        message = f"A number of the type {kind} looks like {form.example}, and this does not; Stripe may refuse it."
+        return Noted(number, TAX_NUMBER, message)
     signs = f"{form.least}" if form.least == form.most else f"{form.least} to {form.most}"
-    have = f"{len(bare)} letters and digits" if len(bare) != 1 else "1 letter or digit"
-    return Fault(TAX_NUMBER, f"No {kind} has {have} ({example}, {signs} of them); correct the number or its type.")
+    return Fault(
+        TAX_NUMBER,
+        f"A number of the type {kind} has {signs} letters and digits, as in {form.example}, and this has {len(bare)}; "
+        "correct the number or its type.",
+    )

@@ -21,7 +21,7 @@ from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Reading
 from bulk_import.report.summary import OK, SOME_FAILED, STOPPED, Summary
 from bulk_import.survey import preparation
-from bulk_import.wording import counted
+from bulk_import.wording import counted, nearest, terminal_safe
 
 
 def retry_job(options: RetryOptions, observer: Observer, confirm: Confirm) -> Summary:
@@ -57,6 +57,7 @@ class _RetryJob(Making):
         if left := self.rows_left():
             never = counted(left, "row of the source was", "rows of the source were")
             self.observer.notice("never-sent", f"{never} never sent, which is for run to do")
+        self._tell_of_codes()
         if not rows and not at_rest and not self.reader.begun_undos():
             self.observer.notice("nothing", "no row of this ledger is to be sent again, so nothing was sent")
             return
@@ -69,6 +70,18 @@ class _RetryJob(Making):
         batches = in_batches(records, how, self.options.batch_size)
         terms = self.terms(purpose, jumped=jumped)
         await self.go(batches, dedupe, terms, len(rows), doubtful=doubtful)
+
+    def _tell_of_codes(self) -> None:
+        """Say which of the codes asked for no row has."""
+        there = {trouble.code for trouble in self.reader.troubles(1) if trouble.status in self.options.only}
+        known = sorted(code for code in there if code is not None)
+        for code in self.options.codes:
+            if code not in known:
+                close = nearest(code, known)
+                meant = f"did you mean {close}?" if close else f"there are {', '.join(known) or 'none'}"
+                self.observer.notice(
+                    "code", f"no row that is retried has the error code {terminal_safe(code)}; {meant}"
+                )
 
     def rows_left(self) -> int:
         """Rows of the source that no run has come to yet."""

@@ -21,7 +21,7 @@ from bulk_import.prepare.assembling import Draft, assemble
 from bulk_import.prepare.flattening import flatten, is_flat, json_kind, metadata_text
 from bulk_import.prepare.keeping import kept_fields, masked
 from bulk_import.prepare.recipes import METADATA, VAT, Recipe, Step, compile_recipe
-from bulk_import.wording import terminal_safe
+from bulk_import.wording import terminal_safe, typeable
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SIGNS = re.compile("[\t\n\r]")
@@ -101,7 +101,7 @@ def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Pro
         _set_payment_method(params, how)
     faults += whole_faults(params, reserved_keys=1 if how.marker else 0)
     if faults:
-        problems += [_problem_of_whole(fault, recipe, number) for fault in _news(faults, problems)]
+        problems += [_problem_of_whole(fault, recipe, params, number) for fault in _news(faults, problems)]
     if "email" not in params and not how.allow_no_email:
         _miss_email(recipe, problems)
     return params
@@ -119,12 +119,28 @@ def _judge_tax_number(
     told.append(Problem(found.rule, found.message, column, shown(item["value"]), field))
 
 
-def _problem_of_whole(fault: Fault, recipe: Recipe, number: str | None) -> Problem:
-    """What is to be said of a customer as a whole; a tax *number* without a type has a column and a value to be shown."""
+def _problem_of_whole(fault: Fault, recipe: Recipe, params: Any, number: str | None) -> Problem:
+    """What is to be said of a customer as a whole.
+
+    A tax *number* without a type has a column and a value to be shown; a half is said of the column of the other.
+    """
     if fault.rule != "tax-id-type" or number is None:
-        return Problem(fault.rule, fault.message, param=fault.param)
+        start = (fault.param or "").rpartition(".")[0]
+        beside = (step for step in recipe.steps if start and step.field.startswith(f"{start}."))
+        given = next((step.column for step in beside if _is_given(params, step.field)), None)
+        return Problem(fault.rule, fault.message, given, param=fault.param)
     column = next((step.column for step in recipe.steps if step.group == VAT), None)
-    return Problem(fault.rule, fault.message, column, shown(number), fault.param)
+    return Problem(fault.rule, typeable(fault.message, column), column, shown(number), fault.param)
+
+
+def _is_given(params: Any, field: str) -> bool:
+    """Whether the parameters hold something under a field's name."""
+    for part in field.split("."):
+        if isinstance(params, list):
+            params = dict(enumerate(params)).get(int(part)) if part.isdecimal() else None
+        else:
+            params = params.get(part) if isinstance(params, Mapping) else None
+    return params is not None
 
 
 def _restored(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,7 +241,8 @@ def _take_key(
 def _key_fault(text: str) -> Fault | None:
     if len(text) > MAX_METADATA_VALUE:
         return Fault(
-            "too-long", f"The row's id has {len(text)} characters and at most {MAX_METADATA_VALUE} are allowed."
+            "too-long",
+            f"The row's id has {len(text)} characters and at most {MAX_METADATA_VALUE} are allowed; shorten it.",
         )
     if _CONTROL.search(text) or _LINE_SIGNS.search(text):
         return Fault("control-character", "The row's id holds a control character; remove it.")
@@ -279,7 +296,9 @@ def _unreadable(record: Record, reason: str, how: Preparation) -> Invalid:
 
 def problem_of(step: Step, text: str, rule: str, message: str) -> Problem:
     """What is to be said of one column's value."""
-    return Problem(rule, message, step.column, None if rule == UNSHOWN else shown(text), step.field)
+    return Problem(
+        rule, typeable(message, step.column), step.column, None if rule == UNSHOWN else shown(text), step.field
+    )
 
 
 def _wrong_type(step: Step, value: Any) -> Problem:
@@ -293,4 +312,4 @@ def _shown_json(value: Any) -> str:
 
 def _unmapped(column: str) -> Problem:
     message = 'No field is known for this column; say --map "COLUMN=FIELD" (or =ignore), or --unmapped metadata.'
-    return Problem("unmapped", message, column)
+    return Problem("unmapped", typeable(message, column), column)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from bulk_import.simulator.exchange import Refused, key_in_use, lock_timeout, rate_limited, server_error
@@ -145,7 +146,9 @@ def rule_from(entry: Any) -> FaultRule:
         raise ValueError(f"A fault is an object with {', '.join(sorted(_FIELDS))}; got {entry!r}.")
     name = str(entry.get("name", ""))
     if name not in BEHAVIOURS:
-        raise ValueError(f"There is no fault named {name!r}; there are {', '.join(BEHAVIOURS)}.")
+        close = get_close_matches(name, BEHAVIOURS, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(BEHAVIOURS)}."
+        raise ValueError(f"There is no fault named {name!r}; {meant}")
     try:
         return FaultRule(
             name=name,
