@@ -69,6 +69,19 @@ def rows_of(records: Records) -> list[tuple[str, ...]]:
         ("quotes after blanks", '"email", "name"\n"a@example.com", "Ann"\n"b@example.com", "Bob"\n', [2, 3]),
         ("one quote after a blank", 'email,name\na@example.com, "Ann"\nb@example.com,Bob\n', [2, 3]),
         ("blank after a quote", 'email,name\n"a@example.com" ,Ann\nb@example.com,Bob\n', [2, 3]),
+        ("each line one quoted cell", '"email,name"\n"a@example.com,Ann"\n"b@example.com,""Bob"""\n', [2, 3]),
+        (
+            "each line one quoted cell of several",
+            '"email,name";;\r\n"a@example.com,Ann";;\r\nb@example.com,Bob',
+            [2, 3],
+        ),
+        (
+            "each line below the header one quoted cell",
+            'email,name\n"a@example.com,Ann"\n"b@example.com,""Bob"""\n',
+            [2, 3],
+        ),
+        ("typographic quotes", "“email”,“name”\n“a@example.com”,“Ann”\n“b@example.com”,“Bob”\n", [2, 3]),
+        ("German typographic quotes", "„email“;„name“\n„a@example.com“;„Ann“\n„b@example.com“;„Bob“\n", [2, 3]),
         ("title above", "Customers 2026\n" + PLAIN, [3, 4]),
         ("title and blank line above", "Customers\nExported on: Monday\n\n" + PLAIN, [5, 6]),
         ("delimited title above", "Customers,\n,\n" + PLAIN, [4, 5]),
@@ -124,6 +137,38 @@ def test_a_cell_is_text_as_it_stands(tmp_path: Path, cell: str, value: str) -> N
     assert records[1].line == 3 + value.count("\n")
 
 
+def test_whole_lines_that_were_quoted_are_said_and_keep_their_numbers(tmp_path: Path) -> None:
+    data = '"id,email,name"\n"1,a@example.com,""Doe, Jane"""\n"2,b@example.com,""two"\n"lines"""\n"3,c@example.com,C"\n'
+    records = read_records(kept(tmp_path, data))
+    assert [(record.line, record.fields["name"]) for record in records] == [
+        (2, "Doe, Jane"),
+        (3, "two\nlines"),
+        (5, "C"),
+    ]
+    assert "disguise" in {notice.code for notice in records.notices}
+
+
+def test_a_column_of_quoted_cells_with_delimiters_is_no_table_of_whole_quoted_lines(tmp_path: Path) -> None:
+    data = 'email\n"Doe, a@example.com"\n"Roe, b@example.com"\n'
+    assert read_records(kept(tmp_path, data)).columns == ("email",)
+
+
+def test_typographic_quotes_around_cells_hold_delimiters_and_straight_quotes(tmp_path: Path) -> None:
+    data = '“email”,“name”\n“a@example.com”,“Doe, Jane”\n“b@example.com”,“Bob "B" Ray”\n'
+    records = read_records(kept(tmp_path, data))
+    assert rows_of(records) == [("a@example.com", "Doe, Jane"), ("b@example.com", 'Bob "B" Ray')]
+    assert "disguise" in {notice.code for notice in records.notices}
+
+
+def test_typographic_quotes_around_some_cells_are_text_and_counted(tmp_path: Path) -> None:
+    data = "email,name\na@example.com,Ann\nb@example.com,“Bob”\nc@example.com,“Cy”\n"
+    records = read_records(kept(tmp_path, data))
+    assert rows_of(records)[1:] == [("b@example.com", "“Bob”"), ("c@example.com", "“Cy”")]
+    (said,) = (notice.message for notice in records.notices if notice.code == "typographic-quotes")
+    assert said.startswith("2 cells")
+    assert said.endswith("first on line 3.")
+
+
 @pytest.mark.parametrize("header", ["email,name,tags", "email,geo", "tags,email"])
 def test_a_list_inside_the_cells_does_not_win_over_the_delimiter(tmp_path: Path, header: str) -> None:
     columns = header.split(",")
@@ -165,9 +210,6 @@ def test_what_was_decided_is_said(tmp_path: Path, code: str) -> None:
         ("email,na\0me\na@example.com,Ann\n", "column name"),
         ("\n \n\t\n", "blank"),
         ("a@example.com\nb@example.com\n", "--no-header"),
-        ('"email,name"\n"a@example.com,Ann"\n', "each whole line between quotes (see line 1)"),
-        ('"email,""name"""\n"a@example.com,""Ann"""\n', "sed"),
-        ('"email,name";;\n"a@example.com,Ann";;\n', "each whole line"),
         ("<!DOCTYPE html><html><table>", "web page"),
         ("<?xml version='1.0'?><a/>", "XML"),
         ("BEGIN:VCARD\nVERSION:3.0\nEMAIL:a@example.com\nEND:VCARD\n", "vCard"),

@@ -15,6 +15,7 @@ from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
 from bulk_import.reading.cutshort import Rest, cut_short, rest_of
 from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable
+from bulk_import.reading.disguise import cells_in_typographic_quotes
 from bulk_import.reading.lines import LIMIT, bare_lines, holds_other_ends, is_clean, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
@@ -90,6 +91,8 @@ class DelimitedRows:
     def _chunk(self, text: str) -> Iterator[Block | Record]:
         """The records of a chunk, by the fastest way that reads it right."""
         reading = self._reading
+        if not text.isascii():
+            self._look_for_typographic_quotes(text)
         escaped = reading.escape == "backslash" and "\\" in text
         quoted = reading.quote is not None and reading.quote in text
         if escaped or not is_clean(text, reading.delimiter) or (quoted and not self._csv_can):
@@ -100,6 +103,11 @@ class DelimitedRows:
             return self._taken(bare_lines(text), self._plain_cells, self._plain)
         self._blank_quotes = f" {reading.quote}" in text
         return self._taken(split_lines(text), self._quoted_cells, self._quoted)
+
+    def _look_for_typographic_quotes(self, text: str) -> None:
+        if places := list(cells_in_typographic_quotes(text)):
+            line = self._line + len(split_lines(text[: places[0]] + "x")) - 1
+            self._remarks.note("typographic-quotes", line, len(places))
 
     def _taken(self, lines: list[str], at_once: AtOnce, alone: Alone) -> Iterator[Block | Record]:
         """A chunk a stretch of lines at a time; a stretch that is not sound throughout is looked at line by line."""

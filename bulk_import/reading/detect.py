@@ -13,9 +13,10 @@ from pathlib import Path
 from bulk_import.errors import SourceError
 from bulk_import.model import Record
 from bulk_import.reading.dialect import Candidate, named_by_sep_line, settle_dialect
+from bulk_import.reading.disguise import disguise_of, undone
 from bulk_import.reading.drawn import refuse_drawn
 from bulk_import.reading.encoding import settle_encoding
-from bulk_import.reading.header import find_header, refuse_quoted_lines, refuse_table_in
+from bulk_import.reading.header import find_header, refuse_table_in
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, end_of, split_lines, whole_lines
@@ -188,6 +189,8 @@ def _delimited_reading(
     base: Reading, lines: list[str], overrides: Overrides, path: Path
 ) -> tuple[Reading, list[Notice]]:
     skipped = overrides.skip_lines or 0
+    disguise = disguise_of(lines[skipped:]) if overrides.quote is None else ""
+    lines = list(undone(lines, disguise))
     body = lines[skipped:]
     if all(map(_is_blank, body)):
         raise SourceError(f"{path} has nothing after the {counted(skipped, 'line')} of --skip-lines; skip fewer.")
@@ -206,8 +209,6 @@ def _delimited_reading(
     header = find_header(best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped)
     refuse_table_in(body[: header.line], str(path), skipped)
     dialect = best.dialect
-    if dialect.quote and body[header.line].startswith(dialect.quote):
-        refuse_quoted_lines(header, dialect.quote, str(path), skipped)
     reading = replace(
         base,
         format="tsv" if dialect.delimiter == "\t" else "csv",
@@ -219,5 +220,6 @@ def _delimited_reading(
         columns=header.columns,
         kinds=header.kinds,
         row_ending=_row_ending(body, best),
+        disguise=disguise,
     )
     return reading, list(say(reading, header, ranked, lines[: reading.skip_lines]))

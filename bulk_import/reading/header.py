@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bulk_import.errors import SourceError
 from bulk_import.reading.damage import readable
-from bulk_import.reading.dialect import USUAL, SampleRow
+from bulk_import.reading.dialect import SampleRow
 from bulk_import.reading.kinds import TELLING, fits, kind_of, kinds_of
 from bulk_import.reading.titles import are_titles
 from bulk_import.wording import without_addresses
@@ -83,17 +83,6 @@ def refuse_table_in(lines: Sequence[str], name: str, above: int) -> None:
             f"above the one that begins on line {above + len(lines) + 1}; give each a file of its own, or skip what stands "
             f"above the last with --skip-lines {above + len(lines)}."
         )
-
-
-def refuse_quoted_lines(header: Header, quote: str, name: str, above: int) -> None:
-    """Raise `SourceError` when each whole line is one quoted cell, as Excel writes a table it took for one column."""
-    for mark in USUAL if len(header.columns) == 1 else ():
-        if are_titles([cell.strip(quote + " ") for cell in header.columns[0].split(mark)]):
-            raise SourceError(
-                f"{name} has each whole line between quotes (see line {above + header.line + 1}), so that it reads as one "
-                f"column; split it at {mark!r} in a spreadsheet (text to columns) and save it as CSV, or take the outer "
-                'quotes away: sed \'s/^"//; s/";*\\r*$//; s/""/"/g\'.'
-            )
 
 
 def shown(text: str) -> str:

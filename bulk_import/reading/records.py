@@ -10,6 +10,7 @@ from bulk_import.errors import LedgerRefuses, SourceError
 from bulk_import.model import Block, Record
 from bulk_import.reading.delimited import DelimitedRows
 from bulk_import.reading.detect import detect
+from bulk_import.reading.disguise import undone
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import decoded, whole_lines
@@ -47,7 +48,7 @@ def read_pieces(source: Source, reading: Reading, remarks: Remarks | None = None
     if reading.format == "xlsx":
         return read_sheet(source, reading)
     blocks = unpacked(source.chunks(), reading.compression, source.path, reading.max_bytes)
-    texts = whole_lines(decoded(blocks, reading.encoding))
+    texts = undone(whole_lines(decoded(blocks, reading.encoding)), reading.disguise)
     match reading.format:
         case "csv" | "tsv":
             return DelimitedRows(texts, reading, source.path, remarks or Remarks()).pieces()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bulk_import.reading.settled import Notice
 
-Remark = Literal["blank-rows", "stray-quotes", "rows-in-cells"]
+Remark = Literal["blank-rows", "stray-quotes", "typographic-quotes", "rows-in-cells"]
 
 _SENTENCES: dict[Remark, tuple[str, str]] = {
     "blank-rows": (
@@ -17,6 +17,10 @@ _SENTENCES: dict[Remark, tuple[str, str]] = {
     "stray-quotes": (
         "1 row holds quotes inside a cell, read as text: line {line}.",
         "{count} rows hold quotes inside cells, read as text, first on line {line}.",
+    ),
+    "typographic-quotes": (
+        "1 cell stands between typographic quotes, which are part of its text: line {line}.",
+        "{count} cells stand between typographic quotes, which are part of their text, first on line {line}.",
     ),
     "rows-in-cells": (
         "1 row has a quoted cell with lines inside that look like rows, line {line}; see whether a quote is missing there.",
@@ -32,10 +36,10 @@ class Remarks:
 
     _seen: dict[Remark, tuple[int, int]] = field(default_factory=dict)
 
-    def note(self, remark: Remark, line: int) -> None:
-        """Count one more, found on a physical line."""
-        count, first = self._seen.get(remark, (0, line))
-        self._seen[remark] = count + 1, first
+    def note(self, remark: Remark, line: int, count: int = 1) -> None:
+        """Count one more, or several, found from a physical line on."""
+        before, first = self._seen.get(remark, (0, line))
+        self._seen[remark] = before + count, first
 
     def notices(self) -> tuple[Notice, ...]:
         """One sentence for each thing that came up."""

@@ -8,11 +8,18 @@ from bulk_import.reading.dialect import USUAL, Candidate
 from bulk_import.reading.header import Header, shown
 from bulk_import.reading.settled import Notice, Reading
 
+_DISGUISES = {
+    "wrapped": "each line is one quoted cell, as a spreadsheet writes a table that stood in one column: the outer quotes "
+    "are taken away.",
+    "typographic": "cells are quoted with typographic quotes, which are read as straight ones.",
+}
 _NAMES = {"\t": "a tab", " ": "a blank"}
 
 
 def say(reading: Reading, header: Header, ranked: Sequence[Candidate], above: Sequence[str]) -> Iterator[Notice]:
     """The notices of a settled reading; *above* holds the lines over the table."""
+    if reading.disguise:
+        yield Notice("disguise", _DISGUISES[reading.disguise])
     yield Notice("delimiter", _delimiter(reading))
     if reading.quote is None:
         yield Notice("quote", "quotes are ordinary characters here: cells are not quoted.")

@@ -45,6 +45,7 @@ class Reading:
     characters. `escape` is `doubled` or `backslash`. `skip_lines` counts the physical lines above the header
     (or above the first record when there is none). `columns` is empty for JSON until its keys are known.
     `line_ending` is `LF`, `CRLF`, `CR` or `mixed`, `row_ending` how most rows end (empty: as lines do).
+    `disguise` names what another program did to the lines (see `disguise`).
     `kinds` holds what each column usually looks like (`email`, `number`, `time`, `code` or ``), which tells
     a row from the inside of a cell where a quote was left open. `rules` is `RULES` as it was when the reading was settled.
     """
@@ -63,6 +64,7 @@ class Reading:
     row_ending: str = ""
     max_bytes: int | None = None
     sheet: str | None = None
+    disguise: str = ""
     rules: int = RULES
 
     def to_json(self) -> str:
