@@ -10,7 +10,7 @@ import pytest
 from bulk_import.cli import check, program
 from bulk_import.cli.program import COMMANDS
 from bulk_import.errors import BulkImportError, LedgerRefuses, OutOfReach, StripeRefuses, UsageError
-from tests.cli_calls import Program, calling
+from tests.cli_calls import Program, calling, small_ledger
 
 HEAVY = {"stripe", "aiohttp", "anyio", "sqlite3", "email_validator", "tqdm", "asyncio"}
 
@@ -35,6 +35,15 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     loaded = set(done.stdout.splitlines()[-1].split())
     assert loaded >= {"click", "bulk_import.cli.program"}
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("verb", ["status", "export"])
+def test_a_look_at_a_ledger_does_not_wait_for_the_engine(verb: str, tmp_path: Path) -> None:
+    words = [verb, str(small_ledger(tmp_path / "l.db"))]
+    code = f"import sys; from bulk_import.cli.ending import run_program; run_program({words}); print(*sys.modules)"
+    loaded = set(python("-c", code).stdout.splitlines()[-1].split())
+    assert "bulk_import.ledger.reading" in loaded
+    assert not loaded & {"asyncio", "anyio", "aiolimiter", "stripe", "aiohttp", "bulk_import.engine"}
 
 
 def test_python_m_is_the_same_program() -> None:

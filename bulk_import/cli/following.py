@@ -38,7 +38,7 @@ def next_command(
     path: Path, purpose: Purpose | None, counts: Mapping[str, int], orphans: int, line: str | None = None
 ) -> str | None:
     """Go on as *line* says, look for doubtful rows, mend what failed, or fetch the result."""
-    from bulk_import.job.closing import TO_MEND
+    from bulk_import.report.summary import TO_MEND
 
     if purpose is None:
         return None

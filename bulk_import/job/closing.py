@@ -10,11 +10,8 @@ from bulk_import.job.watching import Watch
 from bulk_import.ledger import Tally
 from bulk_import.model import Endpoint, Status
 from bulk_import.pace.gate import Gate
-from bulk_import.report.summary import OK, Summary
+from bulk_import.report.summary import OK, TO_MEND, Summary
 from bulk_import.wording import counted
-
-TO_MEND = ("--what", "failed", "--output", "failed.csv")
-"""What `export` is asked for when rows are to be mended; a file, since they are personal data."""
 
 
 def figures(

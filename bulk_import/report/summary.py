@@ -8,6 +8,9 @@ from dataclasses import dataclass
 OK, SOME_FAILED, USAGE, STOPPED, REFUSED, LEDGER, DOUBT = 0, 1, 2, 3, 4, 5, 6
 """Exit codes; those of signals are 128 + the signal's number."""
 
+TO_MEND = ("--what", "failed", "--output", "failed.csv")
+"""What `export` is asked for when rows are to be mended; a file, since they are personal data."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
