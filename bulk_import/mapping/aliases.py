@@ -46,7 +46,10 @@ _STRIPE_READ_ONLY = names(
     " invoicecreditbalance"
 )
 # These words are anybody's, and Stripe's own only in a file that Stripe exported.
-_STRIPE_EXPORT_ONLY = names("plan status currency cancelatperiodend created livemode defaultsource discount object")
+_STRIPE_EXPORT_ONLY = names(
+    "plan status currency cancelatperiodend created livemode defaultsource discount object"
+    " defaultpaymentmethod invoicesettingsdefaultpaymentmethod testclock"
+)
 
 
 TO_THE_LETTER = frozenset({"balance", "source", "expand", "test_clock"})

@@ -123,9 +123,13 @@ class Mapping:
         return tuple(lines)
 
     def unmet(self) -> tuple[str, ...]:
-        """Columns named by `--map` or `--key` that no record has had so far, for a source without a header."""
+        """Columns named by `--map` or `--key` that no record has had so far, each with the one that may be meant.
+
+        For a source without a header.
+        """
         wanted = [*self._wishes.targets, *([self.key] if self.key is not None else [])]
-        return tuple(dict.fromkeys(name for name in wanted if find_column(name, self._met) is None))
+        missing = dict.fromkeys(name for name in wanted if find_column(name, self._met) is None)
+        return tuple(f"{listed([name])}{_maybe(name, tuple(self._met))}" for name in missing)
 
     def digest(self) -> str:
         """A short text that is the same exactly when rows are mapped alike; it holds no data of the source."""
