@@ -33,14 +33,14 @@ class Sorted:
     settled: tuple[Settled, ...]
 
 
-class Place(NamedTuple):
+class Holder(NamedTuple):
     """A row and the physical line on which it starts."""
 
     row: int
     line: int
 
 
-def sort_out(batch: Sequence[Prepared], owned: Mapping[str, int], methods: Mapping[str, Place]) -> Sorted:
+def sort_out(batch: Sequence[Prepared], owned: Mapping[str, int], methods: Mapping[str, Holder]) -> Sorted:
     """Let the first row with an e-mail own it, and its payment method, too.
 
     A later row with that e-mail is its duplicate, any other with that payment method is invalid. *owned* maps e-mail
@@ -66,12 +66,12 @@ def sort_out(batch: Sequence[Prepared], owned: Mapping[str, int], methods: Mappi
         if told.email_key is not None:
             emails[told.email_key] = told.number
         if told.method is not None:
-            taken[told.method.id] = Place(told.number, told.line)
+            taken[told.method.id] = Holder(told.number, told.line)
         owners.append(told)
     return Sorted(tuple(owners), tuple(settled))
 
 
-def same_method(owner: Place, column: str | None, value: str | None = None) -> Problem:
+def same_method(owner: Holder, column: str | None, value: str | None = None) -> Problem:
     """What is wrong with a row whose payment method is *owner*'s."""
     message = (
         f"The same payment method as row {owner.row} (line {owner.line}); it can belong to one customer only and Stripe "
@@ -80,7 +80,7 @@ def same_method(owner: Place, column: str | None, value: str | None = None) -> P
     return Problem(SAME_METHOD, message, column, value, "payment_method")
 
 
-def _with_own_method(row: Prepared, taken: Mapping[str, Place]) -> Prepared:
+def _with_own_method(row: Prepared, taken: Mapping[str, Holder]) -> Prepared:
     """*row*, or what is invalid about it if its payment method is another row's."""
     method = row.method
     owner = taken.get(method.id) if method is not None else None

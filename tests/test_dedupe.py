@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.dedupe import Place, meet, sort_out
+from bulk_import.dedupe import Holder, meet, sort_out
 from bulk_import.model import Customer, Duplicate, Existing, Failed, Invalid, Method, Prepared, Row
 from bulk_import.options import OnExisting
 from tests.ledger_samples import TOKEN, invalid, row
@@ -78,7 +78,7 @@ def paying(number: int, method: str, email: str | None = None) -> Row:
 def test_the_first_row_that_is_sent_with_a_payment_method_has_it_alone(
     batch: list[Prepared], taken: dict[str, int], owners: list[int], refused: dict[int, int]
 ) -> None:
-    found = sort_out(batch, {}, {id_: Place(n, n + 1) for id_, n in taken.items()})
+    found = sort_out(batch, {}, {id_: Holder(n, n + 1) for id_, n in taken.items()})
     assert [r.number for r in found.owners] == owners
     told = {s.number: s.outcome.problems[-1] for s in found.settled if isinstance(s.outcome, Invalid)}
     same = {number: problem for number, problem in told.items() if problem.rule == "same-payment-method"}

@@ -26,6 +26,7 @@ job
 restore
 undo verify
 engine reconcile survey
+tally
 dedupe
 existing options report
 ledger

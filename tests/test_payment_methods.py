@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bulk_import.dedupe import Place, sort_out
+from bulk_import.dedupe import Holder, sort_out
 from bulk_import.mapping import settle_mapping
 from bulk_import.model import Duplicate, Invalid, Record
 from bulk_import.options import Preparing
@@ -109,13 +109,13 @@ def ran(rows: list[tuple[str, str]], size: int) -> tuple[set[int], set[int]]:
     """Which rows a run's batches would find to be duplicates, and which invalid."""
     how = Preparation(settle_mapping(COLUMNS))
     emails: dict[str, int] = {}
-    methods: dict[str, Place] = {}
+    methods: dict[str, Holder] = {}
     duplicates, invalid = set(), set()
     records = [Record(n, n + 1, dict(zip(COLUMNS, row, strict=True))) for n, row in enumerate(rows, 1)]
     for at in range(0, len(records), size):
         told = sort_out([prepare(record, how) for record in records[at : at + size]], emails, methods)
         emails |= {row.email_key: row.number for row in told.owners if row.email_key}
-        methods |= {row.method.id: Place(row.number, row.line) for row in told.owners if row.method}
+        methods |= {row.method.id: Holder(row.number, row.line) for row in told.owners if row.method}
         duplicates |= {s.number for s in told.settled if isinstance(s.outcome, Duplicate)}
         invalid |= {s.number for s in told.settled if isinstance(s.outcome, Invalid)}
     return duplicates, invalid

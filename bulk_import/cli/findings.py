@@ -10,7 +10,8 @@ from bulk_import.report.table import aligned, grid
 from bulk_import.wording import terminal_safe
 
 if TYPE_CHECKING:
-    from bulk_import.survey import Group, Survey
+    from bulk_import.survey import Survey
+    from bulk_import.tally import Group
 
 WIDEST = 32
 """Characters of a cell that are shown."""

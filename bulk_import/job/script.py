@@ -12,7 +12,7 @@ from typing import assert_never
 
 from bulk_import.age import is_young
 from bulk_import.customer.emails import email_key
-from bulk_import.dedupe import Place, sort_out
+from bulk_import.dedupe import Holder, sort_out
 from bulk_import.engine import Engine
 from bulk_import.existing import Directory, Matches, Offload, reread
 from bulk_import.job.meeting import Aim, Meeting
@@ -206,12 +206,12 @@ class Script:
         found = await self._offload(self._reader.owners, [key for key in owned if key is not None])
         return {owned[key] or "": owner.number for key, owner in found.items()}
 
-    async def _method_owners(self, batch: Sequence[Prepared]) -> dict[str, Place]:
+    async def _method_owners(self, batch: Sequence[Prepared]) -> dict[str, Holder]:
         owned = {self._writer.owned_method(row.method): row.method.id for row in batch if row.method is not None}
         if not owned:
             return {}
         found = await self._offload(self._reader.method_owners, [key for key in owned if key is not None])
-        return {owned[key]: Place(*place) for key, place in found.items()}
+        return {owned[key]: Holder(*place) for key, place in found.items()}
 
     def _claim(self, aim: Aim, generation: int) -> Claim:
         row, params = aim.row, aim.row.params

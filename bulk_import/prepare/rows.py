@@ -4,57 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
 from bulk_import.customer.cleaning import Fault, Noted, too_long, unprotected, unquoted_digits
-from bulk_import.customer.completeness import whole_faults
-from bulk_import.customer.emails import EmailCheck, email_key
+from bulk_import.customer.emails import email_key
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS
-from bulk_import.customer.tax_numbers import judge_number
 from bulk_import.formulas import restore
 from bulk_import.mapping.neversent import is_hash
-from bulk_import.mapping.settled import Mapping as ColumnMapping
 from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
-from bulk_import.prepare.assembling import Draft, assemble
+from bulk_import.prepare.assembling import Draft
+from bulk_import.prepare.completing import complete
 from bulk_import.prepare.flattening import flatten, is_flat, json_kind, metadata_text
 from bulk_import.prepare.keeping import kept_fields, masked
-from bulk_import.prepare.recipes import METADATA, VAT, Recipe, Step, compile_recipe
+from bulk_import.prepare.preparation import Preparation
+from bulk_import.prepare.recipes import METADATA, Recipe, Step
 from bulk_import.wording import terminal_safe, typeable
+
+__all__ = ["UNSHOWN", "Preparation", "prepare", "problem_of"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SIGNS = re.compile("[\t\n\r]")
 UNSHOWN = "stored-password"
 """The rule of a value that must not even be shown."""
-
-_MOST_RECIPES = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How records are made into rows.
-
-    `payment_method_override` takes the place of every payment method (a dry run's `pm_card_visa`); that it
-    does is for the caller to say. `marker` is whether one metadata key is kept free for the marker.
-    """
-
-    mapping: ColumnMapping
-    allow_no_email: bool = False
-    default_payment_method: bool = True
-    payment_method_override: str | None = None
-    email_check: EmailCheck = "strict"
-    marker: bool = True
-    _recipes: dict[tuple[str, ...], Recipe] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def recipe(self, columns: tuple[str, ...]) -> Recipe:
-        """The recipe for these columns, made once."""
-        known = self._recipes.get(columns)
-        if known is None:
-            known = compile_recipe(self.mapping.plan(columns), self.mapping.constants, self.email_check)
-            if len(self._recipes) < _MOST_RECIPES:
-                self._recipes[columns] = known
-        return known
 
 
 def prepare(record: Record, how: Preparation) -> Row | Invalid:
@@ -79,9 +51,7 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     if how.allow_no_email and not problems and draft == {"": {}}:
         problems.append(Problem("empty", "This row holds nothing that could be sent; fill it in or remove it."))
     method = _own_method(draft, recipe)
-    params = _complete(draft, recipe, how, problems)
-    for number, item in enumerate(params.get("tax_id_data", ())):
-        _judge_tax_number(number, item, recipe, problems, warnings)
+    params = complete(draft, recipe, how, problems, warnings)
     kept = kept_fields(given, recipe.wiped) if recipe.wiped or mapping.columns is None else given
     if problems:
         email = _given_email(recipe, fields)
@@ -91,56 +61,6 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     email = params.get("email")
     key = email_key(email) if email is not None else None
     return Row(record.number, record.line, source_id, email, key, params, kept, tuple(warnings), method)
-
-
-def _complete(draft: Draft, recipe: Recipe, how: Preparation, problems: list[Problem]) -> dict[str, Any]:
-    """The parameters that the draft makes, judged as a whole."""
-    number = draft.get(VAT, {}).get("value")
-    params, faults = assemble(draft, recipe.fixed, ship_to_name=recipe.ship_to_name)
-    if "payment_method" in params or "invoice_settings" in params:
-        _set_payment_method(params, how)
-    faults += whole_faults(params, reserved_keys=1 if how.marker else 0)
-    if faults:
-        problems += [_problem_of_whole(fault, recipe, params, number) for fault in _news(faults, problems)]
-    if "email" not in params and not how.allow_no_email:
-        _miss_email(recipe, problems)
-    return params
-
-
-def _judge_tax_number(
-    place: int, item: Mapping[str, Any], recipe: Recipe, problems: list[Problem], warnings: list[Problem]
-) -> None:
-    """Holds a tax number against its type, which may come from elsewhere in the row."""
-    if "type" not in item or "value" not in item or (found := judge_number(item["type"], item["value"])) is None:
-        return
-    field = f"tax_id_data.{place}.value"
-    column = next((step.column for step in recipe.steps if step.field == field), None)
-    told = problems if isinstance(found, Fault) else warnings
-    told.append(Problem(found.rule, found.message, column, shown(item["value"]), field))
-
-
-def _problem_of_whole(fault: Fault, recipe: Recipe, params: Any, number: str | None) -> Problem:
-    """What is to be said of a customer as a whole.
-
-    A tax *number* without a type has a column and a value to be shown; a half is said of the column of the other.
-    """
-    if fault.rule != "tax-id-type" or number is None:
-        start = (fault.param or "").rpartition(".")[0]
-        beside = (step for step in recipe.steps if start and step.field.startswith(f"{start}."))
-        given = next((step.column for step in beside if _is_given(params, step.field)), None)
-        return Problem(fault.rule, fault.message, given, param=fault.param)
-    column = next((step.column for step in recipe.steps if step.group == VAT), None)
-    return Problem(fault.rule, typeable(fault.message, column), column, shown(number), fault.param)
-
-
-def _is_given(params: Any, field: str) -> bool:
-    """Whether the parameters hold something under a field's name."""
-    for part in field.split("."):
-        if isinstance(params, list):
-            params = dict(enumerate(params)).get(int(part)) if part.isdecimal() else None
-        else:
-            params = params.get(part) if isinstance(params, Mapping) else None
-    return params is not None
 
 
 def _restored(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,34 +173,6 @@ def _own_method(draft: Draft, recipe: Recipe) -> Method | None:
     """The row's payment method as its column gave it, unless it is one that may be shared."""
     given = draft[""].get("payment_method")
     return None if given is None or given.startswith(SHARED_METHODS) else Method(given, recipe.method_column)
-
-
-def _set_payment_method(params: dict[str, Any], how: Preparation) -> None:
-    """Makes the payment method the default one for invoices, in the same call that attaches it."""
-    override = how.payment_method_override
-    method = params.get("payment_method")
-    settings = params.get("invoice_settings", {})
-    if method is not None and override is not None:
-        method = params["payment_method"] = override
-    if override is not None and "default_payment_method" in settings:
-        settings["default_payment_method"] = override
-    if method is not None and how.default_payment_method:
-        params.setdefault("invoice_settings", settings).setdefault("default_payment_method", method)
-
-
-def _news(faults: list[Fault], problems: list[Problem]) -> list[Fault]:
-    """The faults that say more than the problems: a refused shipping name is not missing, too."""
-    if not faults or not problems:
-        return faults
-    known = [f"{problem.param}." for problem in problems if not (problem.param or "").startswith(f"{METADATA}.")]
-    return [fault for fault in faults if not any(param.startswith(f"{fault.param}.") for param in known)]
-
-
-def _miss_email(recipe: Recipe, problems: list[Problem]) -> None:
-    """Says that the e-mail is missing, unless what is wrong with it has been said already."""
-    if not any(problem.param == "email" for problem in problems):
-        message = "This row has no e-mail address; fill it in, or import such rows with --allow-no-email."
-        problems.append(Problem("email-missing", message, column=recipe.email_column, param="email"))
 
 
 def _given_email(recipe: Recipe, fields: Mapping[str, Any]) -> str | None:
