@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
-from tests.benchmarks import BENCHMARKS
+import pytest
+
+import bulk_import
+from tests.benchmarks import BENCHMARKS, server
+from tests.benchmarks.capped import most_in_flight
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.running import counts, people, served, settled_per_second
+from tests.benchmarks.running import Ran, counts, people, served, settled_per_second
+from tests.benchmarks.sampled import PRE_FLIGHT, STAGES
 from tests.benchmarks.server import Account
 from tests.benchmarks.uncapped import imported
 
@@ -48,6 +54,35 @@ def test_a_measured_import_makes_every_row_a_customer(tmp_path: Path) -> None:
     assert held["most_open"] <= 64
     assert settled_per_second(ledger) > 0
     assert cost.cpu > 0
+
+
+def test_the_light_server_forgets_its_oldest_customer_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "KEPT", 3)
+    account = Account()
+    for n in range(5):
+        account.create(str(n), f"email={n}%40example.com".encode())
+    assert [customer["email"][0] for customer in account.customers] == ["4", "3", "2"]
+    assert len(account.by_email) == len(account.answers) == 3
+
+
+def test_what_a_process_had_used_at_a_moment_is_the_last_look_before_it() -> None:
+    ran = Ran(2.0, 1.5, 50.0, "", [(10.0, 0.5), (11.0, 1.25)])
+    assert [ran.cpu_at(moment) for moment in (9.0, 10.0, 10.9, 12.0)] == [None, 0.5, 0.5, 1.25]
+
+
+def test_every_stage_is_a_part_that_is_there() -> None:
+    parts = [part for part, _, _ in STAGES if part.startswith("/bulk_import/")] + [PRE_FLIGHT]
+    root = Path(bulk_import.__file__).parents[1]
+    assert [part for part in parts if not Path(f"{root}{part}").exists()] == []
+
+
+def test_requests_in_flight_are_counted_between_arrival_and_answer() -> None:
+    arrivals: list[dict[str, Any]] = [
+        {"t": 1.0, "answered": 3.0},
+        {"t": 2.0, "answered": None},
+        {"t": 3.5, "answered": 4.0},
+    ]
+    assert most_in_flight(arrivals) == 2
 
 
 def test_every_benchmark_can_be_run_by_its_name() -> None:
