@@ -35,7 +35,10 @@ class Budget:
                     self, answered=self.answered + 1, refused=self.refused + 1, cause=self.cause or cause, alike=alike
                 )
             case Created() | Updated() | Existing():
-                return replace(self, answered=self.answered + 1, succeeded=True)
+                # Written out, since every row passes here: `replace` takes three times as long.
+                return Budget(
+                    self.most, self.share, self.answered + 1, self.refused, True, self.cause, self.alike
+                )  # fmt: skip
             case _:
                 return self
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -43,8 +44,7 @@ _NAMES = frozenset({"business_name", "individual_name"})
 
 def digest_of(params: Params, salt: bytes) -> str:
     """Every field of a create that a retrieve shows again, as JSON; *salt* is the ledger's own secret."""
-    fields = _fields(params)
-    found = {name: _digest(name, fields[name], salt) for name in _COMPARED if fields[name]}
+    found = {name: _digest(name, form, salt) for name, form in _fields(params).items() if form}
     if _form(params.get("source")):
         found["default_source"] = ANY
     if _default_method(params).startswith(TEST_CARD):
@@ -57,7 +57,7 @@ def digest_of(params: Params, salt: bytes) -> str:
 def changed_fields(shown: Mapping[str, Any], digest: Digest, salt: bytes) -> tuple[str, ...]:
     """The fields of a customer, as a retrieve shows it, that are not as they were sent; the marker is not among them."""
     fields = _fields({**_DEFAULTS, **shown})
-    return tuple(name for name in _COMPARED if _is_changed(name, fields[name], digest, salt))
+    return tuple(name for name in _COMPARED if _is_changed(name, fields.get(name, {}), digest, salt))
 
 
 def was_marked(digest: Digest) -> bool:
@@ -77,13 +77,14 @@ def _is_changed(name: str, form: Form, digest: Digest, salt: bytes) -> bool:
 
 
 def _fields(customer: Mapping[str, Any]) -> dict[str, Form]:
-    """The compared fields, the same for what is sent and for what is shown: nulls and empty texts are nothing."""
+    """The compared fields, the same for what is sent and for what is shown: nulls are left out, empty texts are nothing."""
     settings = {k: v for k, v in _mapping(customer.get("invoice_settings")).items() if k != "default_payment_method"}
     metadata = {k: v for k, v in _mapping(customer.get("metadata")).items() if k != MARKER}
     apart = {
         "invoice_settings": settings, "metadata": metadata, "default_payment_method": _default_method(customer) or None
     }  # fmt: skip
-    return {name: _form(apart[name] if name in apart else customer.get(name)) for name in _COMPARED}
+    whole = {**customer, **apart}
+    return {name: _form(whole[name]) for name in _COMPARED if whole.get(name) is not None}
 
 
 def _form(value: Any) -> Form:
@@ -98,7 +99,7 @@ def _default_method(customer: Mapping[str, Any]) -> str:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict | Mapping) else {}
 
 
 def _digest(name: str, form: Form, salt: bytes) -> str:
@@ -107,4 +108,12 @@ def _digest(name: str, form: Form, salt: bytes) -> str:
         text = f'["{name}", [["", {encode_basestring_ascii(form[""])}]]]'
     else:
         text = json.dumps([name, sorted(form.items())])
-    return hashlib.blake2b(text.encode(), digest_size=4, key=salt).hexdigest()
+    found = _keyed(salt).copy()
+    found.update(text.encode())
+    return found.hexdigest()
+
+
+# To key the hash takes as long as to hash a field, and the ledger's salt is always the same.
+@lru_cache(maxsize=4)
+def _keyed(salt: bytes) -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=4, key=salt)

@@ -168,7 +168,7 @@ def is_refusal(reply: Reply) -> bool:
 def object_in(reply: Reply, makes: Makes) -> Mapping[str, Any] | None:
     """The object of this kind that a 200 holds, or None when it holds no such thing."""
     body = reply.body
-    if reply.status != 200 or not isinstance(body, Mapping):
+    if reply.status != 200 or not isinstance(body, dict):
         return None
     found = body.get("id")
     if not isinstance(found, str) or not IDS[makes].fullmatch(found) or body.get("error"):
@@ -187,8 +187,8 @@ def answers(request: Request, body: Mapping[str, Any]) -> bool:
 def of_another_mode(body: Mapping[str, Any], *, livemode: bool) -> Halt | None:
     """Return why the run must stop when *body*, or anything in the list that it is, belongs to the other mode."""
     listed = body.get("data")
-    shown = [body, *listed] if isinstance(listed, list) else [body]
-    if not any(isinstance(one, Mapping) and one.get("livemode") is (not livemode) for one in shown):
+    shown = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    if not any(one.get("livemode") is (not livemode) for one in (body, *shown)):
         return None
     seen, meant = ("test", "live") if livemode else ("live", "test")
     return Halt(f"Stripe answered with a {seen}-mode customer where {meant} mode was expected; check the API key")
@@ -225,7 +225,7 @@ def _is_ours(shown: Mapping[str, Any], expected: Expected) -> bool:
         return bool(shown["id"] == expected.target)
     if expected.marker is not None:
         metadata = shown.get("metadata")
-        return isinstance(metadata, Mapping) and metadata.get(MARKER) == expected.marker
+        return isinstance(metadata, dict) and metadata.get(MARKER) == expected.marker
     return expected.email is None or shown.get("email") == expected.email
 
 
@@ -286,8 +286,8 @@ def backoff(count: int, chance: float) -> float:
 
 
 def _error_object(body: Any) -> Mapping[str, Any] | None:
-    error = body.get("error") if isinstance(body, Mapping) else None
-    if isinstance(error, Mapping) and any(isinstance(error.get(k), str) for k in ("type", "code", "message")):
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, dict) and any(isinstance(error.get(k), str) for k in ("type", "code", "message")):
         return error
     return None
 

@@ -73,6 +73,7 @@ class _Listening(stripe.HTTPClient):
 
 @given(st.dictionaries(names, st.text(max_size=12) | st.integers(), max_size=4))
 @example({"metadata[a b]": "[x]&=+%5B ~é/", "a": ""})
+@example({"a": "nul\0nul", "b\0": "", "c": "\0"})
 def test_a_form_is_written_byte_for_byte_as_stripe_python_writes_it(form: dict[str, Any]) -> None:
     http = _Listening()
     client = stripe.StripeClient("sk_test_form", http_client=http)

@@ -57,12 +57,12 @@ def connecting_of(given: Given, purpose: Purpose) -> Connecting:
 
 def options_of(ctx: click.Context, given: Given) -> LedgerOptions:
     """Everything that was asked for about a ledger, settled."""
-    from bulk_import.cli.settling import settle_pacing
+    from bulk_import.cli.settling import batch_size_of, settle_pacing
     from bulk_import.options import LedgerOptions
 
     connecting = connecting_of(given, purpose_of(given["ledger"]))
     pacing = settle_pacing(ctx, given, connecting)
-    return LedgerOptions(given["ledger"], pacing, connecting, given["batch_size"], invocation(ctx).command_line)
+    return LedgerOptions(given["ledger"], pacing, connecting, batch_size_of(given), invocation(ctx).command_line)
 
 
 def reporting_to(call: Invocation, *, json: bool) -> Silent:

@@ -84,7 +84,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
     """Everything that was asked for; server, connected account and kind of run come from the ledger."""
     from bulk_import.cli.known import connecting_of, purpose_of
-    from bulk_import.cli.settling import is_explicit, settle_overrides, settle_pacing
+    from bulk_import.cli.settling import batch_size_of, is_explicit, settle_overrides, settle_pacing
     from bulk_import.errors import UsageError
     from bulk_import.options import RetryOptions
     from bulk_import.reading import Overrides
@@ -104,6 +104,6 @@ def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
         codes=given["code"],
         fixed=fixed,
         overrides=overrides,
-        batch_size=given["batch_size"],
+        batch_size=batch_size_of(given),
         command_line=invocation(ctx).command_line,
     )

@@ -68,7 +68,7 @@ def run_options(ctx: click.Context, given: Given, *, writes: bool = True) -> Run
     """Everything that was asked for, settled; raises `UsageError` for what contradicts itself."""
     from bulk_import.cli.connecting import settle_connecting
     from bulk_import.cli.rehearsal import check_rehearsal
-    from bulk_import.cli.settling import check_source, ledger_path, settle_pacing, settle_preparing
+    from bulk_import.cli.settling import batch_size_of, check_source, ledger_path, settle_pacing, settle_preparing
     from bulk_import.options import DRY_RUN_METHOD, RunOptions
 
     if given["limit"] is not None and given["sample"] is not None:
@@ -86,7 +86,7 @@ def run_options(ctx: click.Context, given: Given, *, writes: bool = True) -> Run
         preparing=settle_preparing(given, livemode=livemode),
         dedupe=given["dedupe"],
         on_existing=given["on_existing"],
-        batch_size=given["batch_size"],
+        batch_size=batch_size_of(given),
         limit=given["limit"],
         sample=given["sample"],
         marker=not given["no_marker"],

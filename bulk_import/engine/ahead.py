@@ -74,6 +74,6 @@ class Ahead:
         self._needed_at = self._tick()
 
     def _enough_for_now(self) -> int:
-        """As many as may start until the next batch is there, and a second longer; without a rate, as may be in flight."""
+        """As many as may start until the next batch is there, and a second longer; without a rate, what is to be at hand."""
         rate = self._gate.current_rate(Endpoint.CREATE)
-        return max(1, math.ceil(rate * (MARGIN + self._lead))) if rate < math.inf else self._gate.max_in_flight
+        return max(1, math.ceil(rate * (MARGIN + self._lead))) if rate < math.inf else self._gate.claims_ahead

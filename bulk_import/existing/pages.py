@@ -24,7 +24,7 @@ def customer_from(raw: Mapping[str, Any]) -> Customer | None:
     if not isinstance(found, str) or not found.startswith("cus_"):
         return None
     email, created, metadata = raw.get("email"), raw.get("created"), raw.get("metadata")
-    marker = metadata.get(MARKER) if isinstance(metadata, Mapping) else None
+    marker = metadata.get(MARKER) if isinstance(metadata, dict | Mapping) else None
     return Customer(
         found,
         email if isinstance(email, str) else None,
@@ -49,7 +49,7 @@ def customers_on(reply: Reply) -> list[Customer]:
             "the list of customers does not say whether there is more, so this is not Stripe talking; "
             "check --api-base and any proxy, then run the same command again"
         )
-    found = [customer_from(raw) if isinstance(raw, Mapping) else None for raw in data]
+    found = [customer_from(raw) if isinstance(raw, dict | Mapping) else None for raw in data]
     customers = [customer for customer in found if customer is not None]
     if len(customers) < len(data):
         raise StripeRefuses(

@@ -184,10 +184,10 @@ class Script:
     # Feeding.
 
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
-        told = sort_out(batch, await self._owners(batch), await self._method_owners(batch))
+        owners, method_owners, generations = await self._offload(self._known, batch)
+        told = sort_out(batch, owners, method_owners)
         matches = await self._still_there(await directory.find(told.owners)) if told.owners else {}
         aims, settled = await self._meeting.of(told.owners, matches)
-        generations = await self._offload(self._reader.next_generations, [aim.row.number for aim in aims])
         claims = [self._claim(aim, generations.get(aim.row.number, 0)) for aim in aims]
         await self._last_step(claims, [*told.settled, *settled])
 
@@ -200,17 +200,20 @@ class Script:
             return True
         return await reread(self._engine.ask, customer.id) is not None
 
-    async def _owners(self, batch: Sequence[Prepared]) -> dict[str, int]:
+    def _known(self, batch: Sequence[Prepared]) -> tuple[dict[str, int], dict[str, Holder], dict[int, int]]:
+        """What the ledger knows of a batch, in one trip to it: whose its e-mails and methods are, and each generation."""
+        generations = self._reader.next_generations([row.number for row in batch if isinstance(row, Row)])
+        return self._owners(batch), self._method_owners(batch), generations
+
+    def _owners(self, batch: Sequence[Prepared]) -> dict[str, int]:
         keys = {row.email_key for row in batch if isinstance(row, Row) and row.email_key is not None}
         owned = {self._writer.owned_key(key): key for key in keys}
-        found = await self._offload(self._reader.owners, [key for key in owned if key is not None])
+        found = self._reader.owners([key for key in owned if key is not None])
         return {owned[key] or "": owner.number for key, owner in found.items()}
 
-    async def _method_owners(self, batch: Sequence[Prepared]) -> dict[str, Holder]:
+    def _method_owners(self, batch: Sequence[Prepared]) -> dict[str, Holder]:
         owned = {self._writer.owned_method(row.method): row.method.id for row in batch if row.method is not None}
-        if not owned:
-            return {}
-        found = await self._offload(self._reader.method_owners, [key for key in owned if key is not None])
+        found = self._reader.method_owners([key for key in owned if key is not None])
         return {owned[key]: Holder(*place) for key, place in found.items()}
 
     def _claim(self, aim: Aim, generation: int) -> Claim:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk_import.budget import Budget
-from bulk_import.engine import SIGNALS, Ended, Engine, Parts, in_one_thread
+from bulk_import.engine import SIGNALS, Ended, Engine, OneThread, Parts, abandoning
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.job.caps import binding, endpoint_caps
 from bulk_import.job.clock import longest_attempt
@@ -128,7 +128,9 @@ class Session(Holding):
         self.watch = Watch(self.gate, time.monotonic, binding(pacing)[0])
         self.series = Series(self.now, pacing.rate)
         self.told = Told(lambda numbers: self.reader.lines(numbers))
-        self.offload = in_one_thread()
+        desk = OneThread()
+        self.stack.callback(desk.close)
+        self.offload = desk.offload
         livemode = self.key.livemode if self.key and not self.connecting.simulate else False
         self.engine = Engine(
             Parts(
@@ -136,7 +138,7 @@ class Session(Holding):
                 send=self._send,
                 gate=self.gate,
                 offload=self.offload,
-                offload_reading=in_one_thread(abandon=True),
+                offload_reading=abandoning(),
                 now=self.now,
                 tick=time.monotonic,
                 chance=random.random,

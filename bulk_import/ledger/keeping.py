@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from bulk_import.ledger.chunks import execute_for_all
 from bulk_import.ledger.database import Connection
 from bulk_import.model import Created, Duplicate, Existing, Failed, Invalid, Released, Settled, Updated
 
 SUCCESSES = "('created','existing','updated')"
 PAYLOAD = """
-INSERT INTO payload (number, params, fields) VALUES (?, ?, ?)
+INSERT INTO payload (number, params, fields) VALUES {rows}
 ON CONFLICT (number) DO UPDATE SET params = excluded.params, fields = coalesce(excluded.fields, fields)
+"""
+_DROP = "DELETE FROM payload WHERE number IN (VALUES {rows})"
+_DROP_OF_DUPLICATES = """
+DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner IN (VALUES {rows}) AND +status = 'duplicate')
 """
 _FORGET_EMAIL = """
 UPDATE entry SET email = NULL,
@@ -27,13 +32,10 @@ to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def keep_or_drop(db: Connection, settled: Sequence[Settled], *, hashing: bool) -> None:
     """Personal data stays only as long as replay, retry or export can need it; with *hashing*, no e-mail in clear."""
     keep = [s for s in settled if s.row is not None and isinstance(s.outcome, Invalid | Duplicate | Failed)]
-    db.executemany(PAYLOAD, [(s.number, None, to_json(s.row.fields)) for s in keep if s.row is not None])
+    execute_for_all(db, PAYLOAD, [(s.number, None, to_json(s.row.fields)) for s in keep if s.row is not None])
     done = [(s.number,) for s in settled if isinstance(s.outcome, Created | Updated | Existing)]
-    db.executemany("DELETE FROM payload WHERE number = ?", done)
-    db.executemany(
-        "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
-        done,
-    )
+    execute_for_all(db, _DROP, done)
+    execute_for_all(db, _DROP_OF_DUPLICATES, done)
     follow = [(s.number,) for s in settled if isinstance(s.outcome, Duplicate)]
     db.executemany(
         "DELETE FROM payload WHERE number = ?1 AND (SELECT o.status FROM entry e JOIN entry o ON o.number = e.owner "  # noqa: S608 - a constant
@@ -51,13 +53,10 @@ def _put_back(db: Connection, released: Sequence[tuple[int, int]]) -> None:
     """Rows that begin anew, never under a key of before; what they will own is open, so their duplicates begin anew."""
     numbers = [(number,) for _, number in released]
     db.executemany("UPDATE entry SET generation = max(generation, ?) WHERE number = ?", released)
-    db.executemany("DELETE FROM payload WHERE number = ?", numbers)
+    execute_for_all(db, _DROP, numbers)
     # What was never sent replaced nothing; what an earlier generation replaced is still to be put back.
     db.executemany("DELETE FROM image WHERE generation >= ? AND number = ?", released)
-    db.executemany(
-        "DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner = ? AND status = 'duplicate')",
-        numbers,
-    )
+    execute_for_all(db, _DROP_OF_DUPLICATES, numbers)
     db.executemany(
         "UPDATE entry SET status = 'pending', owner = NULL, settled_at = NULL WHERE owner = ? AND status = 'duplicate'",
         numbers,

@@ -15,7 +15,7 @@ from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger import account
 from bulk_import.ledger.arrows import allowed_from, is_allowed
 from bulk_import.ledger.believing import believed
-from bulk_import.ledger.chunks import chunks, marks
+from bulk_import.ledger.chunks import chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.keeping import PAYLOAD, keep_or_drop, to_json
 from bulk_import.ledger.purpose import Purpose
@@ -27,14 +27,14 @@ from bulk_import.series import Sample
 _CLAIM = """
 INSERT INTO entry (number, line, source_id, email, owned_key, status, target, generation, claimed_at, stripe_time,
                    key_fingerprint, digest, owned_method)
-VALUES (?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?, ?, ?, ?)
+VALUES {rows}
 ON CONFLICT (number) DO UPDATE SET
     line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key,
     status = 'claimed', owner = NULL, customer_id = NULL, target = excluded.target, generation = excluded.generation,
     claimed_at = excluded.claimed_at, stripe_time = excluded.stripe_time, key_fingerprint = excluded.key_fingerprint,
     digest = excluded.digest, owned_method = excluded.owned_method, undo_at = NULL, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL,
     error_code = NULL, error_param = NULL, error_message = NULL, http_status = NULL, request_id = NULL, settled_at = NULL
-WHERE entry.status IN ({claimed}) AND excluded.generation >= entry.generation + (entry.status <> 'pending')
+WHERE entry.status IN (CLAIMED) AND excluded.generation >= entry.generation + (entry.status <> 'pending')
 """
 _RECONSIDER = """
 UPDATE entry SET status = 'pending', owned_key = NULL, owned_method = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
@@ -51,7 +51,14 @@ _SETTLE = """
 UPDATE entry SET status = ?, customer_id = ?, owner = ?, doubt = ?, error_type = ?, error_code = ?, error_param = ?,
     error_message = ?, http_status = ?, request_id = ?, attempts = attempts + ?,
     attempted_at = coalesce(?, attempted_at), settled_at = ?
-WHERE number = ? AND status IN ({})
+WHERE number = ? AND status IN (BEFORE)
+"""
+_SETTLE_ALL = """
+UPDATE entry SET status = new.column1, customer_id = new.column2, owner = new.column3, doubt = new.column4,
+    error_type = new.column5, error_code = new.column6, error_param = new.column7, error_message = new.column8,
+    http_status = new.column9, request_id = new.column10, attempts = attempts + new.column11,
+    attempted_at = coalesce(new.column12, attempted_at), settled_at = new.column13
+FROM (VALUES {rows}) AS new WHERE number = new.column14 AND +status IN (BEFORE)
 """
 _IMAGE = """
 INSERT INTO image (number, generation, target, before, after, note) VALUES (?, ?, ?, ?, ?, ?)
@@ -216,19 +223,24 @@ class Writer:
 
     def _claim(self, claims: Sequence[Claim]) -> None:
         before = self._changes()
-        self._db.executemany(
-            _CLAIM.format(claimed=_names(allowed_from(Status.CLAIMED))),
+        status, salt = Status.CLAIMED.value, self._purpose.salt_bytes() if self._purpose else None
+        execute_for_all(
+            self._db,
+            _CLAIM.replace("CLAIMED", _names(allowed_from(Status.CLAIMED))),
             [
                 (
-                    c.row, c.line, c.source_id, c.email, self.owned_key(c.email_key), c.target, c.generation,
-                    c.claimed_at, c.stripe_time, c.key_fingerprint, self._digest(c), c.owned_method,
+                    c.row, c.line, c.source_id, c.email, self.owned_key(c.email_key), status, c.target, c.generation,
+                    c.claimed_at, c.stripe_time, c.key_fingerprint,
+                    digest_of(c.params, salt) if salt is not None and c.target is None else None, c.owned_method,
                 )
                 for c in claims
             ],
         )  # fmt: skip
         self._must_have_changed(before, len(claims), "claimed")
-        self._db.executemany(
-            PAYLOAD, [(c.row, to_json(c.params), to_json(c.fields) if c.fields else None) for c in claims]
+        execute_for_all(
+            self._db,
+            PAYLOAD,
+            [(c.row, to_json(c.params), to_json(c.fields) if c.fields else None) for c in claims],
         )
         # What was there before the first claim of a generation is what an undo must bring back, whatever was read since.
         self._db.executemany(_IMAGE, [self._image(c) for c in claims if c.target is not None])
@@ -236,11 +248,6 @@ class Writer:
     def _image(self, c: Claim) -> tuple[Any, ...]:
         salt = self._purpose.salt_bytes() if self._purpose else b""
         return (c.row, c.generation, c.target, to_json(c.before), to_json(after_of(c.params, salt)), c.note)
-
-    def _digest(self, claim: Claim) -> str | None:
-        if self._purpose is None or claim.target is not None:
-            return None
-        return digest_of(claim.params, self._purpose.salt_bytes())
 
     def _settle(self, settled: Sequence[Settled]) -> None:
         rows = [s for s in settled if s.row is not None]
@@ -251,8 +258,11 @@ class Writer:
             by_status.setdefault(status, []).append(columns)
         # A row may be refused and taken back in one commit: taking back comes last.
         for status, columns_list in sorted(by_status.items(), key=lambda item: item[0] is Status.PENDING):
-            before = self._changes()
-            self._db.executemany(_SETTLE.format(_names(allowed_from(status))), columns_list)
+            before, sources = self._changes(), _names(allowed_from(status))
+            if is_allowed(status, status):  # a row may come twice, and then each time counts
+                self._db.executemany(_SETTLE.replace("BEFORE", sources), columns_list)
+            else:
+                execute_for_all(self._db, _SETTLE_ALL.replace("BEFORE", sources), columns_list)
             self._must_have_changed(before, len(columns_list), status)
         self._db.executemany(_ATTACHED, [(s.attached, s.number) for s in settled if s.attached is not None])
         keep_or_drop(self._db, settled, hashing=self._hashing)

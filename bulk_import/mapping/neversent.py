@@ -146,7 +146,7 @@ def is_hash(column: str, text: str) -> bool:
     """
     if "$" in text or "{" in text:
         return _HASH.search(text) is not None
-    return "digest" in words_of(column) and _HEX.fullmatch(text) is not None
+    return _HEX.fullmatch(text) is not None and "digest" in words_of(column)
 
 
 def _is_number(folded: str) -> bool:

@@ -60,7 +60,7 @@ class Claim:
     def marker(self) -> str | None:
         """The marker this claim stores, None when it was claimed without one."""
         metadata = self.params.get("metadata")
-        return metadata.get(MARKER) if isinstance(metadata, Mapping) else None
+        return metadata.get(MARKER) if isinstance(metadata, dict | Mapping) else None
 
 
 def idempotency_key(token: str, row: int, generation: int, step: int = 0) -> str:

@@ -34,6 +34,8 @@ keep the cap there."""
 RECHECK = 0.001
 NOTICE_EVERY = 60.0
 USUAL_RATE = 100.0
+AT_HAND = 4
+"""Without a rate, claims at hand for each request in flight: the next batch is on disk before the workers run dry."""
 READING = 4.0
 """Seconds that reading the newest customers may take at an unusual rate."""
 
@@ -149,7 +151,9 @@ class Gate:
 
         Far above Stripe's usual rates there must be enough to go on with while the newest customers are read.
         """
-        return self.max_in_flight + math.ceil(max(0.0, (self._rate or 0.0) - USUAL_RATE) * READING)
+        if self._rate is None:
+            return self.max_in_flight * AT_HAND
+        return self.max_in_flight + math.ceil(max(0.0, self._rate - USUAL_RATE) * READING)
 
     @property
     def first_lead(self) -> float:

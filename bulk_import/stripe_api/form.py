@@ -26,11 +26,13 @@ def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fill(form: dict[str, Any], name: str, value: Any) -> None:
     match value:
+        case str():  # most of them
+            form[name] = value
         case None:
             pass
         case bool():
             form[name] = "true" if value else "false"
-        case Mapping():
+        case dict() | Mapping():
             for key in sorted(value):
                 _fill(form, f"{name}[{key}]", value[key])
         case list() | tuple():
@@ -42,23 +44,33 @@ def _fill(form: dict[str, Any], name: str, value: Any) -> None:
 
 def encoded(form: Mapping[str, Any]) -> str:
     """The form as stripe-python writes it, brackets left as they are: a key may only be used again with the same bytes."""
-    return "&".join(f"{_quoted_name(name)}={_quoted(str(value))}" for name, value in form.items())
+    values = list(map(str, form.values()))
+    return "&".join(map("=".join, zip(_quoted_names(tuple(form)), _quoted(values), strict=True)))
 
 
-# Most values need no escape, and to see that takes a sixth of the time that `quote_plus` does; an address needs but one.
-_PLAIN = re.compile(r"[A-Za-z0-9_.\-~\[\] @+]*")
+_ODD = re.compile(r"[^A-Za-z0-9_.\-~\[\]\0]")
 
 
-def _quoted(text: str) -> str:
-    if _PLAIN.fullmatch(text):
-        return text.replace("+", "%2B").replace(" ", "+").replace("@", "%40")
-    return quote_plus(text, safe="[]")
+def _quoted(values: list[str]) -> list[str]:
+    """Each as `quote_plus` would have it; all at once, and only odd signs are looked at, which takes a tenth of the time."""
+    quoted = _ODD.sub(_escape, "\0".join(values)).split("\0")
+    # Else a value holds what stands between values here.
+    return quoted if len(quoted) == len(values) else [quote_plus(value, safe="[]") for value in values]
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _escaped(found[0])
+
+
+@lru_cache(maxsize=4096)
+def _escaped(sign: str) -> str:
+    return quote_plus(sign)
 
 
 # The same few names come with every row.
 @lru_cache(maxsize=1024)
-def _quoted_name(name: str) -> str:
-    return _quoted(name)
+def _quoted_names(names: tuple[str, ...]) -> list[str]:
+    return _quoted(list(names))
 
 
 def why_unsendable(request: Request) -> str | None:

@@ -75,10 +75,12 @@ class Transport:
     async def carry(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer | Broken:
         """Make one attempt; only cancellation and the deadline's are raised."""
         try:
-            async with self._session.request(
-                method, url, headers=headers, data=body, allow_redirects=False
-            ) as response:
-                content = await _read_bounded(response)
+            response = await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+            try:
+                content = await _read_bounded(response)  # read to its end, it has given its connection back by then
+            except BaseException:
+                response.close()
+                raise
             return Answer(response.status, self._masked_headers(response.headers), self._masked(content))
         except _Oversized:
             return Broken("oversized", f"The answer of {self._host} is larger than {MAX_BODY >> 20} MiB")
@@ -89,7 +91,8 @@ class Transport:
 
     def _masked(self, content: bytes) -> bytes:
         """A server that repeats the key, in "Invalid API Key provided: …", must not bring it into ledger and reports."""
-        return content.replace(self._key.reveal().encode(), str(self._key).encode())
+        secret = self._key.reveal().encode()
+        return content.replace(secret, str(self._key).encode()) if secret in content else content
 
     def _masked_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         secret = self._key.reveal()
