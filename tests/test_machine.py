@@ -101,12 +101,14 @@ def test_a_closed_standard_input_is_one_sentence(tmp_path: Path) -> None:
 def test_a_second_process_on_one_ledger_is_told_who_holds_it(tmp_path: Path) -> None:
     source = write_users(tmp_path / "users.csv", 120)
     with simulated(*UNLIMITED, "--latency", "50ms") as server:
-        running = started(server, source)
+        running = started(server, source, "--rate", "5")  # still going however slowly the second one starts
         other = tool("run", source, "--api-base", server.url)
         assert other.returncode == 5
         assert f"pid {running.pid}" in other.stderr
+        running.terminate()
         _, said = running.communicate(timeout=60)
-        assert running.returncode == 0, said
+        assert running.returncode == 143, said
+        assert tool("run", source, "--api-base", server.url, "--rate", "none").returncode == 0
         assert check_promises(server, ledger_of(source), 120) == Counter(created=120)
 
 
