@@ -336,3 +336,33 @@ def test_more_metadata_than_a_customer_may_have_is_refused_before_anything_is_se
     (line,) = world.lines()
     assert (line.status, line.error_param) == ("failed", "metadata")
     assert "51 keys of metadata" in str(line.error_message)
+
+
+@pytest.mark.parametrize("how", ["gone", "slow"])
+def test_what_a_person_changed_while_an_update_waited_for_its_first_attempt_is_read_before_it_is_sent(
+    tmp_path: Path, how: str
+) -> None:
+    """An outage, or a low rate: claimed, and first sent minutes later."""
+    world = world_of(tmp_path, 12)
+    began = world.seconds
+    changed: set[str] = set()
+
+    def eve(arrival: Any) -> None:
+        if arrival.at < began + 280.0 or changed:
+            return
+        for customer in world.stripe.account.customers.values():
+            if customer["name"].startswith("Old"):
+                changed.add(customer["id"])
+                world.stripe.change(customer["id"], EPOCH + arrival.at, name="Eve")
+
+    world.stripe.misbehave = eve
+    if how == "gone":
+        world.stripe.gone = (began + 2.5, began + 300.0)
+        run = update(world, batch_size=12, pacing=Pacing(rate=10.0, concurrency=4))
+    else:
+        run = update(world, batch_size=12, pacing=Pacing(rate=0.1, concurrency=4))
+    assert check_promises(world, run, again=False) == {"updated": 12}
+    check_everybody(world)
+    images = {image.target: image.before["name"] for image in whole_images(world).values()}
+    assert len(changed) >= 4
+    assert {images[customer] for customer in changed} == {"Eve"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bulk_import.change import METHOD
 from bulk_import.engine.exchange import Exchange
-from bulk_import.engine.parts import Parts, Stopped, TooOld, Trip
+from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld, Trip
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import BulkImportError, OutOfReach, StripeRefuses
@@ -32,18 +33,49 @@ STORED_IS_FRESH = 60.0
 """Seconds in which nobody has found and deleted the customer that an earlier process made."""
 
 
+LookAgain = Callable[[Claim], Awaitable[Claim | Settled]]
+
+
+async def as_it_is(claim: Claim) -> Claim:
+    """Nobody looks again: the claim is sent as it is."""
+    return claim
+
+
 class Carrying:
-    """What a worker does with a claim."""
+    """What a worker does with a claim.
+
+    `look_again` tells what is to become of an update that waited too long for its first attempt: itself, another claim
+    that is on disk by then, or how it is settled.
+    """
 
     def __init__(self, parts: Parts, stop: Stop, scales: Scales, exchange: Exchange) -> None:
         self.parts = parts
+        self.look_again: LookAgain = as_it_is
         self._stop = stop
         self._scales = scales
         self._exchange = exchange
 
     async def carry_out(self, claim: Claim, token: str, *, fresh: bool) -> list[Settled]:
         """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
-        trip = Trip(claim, fresh=fresh, resumed=not fresh, attached=claim.attached)
+        seen_at = claim.seen_at if fresh and claim.target is not None else None
+        while True:
+            try:
+                return await self._carry_out(claim, token, fresh=fresh, seen_at=seen_at)
+            except Outdated:
+                seen_at = None  # once is enough: at a very low rate it would be old each time
+            try:
+                found = await self.look_again(claim)
+            except Stopped:
+                return [Settled(claim.row, Released(claim.generation))]
+            except BulkImportError as error:
+                self._stop.halt(error)
+                return [Settled(claim.row, Released(claim.generation))]
+            if isinstance(found, Settled):
+                return [found]
+            claim = found
+
+    async def _carry_out(self, claim: Claim, token: str, *, fresh: bool, seen_at: float | None) -> list[Settled]:
+        trip = Trip(claim, fresh=fresh, resumed=not fresh, attached=claim.attached, seen_at=seen_at)
         taken = Taken(claim.target or "", None)
         for step in steps_of(claim):
             if step.makes is Makes.PAYMENT_METHOD and trip.attached is not None:
@@ -65,7 +97,7 @@ class Carrying:
             if self._stop.stopping:
                 return [Settled(claim.row, Released(claim.generation))] if trip.fresh else []
             try:
-                started, reply = await self._exchange.attempt(request, claim)
+                started, reply = await self._exchange.attempt(request, claim, trip.seen_at if trip.fresh else None)
             except TooOld:
                 why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
                 return [trip.ends(InDoubt(why))]

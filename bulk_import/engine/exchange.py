@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from bulk_import.age import is_young
 from bulk_import.engine.ahead import Ahead
-from bulk_import.engine.parts import Parts, Stopped, TooOld
+from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
 from bulk_import.model import Claim, Endpoint, Reply, Request
 from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.settle import answers, backoff, halting, is_refusal, of_another_mode, refusal_of, was_not_executed
+
+IMAGE_LIFE = 180.0
+"""Seconds for which what was read of a customer may be old when an update of it is first sent: an outage, or a slow
+rate, can make a claim wait for much longer, and people go on working meanwhile."""
 
 
 class Exchange:
@@ -64,19 +68,22 @@ class Exchange:
                 )
             await self._stop.nap(backoff(min(tried, 10), self.parts.chance()))
 
-    async def attempt(self, request: Request, claim: Claim | None = None) -> tuple[float, Reply]:
+    async def attempt(
+        self, request: Request, claim: Claim | None = None, seen_at: float | None = None
+    ) -> tuple[float, Reply]:
         """Send it once, when its turn comes; when that began (monotonic, seconds), and the reply.
 
-        Raises `Stopped` where the run stops before the turn, and `TooOld` where the key of *claim* is by then.
+        Raises `Stopped` where the run stops before the turn, `TooOld` where the key of *claim* is by then, and `Outdated`
+        where what was read at *seen_at* (wall clock) is.
         """
         gate = self.parts.gate
         if (turn := await gate.turn_now(request.endpoint)) is not None:  # no wait that a stop would have to cut short
             with turn:
-                return await self._fly(request, claim)
+                return await self._fly(request, claim, seen_at)
         with self._stop.cuts_short() as waiting:
             async with gate.turn(request.endpoint):
                 self._stop.takes_off(waiting)
-                return await self._fly(request, claim)
+                return await self._fly(request, claim, seen_at)
         raise Stopped
 
     def saw_impossible(self, started: float) -> None:
@@ -85,12 +92,14 @@ class Exchange:
         if why is not None:
             self._stop.halt(why)
 
-    async def _fly(self, request: Request, claim: Claim | None) -> tuple[float, Reply]:
+    async def _fly(self, request: Request, claim: Claim | None, seen_at: float | None) -> tuple[float, Reply]:
         self._stop.check()
         if claim is not None:
             self._ahead.has_started(claim.row)
             if not is_young(claim.claimed_at, self.parts.now()):  # only now: it may have waited, or slept, for a day
                 raise TooOld
+        if seen_at is not None and self.parts.now() - seen_at > IMAGE_LIFE:
+            raise Outdated
         started = self.parts.tick()
         reply = await self.parts.send(request)
         self._heard(request.endpoint, reply)

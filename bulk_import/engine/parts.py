@@ -29,6 +29,10 @@ class Stopped(Exception):
     """The run is stopping; the script unwinds. Never leaves this module."""
 
 
+class Outdated(Exception):
+    """What was read of a customer is too old for a first attempt upon it, so nothing was sent. Never leaves this module."""
+
+
 class TooOld(Exception):
     """A key no longer protects, so nothing was sent. Never leaves this module."""
 
@@ -68,7 +72,8 @@ class Trip:
     """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
 
     `fresh` is True as long as nothing of it can have been acted upon, `resumed` if an earlier attempt left it, and
-    `begun` is when its first attempt of this process began (monotonic, seconds).
+    `begun` is when its first attempt of this process began (monotonic, seconds). `seen_at` is when what an update is to
+    replace was read (wall clock, seconds).
     """
 
     claim: Claim
@@ -78,6 +83,7 @@ class Trip:
     attempts: int = 0
     ended_at: float | None = None
     begun: float | None = None
+    seen_at: float | None = None
 
     def ends(self, outcome: Outcome) -> Settled:
         """What to write when it ends so."""

@@ -15,7 +15,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from bulk_import.engine.ahead import Ahead
-from bulk_import.engine.carrying import Carrying
+from bulk_import.engine.carrying import Carrying, LookAgain
 from bulk_import.engine.exchange import Exchange
 from bulk_import.engine.listening import listen, report
 from bulk_import.engine.parts import Ended, Parts, Stopped, T, Ts, first_of
@@ -121,6 +121,10 @@ class Engine:
             except anyio.WouldBlock:
                 await self._work.send((claim, fresh))
         self.check()
+
+    def looks_again(self, look: LookAgain) -> None:
+        """Before an update that waited long is first sent, its claim goes through *look*; see `Carrying`."""
+        self._carrying.look_again = look
 
     async def until_needed(self) -> None:
         """Wait until another batch is needed to keep the gate busy; see `Ahead`."""

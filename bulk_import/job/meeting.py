@@ -6,7 +6,7 @@ differs is sent, and what that replaces is kept for `undo`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -38,19 +38,27 @@ MOST_KEYS = 50
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A row to be sent: made anew where `target` is None, else `change` is sent to that customer."""
+    """A row to be sent: made anew where `target` is None, else `change` is sent to that customer, as read at `seen_at`."""
 
     row: Row
     target: str | None = None
     change: Change | None = None
     note: str | None = None
+    seen_at: float | None = None
 
 
 class Meeting:
     """Meets rows with the customers that have their e-mails, under one policy; `token` is the ledger's."""
 
     def __init__(
-        self, ask: Ask, together: Together, offload: Offload, writer: Writer, policy: OnExisting, token: str
+        self,
+        ask: Ask,
+        together: Together,
+        offload: Offload,
+        writer: Writer,
+        policy: OnExisting,
+        token: str,
+        now: Callable[[], float],
     ) -> None:
         self._ask = ask
         self._together = together
@@ -58,6 +66,7 @@ class Meeting:
         self._writer = writer
         self._policy = policy
         self._token = token
+        self._now = now
 
     async def of(self, owners: Sequence[Row], matches: Matches) -> tuple[list[Aim], list[Settled]]:
         """What is to be sent for these rows, and what is settled without it; both in row order."""
@@ -84,6 +93,7 @@ class Meeting:
     async def _aim(self, row: Row, customers: Sequence[Customer]) -> Aim | Settled:
         """Take the oldest customer who is still there and still has the e-mail."""
         for place, customer in enumerate(customers):
+            seen_at = self._now()
             now = await reread(self._ask, customer.id, expansions(row.params))
             if now is None or now.email is None or email_key(now.email) != row.email_key:
                 await self._offload(self._writer.forget, customer.id)
@@ -95,7 +105,7 @@ class Meeting:
                 return Settled(row.number, Existing(now.id, f"{said}; {note}" if note else said), row)
             if (keys := metadata_after(change, now.raw)) > MOST_KEYS:
                 return Settled(row.number, Failed(_too_many(now.id, keys)), row)
-            return Aim(row, now.id, change, note)
+            return Aim(row, now.id, change, note, seen_at)
         return Aim(row)
 
     async def _has_method(self, row: Row, customer: Customer) -> bool:

@@ -100,8 +100,11 @@ class Script:
         self._notice = notice
         self._generations: dict[int, int] = {}
         self.advice: str | None = None
-        self._meeting = Meeting(engine.ask, engine.together, offload, writer, terms.on_existing, terms.token)
+        self._meeting = Meeting(
+            engine.ask, engine.together, offload, writer, terms.on_existing, terms.token, engine.parts.now
+        )
         self._sweep = Sweep(engine.ask, engine.together, self._owned, email_key, engine.parts.now)
+        engine.looks_again(self._look_again)
 
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
         """Settle every row: what is at rest first (unless not *doubtful*), then *batches*, then what is still in doubt."""
@@ -176,6 +179,17 @@ class Script:
         rows = {claim.row for claim in found}
         return [claim for claim in claims if claim.row not in rows]
 
+    async def _look_again(self, claim: Claim) -> Claim | Settled:
+        """What becomes of an update that was never sent, whose customer somebody may have changed while it waited."""
+        if not await self._sweep.overtaken([claim]):
+            return claim
+        (verdict,) = await self._sweep.renewed([claim], self._terms.token)
+        if isinstance(verdict, Found):
+            return Settled(claim.row, verdict.outcome)
+        anew = replace(verdict.claim, key_fingerprint=self._terms.fingerprint)
+        await self._engine.record([anew], [])
+        return anew
+
     async def _at_rest(self) -> list[Claim]:
         """Claims at rest, oldest row first; a ledger that hashes e-mails keeps the hash as their key, so it is made anew."""
         claims = await self._offload(self._reader.claims, (Status.CLAIMED, Status.IN_DOUBT))
@@ -230,6 +244,7 @@ class Script:
             row.number, row.line, row.source_id, generation, params, row.email, row.email_key,
             self._engine.parts.now(), self._engine.stripe_time, self._terms.fingerprint, aim.target, row.fields,
             before=before, note=aim.note, owned_method=self._writer.owned_method(row.method),
+            seen_at=aim.seen_at,
         )  # fmt: skip
 
     # The sweep.

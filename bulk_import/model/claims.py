@@ -35,6 +35,7 @@ class Claim:
     is known to have given it, and `note` what a person should know of the match. `claimed_at` is the first claim of
     this generation on our clock and `stripe_time` Stripe's own clock at that moment (None when no answer had been seen
     yet). `owned_method` is what stands in the ledger for the payment method that only this row may have.
+    `seen_at` is when this process read what an update is to replace; it is not kept in the ledger.
     """
 
     row: int
@@ -55,6 +56,7 @@ class Claim:
     attached: str | None = None
     note: str | None = None
     owned_method: str | None = None
+    seen_at: float | None = None
 
     @property
     def marker(self) -> str | None:

@@ -36,8 +36,9 @@ def next_generation(claim: Claim, token: str, now: float) -> Claim:
     if isinstance(metadata, Mapping) and MARKER in metadata:
         params = {**params, "metadata": {**metadata, MARKER: marker_of(token, claim.row, generation)}}
     return replace(
-        claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None, attached=None
-    )
+        claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None, attached=None,
+        seen_at=now,
+    )  # fmt: skip
 
 
 def needs_sweep(claim: Claim, now: float, fingerprint: str | None, *, clock_jumped: bool) -> bool:
