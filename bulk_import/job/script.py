@@ -43,6 +43,9 @@ from bulk_import.reconcile import (
 )
 from bulk_import.wording import counted
 
+LONG_REST = 300.0
+"""Seconds after which claims at rest are not sent again before somebody has looked who signed up meanwhile."""
+
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""
 
@@ -141,7 +144,8 @@ class Script:
             # By then whatever the dead process had begun has ended, and a list shows what came of it.
             await self._engine.nap(self._terms.process_started + self._terms.deadline - self._engine.parts.now())
             await self._sweep_all(self._unsure)
-        await self._send_again([c for c in await self._at_rest() if self._is_protected(c)])
+        young = [c for c in await self._at_rest() if self._is_protected(c)]
+        await self._send_again(await self._not_there_by_now(young))
         await self._engine.idle()
 
     async def _unsure(self, claims: Sequence[Claim]) -> list[Claim]:
@@ -150,6 +154,24 @@ class Script:
 
     def _is_protected(self, claim: Claim) -> bool:
         return is_young(claim.claimed_at, self._engine.parts.now()) and not self._terms.clock_jumped
+
+    async def _not_there_by_now(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Settle the creates that rested for long and were carried out; leave out those whose people came meanwhile.
+
+        Of the latter only a person can tell whether it was our own create, so they stay in doubt. Without a marker
+        nobody could tell what was carried out, and the key is what protects.
+        """
+        if self._terms.on_existing == "create":
+            return claims
+        now = self._engine.parts.now()
+        rested = [c for c in claims if c.marker and c.email_key and now - c.claimed_at > LONG_REST]
+        if not rested:
+            return claims
+        self._notice("resume", f"{len(rested)} rows were claimed a while ago; looking who has come to Stripe since")
+        verdicts = await self._verdicts(rested)
+        await self._act_on([v for v in verdicts if isinstance(v, Found)])
+        sendable = {v.claim.row for v in verdicts if not (isinstance(v, Found) or _is_for_a_person(v))}
+        return [c for c in claims if c not in rested or c.row in sendable]
 
     async def _send_again(self, claims: Sequence[Claim]) -> None:
         claims = await self._not_overtaken(claims)
@@ -276,12 +298,14 @@ class Script:
         return list(claims)
 
     async def _look(self, claims: Sequence[Claim]) -> list[Open]:
+        return await self._act_on(await self._verdicts(claims))
+
+    async def _verdicts(self, claims: Sequence[Claim]) -> list[Verdict]:
         terms = self._terms
-        verdicts = await self._sweep.look(
+        return await self._sweep.look(
             claims, terms.token, terms.process_started, terms.deadline, self._generations,
             clock_jumped=terms.clock_jumped,
         )  # fmt: skip
-        return await self._act_on(verdicts)
 
     async def _act_on(self, verdicts: Sequence[Verdict]) -> list[Open]:
         """Write what was found, send anew what is absent; answers what stays open."""
@@ -315,3 +339,7 @@ class Script:
 
     async def _owned(self, ids: Sequence[str]) -> Mapping[str, int]:
         return await self._offload(self._reader.owners_of_customers, ids)
+
+
+def _is_for_a_person(verdict: Verdict) -> bool:
+    return isinstance(verdict, Open) and verdict.is_for_a_person
