@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from bulk_import.reading.lines import whole_lines
 from bulk_import.reading.table import looks_like_units
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from(list("\"',;|\t \\\n\r")), max_size=12)
+LINE_ENDS = {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}
+COLUMNS: list[str | int | None] = ["name", "note", "email"]
 DELIMITERS = [",", ";", "\t", "|", "^", "::", ", ", "||"]
 
 
@@ -48,8 +51,7 @@ def test_any_text_in_any_dialect_comes_back(
     rows = data.draw(st.lists(st.lists(TEXT, min_size=width, max_size=width), max_size=6))
     kept = [row for row in rows if not holds_nothing(row)]
     columns = [f"c{number}" for number in range(width)]
-    ending = {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}[end]
-    reading = Reading("csv", delimiter=delimiter, columns=tuple(columns), line_ending=ending)
+    reading = Reading("csv", delimiter=delimiter, columns=tuple(columns), line_ending=LINE_ENDS[end])
     text = written([columns, *rows], delimiter, end)
     records = list(DelimitedRows(whole_lines(in_pieces(text, piece)), reading, Path("x.csv")).records())
     sound = [record for record in records if record.problem is None]
@@ -132,6 +134,48 @@ def test_what_a_writer_wrote_reads_as_the_strict_reader_of_the_standard_library_
     assert [(record.problem, list(record.fields.values())) for record in records] == [(None, row) for row in strictly][
         1:
     ]
+
+
+@given(data=st.data(), delimiter=st.sampled_from([",", ";", "\t", "|"]), end=st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=100, deadline=None)
+def test_what_a_writer_escaped_instead_of_quoting_comes_back(data: st.DataObject, delimiter: str, end: str) -> None:
+    cell = st.text("ab@.1 ,;|\t\"'\\" + end, max_size=8)  # other line ends are not escaped by every Python
+    rows = data.draw(st.lists(st.lists(cell, min_size=2, max_size=2), min_size=1, max_size=6))
+    rows = [[row[0], f"u{number}@example.com", row[1]] for number, row in enumerate(rows)]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_NONE, escapechar="\\", lineterminator=end)
+    writer.writerows([["name", "email", "note"], *rows])
+    reading = Reading("csv", columns=("name", "email", "note"), delimiter=delimiter, escape="backslash")
+    texts = whole_lines([out.getvalue()])
+    records = list(DelimitedRows(texts, replace(reading, line_ending=LINE_ENDS[end]), Path("x.csv")).records())
+    assert [(record.problem, list(record.fields.values())) for record in records] == [(None, row) for row in rows]
+
+
+def by_strings(cell: str | int | None, *, numbers_too: bool) -> str:
+    """A cell as `csv.QUOTE_NOTNULL` (with *numbers_too*) and `csv.QUOTE_STRINGS` of later Pythons write it."""
+    if cell is None or (isinstance(cell, int) and not numbers_too):
+        return "" if cell is None else str(cell)
+    return '"' + str(cell).replace('"', '""') + '"'
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.text("ab ,;\"'\n", max_size=8) | st.integers(0, 99) | st.none(), min_size=2, max_size=2),
+        min_size=1,
+        max_size=6,
+    ),
+    numbers_too=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_what_is_quoted_by_its_type_comes_back_as_text(rows: list[list[str | int | None]], numbers_too: bool) -> None:
+    people = [[*row, f"u{number}@example.com"] for number, row in enumerate(rows)]
+    lines = [",".join(by_strings(cell, numbers_too=numbers_too) for cell in row) for row in [COLUMNS, *people]]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "customers.csv")
+        path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+        records = list(read_records(path))
+    expected = [["" if cell is None else str(cell) for cell in row] for row in people]
+    assert [(record.problem, list(record.fields.values())) for record in records] == [(None, row) for row in expected]
 
 
 @given(data=st.binary(max_size=300))

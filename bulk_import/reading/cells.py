@@ -51,6 +51,13 @@ def _patterns(dialect: Dialect) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(f"{blank}{quote}"), re.compile(rf"{blank}(?:({delimiter})|[\r\n]*\Z)")
 
 
+@lru_cache(maxsize=64)
+def _escapable(dialect: Dialect) -> re.Pattern[str]:
+    """The next delimiter, or what a backslash makes an ordinary character."""
+    kept = "|".join(map(re.escape, filter(None, (dialect.delimiter, dialect.quote, "\\", "\r\n", "\r", "\n"))))
+    return re.compile(rf"\\({kept})|{re.escape(dialect.delimiter)}")
+
+
 def split_record(line: Line, start: int, dialect: Dialect, stop: Callable[[int], bool] | None = None) -> Split:
     """Split the record that starts at line *start*.
 
@@ -104,23 +111,28 @@ class _Splitter:
 
     def _plain(self) -> tuple[str, bool]:
         """A cell without quotes around it, and whether another follows."""
-        delimiter, parts = self._dialect.delimiter, []
-        while True:
-            found = self._text.find(delimiter, self._place)
-            if found < 0:
-                parts.append(self._text[self._place :].rstrip("\r\n"))
-                return "".join(parts), False
-            if self._dialect.escape != "backslash" or not self._escaped(found):
-                parts.append(self._text[self._place : found])
-                self._place = found + len(delimiter)
-                return "".join(parts), True
-            parts.append(self._text[self._place : found - 1] + delimiter)
-            self._place = found + len(delimiter)
+        if self._dialect.escape == "backslash":
+            return self._escaped_plain()
+        found = self._text.find(self._dialect.delimiter, self._place)
+        if found < 0:
+            return self._text[self._place :].rstrip("\r\n"), False
+        cell, self._place = self._text[self._place : found], found + len(self._dialect.delimiter)
+        return cell, True
 
-    def _escaped(self, place: int) -> bool:
-        """Whether an odd number of backslashes stands before *place*."""
-        before = self._text[self._place : place]
-        return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+    def _escaped_plain(self) -> tuple[str, bool]:
+        """The same where a backslash makes a delimiter, a quote, a backslash or a line end an ordinary character."""
+        marks = _escapable(self._dialect)
+        parts: list[str] = []
+        while found := marks.search(self._text, self._place):
+            parts.append(self._text[self._place : found.start()])
+            self._place = found.end()
+            kept = found.group(1)
+            if kept is None:
+                return "".join(parts), True
+            if self._place == len(self._text) and kept.endswith(("\r", "\n")) and not self._next_line():
+                return "".join([*parts, "\\"]), False
+            parts.append(kept)
+        return "".join([*parts, self._text[self._place :].rstrip("\r\n")]), False
 
     def _quoted(self) -> tuple[str | None, bool]:
         """The rest of a quoted cell and whether another follows; None for the cell when it never closes."""

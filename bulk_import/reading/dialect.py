@@ -105,7 +105,7 @@ def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | Non
         _scored(lines, Dialect(mark, sign, escape), weight)
         for mark, weight in _delimiters(text, delimiter)
         for sign in _quotes(text, mark, quote)
-        for escape in _escapes(text, sign)
+        for escape in _escapes(text, sign, mark)
     ]
     fit = [candidate for candidate in found if candidate.width > 1 or delimiter is not None]
     ranked = sorted([*fit, _single_column(lines, text, delimiter, quote)], key=lambda candidate: -candidate.score)
@@ -201,8 +201,9 @@ def _never_encloses(text: str, delimiter: str) -> bool:
     return (opening > 2 and closing == 0) or (closing > 2 and opening == 0)
 
 
-def _escapes(text: str, quote: str | None) -> list[str]:
-    return ["doubled", "backslash"] if quote and f"\\{quote}" in text else ["doubled"]
+def _escapes(text: str, quote: str | None, delimiter: str) -> list[str]:
+    escaped = any(f"\\{sign}" in text for sign in (quote, delimiter, "\n") if sign)
+    return ["doubled", "backslash"] if escaped else ["doubled"]
 
 
 def _scored(lines: Sequence[str], dialect: Dialect, weight: float) -> Candidate:
