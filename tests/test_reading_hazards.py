@@ -69,6 +69,8 @@ def rows_of(records: Records) -> list[tuple[str, ...]]:
         ("quotes after blanks", '"email", "name"\n"a@example.com", "Ann"\n"b@example.com", "Bob"\n', [2, 3]),
         ("one quote after a blank", 'email,name\na@example.com, "Ann"\nb@example.com,Bob\n', [2, 3]),
         ("blank after a quote", 'email,name\n"a@example.com" ,Ann\nb@example.com,Bob\n', [2, 3]),
+        ("a BOM that was read as text", "ï»¿" + PLAIN, [2, 3]),
+        ("slash", PLAIN.replace(",", "/"), [2, 3]),
         ("each line one quoted cell", '"email,name"\n"a@example.com,Ann"\n"b@example.com,""Bob"""\n', [2, 3]),
         (
             "each line one quoted cell of several",
@@ -167,6 +169,29 @@ def test_typographic_quotes_around_some_cells_are_text_and_counted(tmp_path: Pat
     (said,) = (notice.message for notice in records.notices if notice.code == "typographic-quotes")
     assert said.startswith("2 cells")
     assert said.endswith("first on line 3.")
+
+
+def test_a_file_that_escapes_instead_of_quoting_is_recognised(tmp_path: Path) -> None:
+    data = 'email,name\na@example.com,Doe\\, Jane\nb@example.com,two\\\nlines\nc@example.com,say \\"hi\\"\n'
+    records = read_records(kept(tmp_path, data))
+    assert [fields["name"] for fields in (record.fields for record in records)] == [
+        "Doe, Jane",
+        "two\nlines",
+        'say "hi"',
+    ]
+    assert [record.line for record in records] == [2, 3, 5]
+
+
+def test_nuls_behind_a_table_are_one_damaged_row(tmp_path: Path) -> None:
+    records = list(read_records(kept(tmp_path, PLAIN.encode() + b"\0" * 5000)))
+    assert [record.problem is None for record in records] == [True, True, False]
+
+
+def test_one_odd_byte_in_a_file_of_plain_letters_is_one_damaged_row(tmp_path: Path) -> None:
+    rows = b"".join(b"u%d@example.com,Ann\n" % number for number in range(30))
+    records = read_records(kept(tmp_path, b"email,name\n" + rows + b"x@example.com,Jos\xe9\n"))
+    assert [record.line for record in records if record.problem] == [32]
+    assert any("--encoding cp1252" in notice.message for notice in records.notices)
 
 
 @pytest.mark.parametrize("header", ["email,name,tags", "email,geo", "tags,email"])

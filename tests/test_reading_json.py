@@ -153,3 +153,18 @@ def test_any_objects_come_back(
     with tempfile.TemporaryDirectory() as folder:
         found = records_of(Path(folder), text, "users.json" if array else "users.jsonl")
     assert [(fields, problem) for _, fields, problem in found] == [(one, None) for one in objects]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('{"email": "a@example.com"}{"email": "b@example.com"}\n', [1, 1]),
+        ('\x1e{"email": "a@example.com"}\n\x1e{"email": "b@example.com"}\n', [1, 2]),
+    ],
+)
+def test_objects_in_a_row_and_text_sequences_are_read(tmp_path: Path, text: str, lines: list[int]) -> None:
+    path = tmp_path / "customers.jsonl"
+    path.write_text(text)
+    records = list(read_records(path))
+    assert [(record.problem, record.line) for record in records] == [(None, line) for line in lines]
+    assert [record.fields["email"] for record in records] == ["a@example.com", "b@example.com"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -140,14 +141,26 @@ def _format(lines: list[str], path: Path) -> str:
         first = next(line for line in lines if line.strip())
         rest = text[1:].lstrip()
         if rest.startswith(('"', "}")) or not rest:
-            return "jsonl" if names & {".jsonl", ".ndjson"} or _is_one_a_line(first, lines) else "json"
+            named = bool(names & {".jsonl", ".ndjson"}) and not _holds_several(first)
+            return "jsonl" if named or _is_one_a_line(first, lines) else "json"
     return "jsonl" if names & {".jsonl", ".ndjson"} else "csv"
 
 
 def _is_one_a_line(first: str, lines: list[str]) -> bool:
     """Whether the first line holds an object, or the first is cut short and others hold one."""
+    if _holds_several(first):
+        return False
     whole = [line for line in lines[:50] if line.startswith("{") and line.rstrip().endswith("}") and len(line) > 4]
     return first.rstrip().endswith("}") or len(whole) > 1
+
+
+def _holds_several(line: str) -> bool:
+    """Whether more than one object stands on a line."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(line.lstrip())
+    except (ValueError, RecursionError):
+        return False
+    return line.lstrip()[end:].lstrip().startswith("{")
 
 
 def _json_reading(base: Reading, lines: list[str], path: Path) -> tuple[Reading, list[Notice]]:

@@ -9,28 +9,11 @@ from dataclasses import dataclass, replace
 
 from bulk_import.reading.cells import Dialect, split_record
 from bulk_import.reading.kinds import holds_nothing, kind_of
+from bulk_import.reading.marks import RARE, USUAL, delimiters_in, escapes_in, quotes_in
 from bulk_import.reading.titles import are_titles
 
-USUAL = (",", ";", "\t", "|")
-_RARE = {
-    "^": 0.8,
-    "~": 0.8,
-    "\x1f": 1.0,
-    "\x01": 1.0,
-    "\x1e": 0.9,
-    "\x1c": 0.9,
-    "\x1d": 0.9,
-    "\x02": 0.9,
-    "þ": 0.8,
-    "¦": 0.9,
-    "§": 0.9,
-    "¬": 0.9,
-    "\\t": 0.9,
-}
-_POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "$": 0.5, "%": 0.5, "=": 0.5, "<>": 0.7}
-_BETWEEN_QUOTES = re.compile(r'(["\'])((?!\1)[^\w\s@.]{1,3}|(?!\1)[^\w\s@.]?[ _-][^\w\s@.]?)\1')
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
-_UNLIKE_TITLES = (";", "\t", "|", *_RARE)
+_UNLIKE_TITLES = (";", "\t", "|", *RARE)
 _SAMPLE_ROWS = 120
 _SAMPLE_LINES = 400
 _SEP = re.compile(r'"?sep=(.{1,3}?)"?')
@@ -103,9 +86,9 @@ def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | Non
     text = "\n".join(line.rstrip("\r\n") for line in _filled(lines, _SAMPLE_ROWS))
     found = [
         _scored(lines, Dialect(mark, sign, escape), weight)
-        for mark, weight in _delimiters(text, delimiter)
-        for sign in _quotes(text, mark, quote)
-        for escape in _escapes(text, sign, mark)
+        for mark, weight in delimiters_in(text, delimiter)
+        for sign in quotes_in(text, mark, quote)
+        for escape in escapes_in(text, sign, mark)
     ]
     fit = [candidate for candidate in found if candidate.width > 1 or delimiter is not None]
     ranked = sorted([*fit, _single_column(lines, text, delimiter, quote)], key=lambda candidate: -candidate.score)
@@ -151,59 +134,6 @@ def _plainest(ranked: Sequence[Candidate]) -> Candidate:
     doubled = replace(best.dialect, escape="doubled")
     same = next((other for other in ranked if other.dialect == doubled and other.width == best.width), best)
     return same if same.good >= best.good else best
-
-
-def _delimiters(text: str, given: str | None) -> list[tuple[str, float]]:
-    if given is not None:
-        return [(given, 1.0)]
-    weights = {**dict.fromkeys(_between_quotes(text), 0.9), **dict.fromkeys(USUAL, 1.0), **_RARE, **_POOR}
-    return [(mark, weight) for mark, weight in weights.items() if mark in text]
-
-
-def _between_quotes(text: str) -> set[str]:
-    """What stands between two quotes in the first line, when that line begins and ends with one: `"id"$"email"`."""
-    first = text.split("\n", 1)[0].strip()
-    if len(first) < 2 or first[0] not in "\"'" or first[-1] != first[0]:
-        return set()
-    return {mark for sign, mark in _BETWEEN_QUOTES.findall(first) if sign == first[0]}
-
-
-def _quotes(text: str, delimiter: str, given: str | None) -> list[str | None]:
-    if given is not None:
-        return [None if given in ("", "none") else given]
-    single = ["'"] if _enclosing(text, delimiter, "'") else []
-    return ['"', *single, *([None] if _never_encloses(text, delimiter) else [])]
-
-
-def _enclosing(text: str, delimiter: str, quote: str) -> bool:
-    """Whether most lines have a cell between two *quote* signs, or fewer but one that only quoting explains."""
-    mark = re.escape(delimiter)
-    lines = [line for line in text.splitlines() if line.strip()]
-    inside = f"[^{quote}\\\\]*(?:(?:{quote}{quote}|\\\\.)[^{quote}\\\\]*)*"
-    enclosed = re.compile(f"(?:^|{mark}) ?{quote}({inside}){quote}(?= ?{mark}|$)")
-    found = [enclosed.findall(line) for line in lines]
-    if sum(map(bool, found)) * 2 > len(lines) > 0:
-        return True
-    cells = [cell for each in found for cell in each]
-    beginning = len(re.findall(f"(?:^|{mark}) ?{quote}", text, re.MULTILINE))
-    explained = any(delimiter in cell or quote in cell for cell in cells)
-    return explained and len(cells) >= 0.9 * beginning and not re.search(f'(?:^|{mark}) ?"', text, re.MULTILINE)
-
-
-def _never_encloses(text: str, delimiter: str) -> bool:
-    """Whether quotes begin several cells and end none, as inch marks and nicknames do in unquoted files.
-
-    A single quote left open is damage, not a file without quoting.
-    """
-    mark = re.escape(delimiter)
-    opening = len(re.findall(f'(?:^|{mark}) ?"', text, re.MULTILINE))
-    closing = len(re.findall(f'" ?(?:{mark}|$)', text, re.MULTILINE))
-    return (opening > 2 and closing == 0) or (closing > 2 and opening == 0)
-
-
-def _escapes(text: str, quote: str | None, delimiter: str) -> list[str]:
-    escaped = any(f"\\{sign}" in text for sign in (quote, delimiter, "\n") if sign)
-    return ["doubled", "backslash"] if escaped else ["doubled"]
 
 
 def _scored(lines: Sequence[str], dialect: Dialect, weight: float) -> Candidate:
@@ -258,7 +188,7 @@ def _cell_worth(cell: str, dialect: Dialect) -> float:
 
 def _single_column(lines: Sequence[str], text: str, delimiter: str | None, quote: str | None) -> Candidate:
     """The whole line as one cell: what is left when no delimiter makes sense."""
-    signs = _quotes(text, ",", quote)
+    signs = quotes_in(text, ",", quote)
     tried = [(delimiter or ",", sign) for sign in (*signs[1:], signs[0])]
     if delimiter is None:
         tried.append(("\t", None if quote is None else signs[0]))

@@ -20,6 +20,7 @@ _MARKS = (
 )
 _REFUSED = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7", "mbcs", "oem"}
 _SAMPLE = 1 << 16
+_CLEAN = 20  # lines of which a single odd one is a damaged row, not another encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,11 @@ def _odd_bytes(head: bytes, first: int, path: Path) -> Encoding:
     proven = any(not line.isascii() and _is_utf_8(line) for line in lines)
     number = len(re.findall(rb"\r\n|\n|\r", head[:first])) + 1
     likely = likely_encoding(head)
-    if not bad or len(bad) <= 0.01 * filled or (len(bad) == 1 and proven):
-        message = f"encoding is UTF-8, but line {number} is not: byte 0x{head[first]:02X} (byte {first} of the file)."
+    if not bad or len(bad) <= 0.01 * filled or (len(bad) == 1 and (proven or filled >= _CLEAN)):
+        message = (
+            f"encoding is UTF-8, but line {number} is not: byte 0x{head[first]:02X} (byte {first} of the file); if it comes "
+            f"from {_origin(likely)}, pass --encoding {likely}."
+        )
         return Encoding("utf-8", (Notice("encoding", message),))
     raise SourceError(
         f"{path} is not UTF-8: byte 0x{head[first]:02X} on line {number} (byte {first} of the file) is not, and "

@@ -15,6 +15,7 @@ from bulk_import.wording import without_addresses
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){12,}")
+_MISREAD_MARK = "ï»¿"  # a byte order mark that some program took for text in cp1252
 _LONGEST_SHOWN = 60
 _ADDRESS = re.compile(r"[^@\s,;|<>\"]+@[^@\s,;|<>\"]+\.[^@\s,;|<>\".]+")
 
@@ -184,7 +185,7 @@ def _named(row: SampleRow, body: Sequence[SampleRow], name: str, above: int) -> 
             f"{name} has a column name that cannot be read, {shown(odd[0])} on line {above + row.line + 1}; "
             "give the right --encoding or mend the header."
         )
-    names = [cell.strip().strip("\ufeff\u200b") for cell in row.cells]
+    names = [cell.strip().strip("\ufeff\u200b").removeprefix(_MISREAD_MARK) for cell in row.cells]
     while len(names) > 1 and not names[-1] and not any(_filled_at(other, len(names) - 1) for other in body):
         names.pop()
     made_up = tuple(f"column_{number}" for number, found in enumerate(names, 1) if not found)

@@ -117,12 +117,12 @@ def _odd(text: str) -> str:
 
 
 def read_json_lines(texts: Iterator[str]) -> Iterator[Record]:
-    """One record for each line that is not blank."""
+    """One record for each line that is not blank; the separator of JSON text sequences may stand before each."""
     number = line = 0
     for text in texts:
         for row in split_lines(text):
             line += 1
-            if not (row := row.strip(" \t\r\n")):
+            if not (row := row.strip(" \t\r\n\x1e")):
                 continue
             number += 1
             fields, problem = read_object(row)

@@ -52,7 +52,7 @@ def refuse_known(head: bytes, path: Path) -> None:
 
 def refuse_binary(head: bytes, path: Path) -> None:
     """Raise `SourceError` when many bytes are controls or NULs, as no text in a byte encoding has them."""
-    sample = head[:_SAMPLE]
+    sample = head[:_SAMPLE].rstrip(b"\0")  # a file that was cut off may be padded with them
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if (controls > 8 and controls > 0.02 * len(sample)) or sample.count(0) > 0.1 * len(sample):
         raise SourceError(f"{path} is a binary file, not a table; export the data as CSV.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bulk_import.reading.dialect import USUAL, Candidate
+from bulk_import.reading.dialect import Candidate
 from bulk_import.reading.header import Header, shown
+from bulk_import.reading.marks import USUAL
 from bulk_import.reading.settled import Notice, Reading
 
 _DISGUISES = {
@@ -22,7 +23,7 @@ def say(reading: Reading, header: Header, ranked: Sequence[Candidate], above: Se
         yield Notice("disguise", _DISGUISES[reading.disguise])
     yield Notice("delimiter", _delimiter(reading))
     if reading.quote is None:
-        yield Notice("quote", "quotes are ordinary characters here: cells are not quoted.")
+        yield Notice("quote", _no_quotes(ranked[0]))
     elif reading.quote != '"':
         yield Notice("quote", f"cells are quoted with {reading.quote}.")
     if reading.escape == "backslash":
@@ -40,6 +41,15 @@ def say(reading: Reading, header: Header, ranked: Sequence[Candidate], above: Se
         yield Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}.")
     if rival := _rival(ranked):
         yield Notice("delimiter-close", f"{_mark(rival)} came close as delimiter: look at the first rows as read.")
+
+
+def _no_quotes(chosen: Candidate) -> str:
+    """Where quotes are no quotes: that it is so, and how many cells of the sample begin with one all the same."""
+    begin = [cell for row in chosen.rows for cell in row.cells if cell.startswith('"')]
+    said = "quotes are ordinary characters here: cells are not quoted"
+    if not begin:
+        return f"{said}."
+    return f"{said}; {len(begin)} cells of the first {len(chosen.rows)} rows begin with one that is part of their text."
 
 
 def _delimiter(reading: Reading) -> str:
