@@ -5,5 +5,16 @@ Run with `python -m tests.benchmarks [NAME…] [--scale S] [--json] [--record]`.
 run in processes of their own on loopback, and whatever is compared is measured in turn in the same run.
 """
 
-BENCHMARKS = ("uncapped", "breakdown", "capped", "recipe", "directory", "resume", "startup", "memory", "check")
+BENCHMARKS = (
+    "uncapped",
+    "breakdown",
+    "capped",
+    "limited",
+    "recipe",
+    "directory",
+    "resume",
+    "startup",
+    "memory",
+    "check",
+)
 """In the order in which they run; to add one, add its module to this folder and its name here."""

@@ -1,4 +1,4 @@
-"""How much of a cap is used and whether it is kept, and what a cap far above the account's real limit costs.
+"""How much of a cap is used, whether it is kept, and how many connections that takes.
 
 The tool runs from the command line against the simulator at 250 ms ± 80 ms; what counts is when requests reached it.
 """
@@ -6,7 +6,6 @@ The tool runs from the command line against the simulator at 250 ms ± 80 ms; wh
 from __future__ import annotations
 
 import math
-import re
 import tempfile
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
@@ -21,21 +20,14 @@ from tests.rig import simulated
 SECONDS = 25.0
 LATENCY = ("--latency", "250ms", "--jitter", "80ms")
 CAPS = ((25, 0.96), (100, 0.98), (500, 0.98))
-LIMITED = ((100, 0.05), (500, 0.20))
-SHAPES = (("sliding", 1.08), ("bucket", 1.08), ("calendar", 1.12))
-ALLOWED = 25
-LIMITED_ROWS = 1500
 
 
 def measure(scale: float) -> Iterator[Figure]:
-    """Shares of each cap and the worst second, then refusals and time over the ideal for each kind of limiter."""
+    """Shares of each cap, the worst second, refusals and connections."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for rate, least in CAPS:
             yield from at_the_cap(folder, rate, least, scale)
-        for shape, slower in SHAPES:
-            for rate, most in LIMITED:
-                yield from above_the_limit(folder, shape, rate, slower, most, scale)
 
 
 def at_the_cap(folder: Path, rate: int, least: float, scale: float) -> list[Figure]:
@@ -53,23 +45,6 @@ def at_the_cap(folder: Path, rate: int, least: float, scale: float) -> list[Figu
         Figure(f"--rate {rate}: most requests in flight at the server", most, ""),
         Figure(f"--rate {rate}: connections opened", len({a["connection"] for a in arrivals}), "", at_most=most),
         Figure(f"--rate {rate}: longest gap between creates", max(b - a for a, b in pairwise(creates)), "s"),
-    ]
-
-
-def above_the_limit(folder: Path, shape: str, rate: int, slower: float, most: float, scale: float) -> list[Figure]:
-    """An account that allows a quarter or a twentieth of what was asked for."""
-    rows = math.ceil(LIMITED_ROWS * scale)
-    limits = ("--rate-limit", "none", "--endpoint-rate-limit", str(ALLOWED), "--limiter", shape)
-    arrivals, done = imported(folder, rows, rate, *limits)
-    creates = [a for a in arrivals if a["endpoint"] == "create"]
-    times = [a["t"] for a in creates]
-    refused = sum(a["status"] == 429 for a in arrivals) / len(arrivals)
-    made = {a["idempotency_key"] for a in creates if a["status"] == 200}
-    name = f"--rate {rate} of {ALLOWED} allowed, {shape}"
-    return [
-        Figure(f"{name}: time over the ideal", (times[-1] - times[0]) / (rows / ALLOWED), "×", at_most=slower),
-        Figure(f"{name}: answered 429", 100 * refused, "%", at_most=100 * most),
-        Figure(f"{name}: rows lost", rows - len(made) + failed(done), "", at_most=0),
     ]
 
 
@@ -91,9 +66,3 @@ def most_in_flight(arrivals: list[dict[str, Any]]) -> int:
     """How many requests the server had at one time, between their arrival and their answer."""
     changes = [(a["t"], 1) for a in arrivals] + [(a["answered"], -1) for a in arrivals if a["answered"] is not None]
     return max(accumulate(change for _, change in sorted(changes)))
-
-
-def failed(output: str) -> int:
-    """How many rows the closing table calls failed."""
-    found = re.search(r"^ *failed +([0-9,]+)", output, re.MULTILINE)
-    return int(found[1].replace(",", "")) if found else 0
