@@ -35,6 +35,7 @@ STAGES = (
     ("/bulk_import/ledger/sampling.py", "", "settle"),
     ("/bulk_import/ledger/writing.py", "", "commit"),
     ("/bulk_import/ledger/database.py", "", "commit"),
+    ("/bulk_import/ledger/chunks.py", "", ""),
     ("/bulk_import/ledger/", "", "dedupe"),
     ("/bulk_import/dedupe.py", "", "dedupe"),
     ("/bulk_import/existing/", "", "dedupe"),
@@ -53,7 +54,7 @@ STAGES = (
     ("/asyncio/runners.py", "", REST),
     ("/threading.py", "_bootstrap", REST),
 )
-"""Parts of a file's name and of a function's, and the stage that they belong to; the first that fits."""
+"""Parts of a file's name and of a function's, and the stage that they belong to, none if it is its caller's; the first that fits."""
 
 PRE_FLIGHT = "/bulk_import/survey.py"
 """Whatever it calls is read, mapped and validated before the first request, and told apart."""
