@@ -85,10 +85,11 @@ class Series:
         self._handed_at = now()
 
     def heard(self, endpoint: Endpoint, reply: Reply) -> None:
-        """Count one request in the interval in which it was answered."""
+        """Count one request in the interval in which it was answered; what was not answered took no time to answer."""
         interval = self._interval()
         interval.answers[f"{endpoint.value} {reply.status or reply.fault or 'no answer'}"] += 1
-        interval.waits[step_of(reply.seconds)] += 1
+        if reply.status is not None:
+            interval.waits[step_of(reply.seconds)] += 1
 
     def written(self, count: int) -> None:
         """Count rows whose outcome is on disk."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def test_requests_are_counted_in_the_second_of_their_answer() -> None:
     series.written(3)
     first, second = series.take().intervals
     assert first.answers == Counter({"create 200": 1, "create 429": 1, "list timeout": 1})
+    assert first.waits == Counter({step_of(0.1): 1, step_of(0.01): 1})  # what timed out was no answer
     assert (first.answers_of(429), first.settled, second.settled, second.cap) == (1, 0, 3, 20.0)
     assert series.take().intervals == ()
 
@@ -121,3 +123,13 @@ def test_plots_stay_inside_their_frame(width: float) -> None:
             assert all(plot.top <= float(y) <= plot.bottom for y in places[1::2])
         assert len(plot.across) <= width / 50
         assert len(plot.up) <= 6
+
+
+def test_latencies_are_not_drawn_where_nothing_was_answered_and_a_cap_holds_until_the_next() -> None:
+    there = [interval(at) for at in (0, 1, 30, 31)]
+    there[2] = Interval(30, 1, 1, 10.0, there[2].answers, there[2].waits)
+    p99 = next(curve.path for curve in latencies(there, 400.0, 200.0).curves if curve.style == "p99")
+    cap = next(curve.path for curve in throughput(there, 400.0, 200.0).curves if curve.style == "cap")
+    assert (p99.count("M"), cap.count("M")) == (2, 1)
+    points = [tuple(map(float, point.split())) for point in cap[1:].split("L")]
+    assert all(x1 == x2 or y1 == y2 for (x1, y1), (x2, y2) in pairwise(points))  # steps, no slopes

@@ -150,7 +150,12 @@ def page(found: Standing) -> list[str]:
     if found.running:  # what is being sent this moment has no outcome either
         pairs = [("under way" if name == "in doubt" else name, count) for name, count in pairs]
     if found.orphans:
-        pairs.append(("of failed", f"{found.orphans:,} duplicates wait for a failed row"))
+        pairs.append(
+            (
+                "of failed",
+                counted(found.orphans, "duplicate waits for a failed row", "duplicates wait for a failed row"),
+            )
+        )
     if found.rows_per_second is not None:
         pairs.append(("rate", f"{number(found.rows_per_second)} rows/s"))
     if found.seconds_left is not None:

@@ -20,7 +20,7 @@ _BY_CODE = {
     "tax-id-type": "A tax id needs its type: add a column for it, or --set tax_id_data.0.type=eu_vat.",
     "both-halves": "A tax id is a type and a value: give both, or neither.",
     "same-payment-method": "Two rows name one payment method, which can belong to one customer only: keep it in one of them.",
-    "payment-method": "A payment method is an id of this account, such as pm_1Nx...: take what is something else out of the column.",
+    "payment-method": "Payment methods are ids (pm_...): a column that says how somebody pays is metadata, --map COLUMN=metadata.paid_by.",
     "shipping": "Shipping needs a name and an address: give both, or neither.",
     "custom-fields": "Custom fields of invoices have a name and a value each: give both, or neither.",
     "invoice-prefix": "Write the invoice prefix with 1 to 12 capital letters or digits.",

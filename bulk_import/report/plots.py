@@ -90,7 +90,7 @@ def throughput(intervals: Sequence[Interval], width: float, height: float) -> Pl
     if any(interval.answers_of(429) for interval in intervals):
         curves.append(Curve("limited", "answered 429/s", plot.steps(lambda i: i.answers_of(429) / i.width)))
     if any(interval.cap is not None for interval in intervals):
-        curves.append(Curve("cap", "cap", plot.joined(lambda i: i.cap)))
+        curves.append(Curve("cap", "cap", plot.joined(lambda i: i.cap, lasting=True)))
     return plot.drawn("Requests and rows a second", "per second", curves, number)
 
 
@@ -130,14 +130,16 @@ class _Frame:
             points += [(begin, value(stretch.interval)), (end, value(stretch.interval))]
         return self._path([[*points, (points[-1][0], 0.0)]])
 
-    def joined(self, value: Callable[[Interval], float | None]) -> str:
-        """A line through each interval's two ends, broken where there is no value or a pause."""
+    def joined(self, value: Callable[[Interval], float | None], *, lasting: bool = False) -> str:
+        """A line through each interval's two ends, broken by a pause and, unless it is *lasting*, where nothing was measured."""
         pieces: list[list[tuple[float, float]]] = []
         for stretch in self._stretches:
             if (found := value(stretch.interval)) is None:
                 continue
-            if not pieces or stretch.breaks:
+            if not pieces or stretch.breaks or not (lasting or _meets(pieces[-1][-1][0], stretch)):
                 pieces.append([])
+            elif lasting:
+                pieces[-1].append((stretch.at, pieces[-1][-1][1]))
             pieces[-1] += [(stretch.at, found), (stretch.at + stretch.interval.width, found)]
         return self._path(pieces)
 
@@ -172,6 +174,11 @@ class _Frame:
                     words.append(f"{'M' if before is None else 'L'}{point[0]:g} {point[1]:g}")
                 before = point
         return "".join(words)
+
+
+def _meets(end: float, stretch: Stretch) -> bool:
+    """Whether an interval begins where the last one ended, or next to it."""
+    return stretch.at - end < max(2.0, stretch.interval.width)
 
 
 def nice(step: float) -> float:
