@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from tests.closer_to_stripe import closer_to_stripe
 from tests.rig import environment, exported, tool
 
 pytestmark = pytest.mark.peers
@@ -70,6 +71,13 @@ def customers(url: str) -> list[dict[str, Any]]:
             return found
 
 
+def change(url: str, customer: str, form: bytes) -> None:
+    """What somebody else does to a customer."""
+    request = urllib.request.Request(f"{url}/v1/customers/{customer}", data=form)  # noqa: S310 - loopback
+    request.add_header("Authorization", "Basic " + base64.b64encode(f"{KEY}:".encode()).decode())
+    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - loopback
+
+
 def run(verb: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
     return tool(verb, *words, "--rate", "none", env=environment(STRIPE_API_KEY=KEY))
 
@@ -110,6 +118,36 @@ def test_an_emulator_by_somebody_else_agrees(tmp_path: Path) -> None:
         assert len(customers(url)) == 270
         refused = run("run", write(tmp_path / "third.csv", 7, 3), "--api-base", url)
         assert (refused.returncode, "choose --dedupe off" in refused.stderr, len(customers(url))) == (4, True, 270)
+
+
+@pytest.mark.parametrize("dedupe", ["snapshot", "search"])
+def test_a_large_account_of_somebody_else_s_making_is_listed_proven_and_undone(tmp_path: Path, dedupe: str) -> None:
+    with localstripe() as behind, closer_to_stripe(behind) as (url, passed):
+        first = write(tmp_path / "first.csv", 0, 270)
+        ledger = tmp_path / "first.csv.ledger.db"
+        done = run("run", first, "--key", "user_id", "--dedupe", "snapshot", "--api-base", url)
+        assert (done.returncode, len(customers(behind))) == (0, 270), done.stderr
+        passed.pages.clear()
+        proven = run("verify", ledger, "--json")
+        assert json.loads(proven.stdout)["proven"] == 270, proven.stderr
+        assert len([page for page in passed.pages if "starting_after" in page]) >= 2  # more than two pages of a hundred
+
+        # Another file, another ledger: 255 of these people are there already, and are found on localstripe's pages.
+        second = write(tmp_path / "second.csv", 15, 265)
+        passed.pages.clear()
+        done = run("run", second, "--key", "user_id", "--dedupe", dedupe, "--api-base", url)
+        assert done.returncode == 0, done.stderr
+        others = tmp_path / "second.csv.ledger.db"
+        assert Counter(line["status"] for line in exported(others)) == Counter(existing=255, created=10)
+        assert len([page for page in passed.pages if "starting_after" in page]) >= 2
+
+        # Whoever was touched stays; everybody else of this ledger goes, and nobody of the other one.
+        touched = next(line["customer_id"] for line in exported(ledger) if line["email"] == "person7@example.com")
+        change(behind, touched, b"description=a+friend+of+the+house")
+        undone = run("undo", ledger, "--yes")
+        assert (undone.returncode, "somebody has touched it: description" in undone.stderr) == (1, True), undone.stderr
+        kept = {line["customer_id"] for line in exported(others) if line["status"] == "created"}
+        assert {c["id"] for c in customers(behind)} == {touched} | kept
 
 
 def test_an_undo_leaves_what_the_emulator_has_touched(tmp_path: Path) -> None:
