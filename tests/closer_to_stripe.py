@@ -107,7 +107,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         answer = connection.getresponse()
         try:
             body = answer.read()
-            is_json = "json" in answer.headers.get("Content-Type", "")  # it answers in words where it knows no such path
+            is_json = "json" in answer.headers.get(
+                "Content-Type", ""
+            )  # it answers in words where it knows no such path
             return answer.status, _uncharged(json.loads(body)) if is_json else body
         finally:
             connection.close()
