@@ -20,7 +20,7 @@ def believed(ask: Query, settled: Sequence[Settled]) -> Sequence[Settled]:
     made = [s.outcome.customer_id for s in settled if _is_answered(s) and isinstance(s.outcome, Created)]
     makers: dict[str, int] = {}
     for chunk in chunks(made):
-        query = f"SELECT customer_id, number FROM entry WHERE status = 'created' AND customer_id IN ({marks(chunk)})"  # noqa: S608 - marks only
+        query = f"SELECT customer_id, number FROM entry WHERE +status = 'created' AND customer_id IN ({marks(chunk)})"  # noqa: S608 - marks only
         makers.update(ask(query, chunk))
     if not makers and len(set(made)) == len(made):
         return settled
