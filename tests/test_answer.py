@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulk_import.model import Reply
@@ -68,6 +68,7 @@ def test_a_date_header_is_seconds_since_the_epoch(text: str | None, seconds: flo
 
 
 @given(st.text(max_size=40))
+@example("0\x1f")
 def test_no_header_text_makes_reading_fail(text: str) -> None:
     reply = read(
         status=302, date=text, retry_after=text, request_id=text, stripe_should_retry=text,

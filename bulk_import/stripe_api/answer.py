@@ -76,7 +76,7 @@ def read_retry_after(text: str | None, now: float) -> float | None:
     if not text:
         return None
     if re.fullmatch(r"\s*[0-9]{1,9}(\.[0-9]{1,9})?\s*", text):
-        return min(float(text), LONGEST_WAIT)
+        return min(float(text.strip()), LONGEST_WAIT)
     date = read_date(text)
     return None if date is None or not isfinite(date) else min(max(0.0, date - now), LONGEST_WAIT)
 
