@@ -13,6 +13,7 @@ BENCHMARKS = (
     "recipe",
     "directory",
     "resume",
+    "deep",
     "startup",
     "memory",
     "check",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bulk_import.ledger import open_for_writing
 from bulk_import.ledger.database import transaction
-from tests.benchmarks.running import people, served, tool
+from tests.benchmarks.running import email_of, people, served, tool
+from tests.benchmarks.server import scattered
 
 _INSERT = """
 INSERT INTO entry (number, line, source_id, email, owned_key, status, customer_id, claimed_at, stripe_time,
@@ -37,8 +38,8 @@ def _entries(rows: int, is_left: Callable[[int], bool]) -> Iterator[tuple[object
     began = time.time() - rows / 100
     for n in range(2, rows + 1):  # the first row was imported
         if not is_left(n):
-            email, moment = f"person.{n}@example.com", began + n / 100
+            email, moment = email_of(n), began + n / 100
             yield (
-                n, n + 1, f"u{n}", email, email, f"cus_old{n:011d}", moment, moment, "0" * 32, moment,
+                n, n + 1, f"u{n}", email, email, f"cus_{scattered(n):014d}", moment, moment, "0" * 32, moment,
                 f"req_old{n:011d}", moment, _DIGEST,
             )  # fmt: skip

@@ -27,6 +27,20 @@ END = 2**40
 HEADS = {status: f"HTTP/1.1 {status} \r\nContent-Type: application/json\r\n".encode() for status in (200, 404, 429)}
 
 
+_IDS, _STEP = 10**14, 61_803_398_874_989
+"""Every number below the first is met once when it is reached by steps of the second, which have no factor in common."""
+
+
+def scattered(number: int) -> int:
+    """The number in a customer's id: Stripe's are in no order, and an index feels that."""
+    return number * _STEP % _IDS
+
+
+def gathered(number: int) -> int:
+    """Which customer has this number in its id."""
+    return number * pow(_STEP, -1, _IDS) % _IDS
+
+
 class Account:
     """Everything there is, in memory."""
 
@@ -50,7 +64,7 @@ class Account:
             name: form.get(f"address[{name}]") for name in ("city", "country", "line1", "line2", "postal_code", "state")
         }
         customer: dict[str, Any] = {
-            "id": f"cus_{self.made:014d}", "object": "customer", "address": address if any(address.values()) else None,
+            "id": f"cus_{scattered(self.made):014d}", "object": "customer", "address": address if any(address.values()) else None,
             "balance": 0, "created": int(time.time()), "currency": None, "default_source": None, "delinquent": False,
             "description": form.get("description"), "discount": None, "email": form.get("email"),
             "invoice_prefix": f"{self.made:08X}", "invoice_settings": {
@@ -96,8 +110,8 @@ class Account:
         until = min(int(query.get("created[lt]", END)), int(query.get("created[lte]", END)) + 1)
         page: list[dict[str, Any]] = []
         after = query.get("starting_after")
-        # Ids count up and the newest come first, so the place of the cursor is known.
-        start = self.made - int(after[4:]) + 1 if after else 0
+        # A customer's number is in its id and the newest come first, so the place of the cursor is known.
+        start = self.made - gathered(int(after[4:])) + 1 if after else 0
         # A deque is slow to index in its middle, and what is wanted may lie there.
         for customer in islice(self.customers, start, None):
             if customer["created"] >= until:
