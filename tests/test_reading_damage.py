@@ -182,6 +182,12 @@ def test_a_row_that_sums_up_is_no_customer(row: str) -> None:
     assert [record.problem for record in records] == [None] * 6 + ["the row looks like a total, not a customer"]
 
 
+def test_a_line_drawn_above_a_total_and_the_total_are_no_customers(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,name,city\n" + "\n".join(GOOD) + "\n---,---,---\nTotal,6,\n")
+    assert [record.problem is None for record in read_records(path)] == [True] * 6 + [False] * 2
+
+
 @pytest.mark.parametrize("row", ["---,---,---", "(text),(text),(text)", "string,varchar,text", "[mail],[],[m]"])
 def test_a_row_of_units_below_the_header_is_no_customer(row: str) -> None:
     records = read_text(f"email,name,city\n{row}\na@example.com,Ann,Rome\n")

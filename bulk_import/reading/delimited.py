@@ -19,7 +19,7 @@ from bulk_import.reading.disguise import cells_in_typographic_quotes
 from bulk_import.reading.lines import LIMIT, bare_lines, holds_other_ends, is_clean, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
-from bulk_import.reading.table import SecondTable, Table, looks_like_total, looks_like_units, table_of
+from bulk_import.reading.table import SecondTable, Table, is_ruled, looks_like_total, looks_like_units, table_of
 from bulk_import.wording import fold
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ class DelimitedRows:
         return (
             any(map(str.strip, cells))
             and not looks_like_total(cells, self._table.kinds)
+            and not is_ruled(cells)
             and not self._repeats_header(cells)
         )
 
@@ -267,6 +268,8 @@ class DelimitedRows:
         self._easy = not self._second.active and not self._after_blank
         if self._number == 1 and problem is None and looks_like_units(verdict.cells):
             problem = "the row names units or types, not a customer"
+        if problem is None and is_ruled(verdict.cells):
+            problem = "the row only draws a line"
         if problem is None and looks_like_total(verdict.cells, self._table.kinds):
             problem = "the row looks like a total, not a customer"
         if self._repeats_header(verdict.cells):

@@ -30,6 +30,7 @@ _MARKUP = (
     ("<!doctype html", "a web page"),
     ("<html", "a web page"),
     ("<table", "a web page"),
+    ("<tr", "a web page"),
     ("<?xml", "an XML document"),
     ("begin:vcard", "an address book (vCard)"),
     ("insert into ", "a dump in SQL"),

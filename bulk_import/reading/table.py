@@ -63,6 +63,12 @@ def looks_like_units(cells: Sequence[str]) -> bool:
     return len(filled) > 1 and tells and all(map(_UNIT.fullmatch, filled))
 
 
+def is_ruled(cells: Sequence[str]) -> bool:
+    """Whether a row only draws a line (`---,---`), as above a total."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return len(filled) > 1 and all(len(cell) > 1 and not cell.strip("-=_") for cell in filled)
+
+
 def looks_like_total(cells: Sequence[str], kinds: Sequence[str]) -> bool:
     """Whether a row sums up a table of addresses: it begins with a word like `Total` and has no address itself."""
     first = next((cell.strip() for cell in cells if cell.strip()), "")
