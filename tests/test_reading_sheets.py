@@ -20,7 +20,7 @@ def text(place: str, words: str) -> str:
     return f'<c r="{place}" t="inlineStr"><is><t>{words}</t></is></c>'
 
 
-def workbook(path: Path, *sheets: str, styles: str = "") -> Path:
+def workbook(path: Path, *sheets: str, styles: str = "", hidden: int = 0, behind: str = "") -> Path:
     numbers = range(1, len(sheets) + 1)
     kinds = "".join(
         f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{XML}-officedocument.spreadsheetml.worksheet+xml"/>'
@@ -33,7 +33,9 @@ def workbook(path: Path, *sheets: str, styles: str = "") -> Path:
         "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1" '
         f'Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>'
-        + "".join(f'<sheet name="Sheet {n}" sheetId="{n}" r:id="rId{n}"/>' for n in numbers)
+        + "".join(
+            f'<sheet name="Sheet {n}" sheetId="{n}" r:id="rId{n}"{HIDDEN if n == hidden else ""}/>' for n in numbers
+        )
         + "</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">'
         + "".join(
@@ -43,13 +45,16 @@ def workbook(path: Path, *sheets: str, styles: str = "") -> Path:
         "xl/styles.xml": f'<styleSheet xmlns="{MAIN}">{styles}</styleSheet>',
     }
     for n, rows in zip(numbers, sheets, strict=True):
-        parts[f"xl/worksheets/sheet{n}.xml"] = f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>'
+        parts[f"xl/worksheets/sheet{n}.xml"] = (
+            f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData>{behind}</worksheet>'
+        )
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, f'<?xml version="1.0"?>{content}')
     return path
 
 
+HIDDEN = ' state="hidden"'
 HEADER = f'<row r="2">{text("B2", "email")}{text("C2", "zip")}</row>'
 
 
@@ -93,3 +98,36 @@ def test_a_workbook_that_was_cut_short_is_called_one(tmp_path: Path) -> None:
     (tmp_path / "cut.xlsx").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceError, match="cut short"):
         read_records(tmp_path / "cut.xlsx")
+
+
+def test_a_hidden_sheet_is_read_only_when_none_is_shown(tmp_path: Path) -> None:
+    first, second = (
+        HEADER + f'<row r="3">{text("B3", f"{name}@example.com")}{text("C3", "1")}</row>' for name in ("old", "new")
+    )
+    records = read_records(workbook(tmp_path / "a.xlsx", first, second, hidden=1))
+    assert [record.fields["email"] for record in records] == ["new@example.com"]
+    records = read_records(workbook(tmp_path / "b.xlsx", first, hidden=1))
+    assert [record.fields["email"] for record in records] == ["old@example.com"]
+
+
+def test_hidden_rows_and_merged_cells_are_said(tmp_path: Path) -> None:
+    rows = HEADER + "".join(
+        f'<row r="{n}"{" hidden=" + chr(34) + "1" + chr(34) if n == 4 else ""}>{text(f"B{n}", f"u{n}@example.com")}</row>'
+        for n in range(3, 7)
+    )
+    merged = '<mergeCells count="1"><mergeCell ref="C3:C4"/></mergeCells>'
+    records = read_records(workbook(tmp_path / "customers.xlsx", rows, behind=merged))
+    said = {notice.code: notice.message for notice in records.notices}
+    assert len(list(records)) == 4
+    assert "row 4" in said["hidden-rows"]
+    assert "C3:C4" in said["merged-cells"]
+
+
+def test_totals_and_second_tables_of_a_sheet_are_no_customers(tmp_path: Path) -> None:
+    people = "".join(
+        f'<row r="{n}">{text(f"B{n}", f"u{n}@example.com")}{text(f"C{n}", "1")}</row>' for n in range(3, 9)
+    )
+    total = f'<row r="9">{text("B9", "Total")}{text("C9", "6")}</row>'
+    table = f'<row r="11">{text("B11", "sku")}{text("C11", "price")}</row><row r="12">{text("B12", "x")}{text("C12", "2")}</row>'
+    records = list(read_records(workbook(tmp_path / "customers.xlsx", HEADER + people + total + table)))
+    assert [record.problem is None for record in records] == [True] * 6 + [False] * 3

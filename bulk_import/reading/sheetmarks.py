@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from io import BytesIO
@@ -18,6 +19,8 @@ _NO_VALUE = re.compile(
 )
 _CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*>")
 _PLACE = re.compile(rb'\br="([A-Z]{1,3})(\d+)"')
+_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*\bhidden=[^>]*>")
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*>")
 _FORMAT = re.compile(rb"<(?:\w+:)?numFmt\s[^>]*>")
 _FORMATS = re.compile(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", re.DOTALL)
 _STYLE = re.compile(rb"<(?:\w+:)?xf\s[^>]*>")
@@ -27,10 +30,15 @@ _ZEROS = re.compile(r"0{2,}(?:;.*)?")
 
 @dataclass(frozen=True, slots=True)
 class SheetMarks:
-    """`odd` tells by row and column (both from 1) why a cell has no value of its own; `zeros` has columns by format."""
+    """`odd` tells by row and column (both from 1) why a cell has no value of its own; `zeros` has columns by format.
+
+    `hidden` are the numbers of rows that are not shown, `merged` the cells that are merged, by their first row.
+    """
 
     odd: dict[tuple[int, int], str] = field(default_factory=dict)
     zeros: dict[int, str] = field(default_factory=dict)
+    hidden: tuple[int, ...] = ()
+    merged: tuple[tuple[int, str], ...] = ()
 
 
 def sheet_marks(data: bytes, sheet: str) -> SheetMarks:
@@ -44,7 +52,7 @@ def sheet_marks(data: bytes, sheet: str) -> SheetMarks:
             styles = archive.read("xl/styles.xml") if "xl/styles.xml" in archive.namelist() else b""
     except (KeyError, OSError, zipfile.BadZipFile, ValueError):
         return SheetMarks()
-    return SheetMarks(_odd(xml), _zeros(xml, styles))
+    return SheetMarks(_odd(xml), _zeros(xml, styles), tuple(_hidden(xml)), tuple(_merged(xml)))
 
 
 def _attribute(tag: bytes, name: str) -> str | None:
@@ -84,6 +92,19 @@ def _place(tag: bytes) -> tuple[int, int, str] | None:
     for letter in letters:
         column = column * 26 + ord(letter) - 64
     return row, column, f"{letters}{row}"
+
+
+def _hidden(xml: bytes) -> Iterator[int]:
+    for tag in _ROW.findall(xml):
+        if _attribute(tag, "hidden") in ("1", "true") and (number := _attribute(tag, "r")):
+            yield int(number)
+
+
+def _merged(xml: bytes) -> Iterator[tuple[int, str]]:
+    for tag in _MERGED.findall(xml):
+        cells = _attribute(tag, "ref") or ""
+        if place := re.match(r"[A-Z]{1,3}(\d+):", cells):
+            yield int(place.group(1)), cells
 
 
 def _zeros(xml: bytes, styles: bytes) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from io import BytesIO
@@ -17,12 +17,12 @@ from bulk_import.reading.dialect import SampleRow
 from bulk_import.reading.header import Header, find_header
 from bulk_import.reading.kinds import kind_of
 from bulk_import.reading.settled import Notice, Overrides, Reading
-from bulk_import.reading.sheetmarks import sheet_marks
+from bulk_import.reading.sheetmarks import SheetMarks, sheet_marks
 from bulk_import.reading.source import Source
-from bulk_import.reading.table import looks_like_units, table_of, trimmed
+from bulk_import.reading.table import SecondTable, is_ruled, looks_like_total, looks_like_units, table_of, trimmed
 from bulk_import.reading.titles import are_titles
 from bulk_import.reading.unpack import Bound, optional
-from bulk_import.wording import counted
+from bulk_import.wording import counted, fold
 
 MAGIC = b"PK\x03\x04"
 _EXACT = 2**53
@@ -39,11 +39,11 @@ def is_workbook(path: Path) -> bool:
 
 
 def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notice, ...]]:
-    """Settle how to read a workbook: its first sheet with anything in it, and the header."""
+    """Settle how to read a workbook: its first sheet that is shown and has anything in it, and the header."""
     with Source.open(path) as source:
         data = b"".join(source.chunks())
     book = _open(data, path, overrides.max_bytes)
-    filled = [name for name in book.sheet_names if book.get_sheet_by_name(name).start is not None]
+    filled = _filled(book)
     if not filled:
         raise SourceError(f"{path} has no sheet with anything in it; give one with at least one row.")
     skipped = overrides.skip_lines or 0
@@ -64,12 +64,18 @@ def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notic
         max_bytes=overrides.max_bytes,
         sheet=filled[0],
     )
-    zeros = sheet_marks(data, filled[0]).zeros
+    marks = sheet_marks(data, filled[0])
     first = _first_column(book, filled[0])
     shown = {
-        column - 1 - first: code for column, code in zeros.items() if 0 <= column - 1 - first < len(header.columns)
+        column - 1 - first: code
+        for column, code in marks.zeros.items()
+        if 0 <= column - 1 - first < len(header.columns)
     }
-    return reading, (*_said(header, filled), *_said_of_zeros(shown, header))
+    return reading, (
+        *_said(header, filled),
+        *_said_of_zeros(shown, header),
+        *_said_of_marks(marks, reading.skip_lines + header.names),
+    )
 
 
 def read_sheet(source: Source, reading: Reading) -> Iterator[Record]:
@@ -78,16 +84,22 @@ def read_sheet(source: Source, reading: Reading) -> Iterator[Record]:
     book = _open(data, source.path, reading.max_bytes)
     odd, first = sheet_marks(data, reading.sheet or "").odd, _first_column(book, reading.sheet or "")
     table = table_of(reading)
+    second, after_blank = SecondTable(table), False
     number = 0
     for line, row in enumerate(_rows(book, reading.sheet or ""), 1):
         cells = [_text(value) for value in row]
         marked = [odd[at] for column in range(len(cells)) if (at := (line, column + 1 + first)) in odd] if odd else []
-        if line <= reading.skip_lines + reading.header or not (marked or any(cell.strip() for cell in cells)):
+        if line <= reading.skip_lines + reading.header:
+            continue
+        if not marked and not any(cell.strip() for cell in cells):
+            after_blank = True
             continue
         number += 1
+        other = second.problem(line, cells[: _used(cells)], after_blank)
+        after_blank = False
         cells = trimmed(cells, table.width) + [""] * (table.width - len(cells))
         record = Record(number, line, dict(zip(reading.columns, cells, strict=False)))
-        problem = next(iter(marked), None) or _problem(row, cells, number, reading)
+        problem = next(iter(marked), None) or other or _problem(row, cells, number, reading)
         yield record if problem is None else replace(record, problem=problem)
 
 
@@ -100,6 +112,12 @@ def _open(data: bytes, path: Path, max_bytes: int | None) -> Any:
         return calamine.CalamineWorkbook.from_filelike(BytesIO(data))
     except (calamine.CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
         raise SourceError(f"{path} is not a readable workbook ({error}); save it again as .xlsx or as CSV.") from error
+
+
+def _filled(book: Any) -> list[str]:
+    """The sheets with anything in them, those that are shown before those that are hidden."""
+    named = [sheet.name for sheet in sorted(book.sheets_metadata, key=lambda sheet: "Hidden" in str(sheet.visible))]
+    return [name for name in named if book.get_sheet_by_name(name).start is not None]
 
 
 def _first_column(book: Any, sheet: str) -> int:
@@ -125,7 +143,7 @@ def _sample(book: Any, sheet: str, skipped: int) -> list[SampleRow]:
     return rows
 
 
-def _used(cells: tuple[str, ...]) -> int:
+def _used(cells: Sequence[str]) -> int:
     return max((number for number, cell in enumerate(cells, 1) if cell.strip()), default=0)
 
 
@@ -152,8 +170,12 @@ def _problem(row: list[Any], cells: list[str], number: int, reading: Reading) ->
     table = table_of(reading)
     if len(cells) > table.width:
         return wrong_width(len(cells), table)
-    if reading.header and tuple(cells) == table.columns:
+    if reading.header and list(map(fold, cells)) == list(map(fold, table.columns)):
         return "the row repeats the header"
+    if looks_like_total(cells, table.kinds):
+        return "the row looks like a total, not a customer"
+    if is_ruled(cells):
+        return "the row only draws a line"
     if number == 1 and looks_like_units(cells):
         return "the row names units or types, not a customer"
     for column, value, cell in zip(reading.columns, row, cells, strict=False):
@@ -167,7 +189,10 @@ def _problem(row: list[Any], cells: list[str], number: int, reading: Reading) ->
 def _said(header: Header, filled: list[str]) -> Iterator[Notice]:
     yield Notice("format", f"format is an Excel workbook; sheet {filled[0]!r} is read.")
     if len(filled) > 1:
-        yield Notice("sheets", f"{len(filled) - 1} more sheets are not read: {', '.join(map(repr, filled[1:4]))}.")
+        yield Notice(
+            "sheets",
+            f"{counted(len(filled) - 1, 'more sheet is', 'more sheets are')} not read: {', '.join(map(repr, filled[1:4]))}.",
+        )
     if header.line:
         yield Notice("skipped", f"the table begins in row {header.line + 1}; what stands above it is skipped.")
     if header.unnamed:
@@ -180,6 +205,18 @@ def _said_of_zeros(shown: dict[int, str], header: Header) -> Iterator[Notice]:
             "leading-zeros",
             f"numbers in column {header.columns[column]!r} are shown with zeros in front by their format ({code}), but "
             "have none and are read without; store them as text where the zeros count.",
+        )
+
+
+def _said_of_marks(marks: SheetMarks, above: int) -> Iterator[Notice]:
+    """What a person sees otherwise than it is read: rows that are hidden, cells that share one value."""
+    if hidden := [row for row in marks.hidden if row > above]:
+        rows = counted(len(hidden), "row is", "rows are")
+        yield Notice("hidden-rows", f"{rows} hidden in the sheet and read like the others, first row {hidden[0]}.")
+    if merged := [cells for row, cells in marks.merged if row > above]:
+        yield Notice(
+            "merged-cells",
+            f"merged cells have their value in the first of them only, the others are empty: {merged[0]}.",
         )
 
 
