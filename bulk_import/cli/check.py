@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,9 +60,10 @@ def _readable(source: str, max_bytes: int | None) -> Iterator[Path]:
         yield Path(source)
         return
     from bulk_import.reading import spool
+    from bulk_import.reading.passing import passing_folder
 
-    with tempfile.TemporaryDirectory(prefix="bulk-import-") as folder:
-        path = Path(folder, "standard-input")
+    with passing_folder() as folder:
+        path = folder / "standard-input"
         try:
             yield spool(sys.stdin.buffer, path, max_bytes)
         except SourceError as error:

@@ -208,7 +208,16 @@ import_options = group(
 )  # fmt: skip
 
 
+def unlisted(function: Function, *names: str) -> Function:
+    """Options that are taken but not shown by `--help`: what a command has in common with others and no use for."""
+    for option in vars(function)["__click_params__"]:
+        if isinstance(option, click.Option) and option.name in names:
+            option.hidden = True
+    return function
+
+
 def ledger_options(function: Function) -> Function:
     """What a command takes that asks Stripe about a ledger."""
     taken = pacing_options(connecting_options(output_options(function)))
+    unlisted(taken, "max_errors", "max_attempts")  # of rows that are sent, and here none is
     return click.argument("ledger", type=PATH)(taken)

@@ -7,7 +7,6 @@ owners of e-mails as they would. A ledger that was begun before is copied first 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from bulk_import.job.simulating import state_file
 from bulk_import.ledger import Connection, Planned, Purpose, Tally, open_scratch
 from bulk_import.model import Claim, Endpoint, Request, Settled, Status
 from bulk_import.options import Confirm, Observer, RunOptions
+from bulk_import.reading.passing import passing_folder
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
 from bulk_import.steps import steps_of
 
@@ -87,8 +87,8 @@ def plan_job(options: RunOptions, observer: Observer, tell: TellRow | None = Non
 
     *tell* is given every row, one after another. Raises `BulkImportError` for whatever makes a plan impossible.
     """
-    with tempfile.TemporaryDirectory(prefix="bulk-import-plan-") as folder:
-        job = PlanJob(options, observer, Path(folder), tell)
+    with passing_folder() as folder:
+        job = PlanJob(options, observer, folder, tell)
         summary = anyio.run(job.main)
     return job.plan, summary
 
