@@ -95,6 +95,10 @@ def test_the_opening_names_account_mode_rows_and_the_cap_that_binds() -> None:
     ]
     told = opening(replace(START, most=1400, seconds=56.0))[1]
     assert told.startswith("1,500 of 2,000 rows to go, of which at most 1,400 are sent in 56 s or more, at most 25")
+    assert opening(replace(START, most=1500, seconds=60.0))[1].startswith(
+        "1,500 of 2,000 rows to go in 1 min 0 s or more, at"
+    )
+    assert "of which at most 1 is sent, at most 25" in opening(replace(START, most=1))[1]
     live = opening(replace(START, livemode=True, account_name=None, binding_rate=None))
     assert live[0] == "people.csv -> acct_1, LIVE"
     assert "no cap" in live[1]

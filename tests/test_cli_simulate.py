@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bulk_import.cli.simulate import simulator_options
+from bulk_import.cli.invocation import Invocation
+from bulk_import.cli.simulate import announcing, simulator_options
 from tests.cli_calls import Program, calling
 
 
@@ -60,3 +61,13 @@ def test_what_the_simulator_cannot_play_is_code_2(call: Program, words: list[str
     said = call("simulate", *words)
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("Error: the simulator cannot be started: ")
+
+
+def test_the_command_to_type_next_can_be_copied_key_and_all(capsys: pytest.CaptureFixture[str]) -> None:
+    announcing(Invocation(()), as_json=False)(json.dumps({"url": "http://127.0.0.1:5", "account": "acct_1"}))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "next: STRIPE_API_KEY=sk_test_x bulk-import run SOURCE --api-base http://127.0.0.1:5"
+    announcing(Invocation((), quiet=True), as_json=False)(
+        json.dumps({"url": "http://127.0.0.1:5", "account": "acct_1"})
+    )
+    assert capsys.readouterr().err == ""

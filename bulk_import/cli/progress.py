@@ -202,7 +202,8 @@ def opening(start: Start) -> list[str]:
     todo = f"{start.rows - start.settled:,} of {counted(start.rows, 'row')} to go"
     if start.most is not None:
         time = "" if start.seconds is None else f" in {duration(start.seconds)} or more"
-        todo += f", of which at most {start.most:,} are sent{time}"
+        every = start.most == start.rows - start.settled
+        todo += time if every else f", of which at most {counted(start.most, 'is', 'are')} sent{time}"
     cap = (
         "no cap" if start.binding_rate is None else f"at most {number(start.binding_rate)} requests/s ({start.binding})"
     )

@@ -118,8 +118,10 @@ def announcing(call: Invocation, *, as_json: bool) -> Callable[[str], None]:
             return
         facts = json.loads(line)
         call.tell(
-            f"simulated Stripe account {facts['account']} at {facts['url']}; any test key will do; Ctrl-C ends it",
-            f"next: STRIPE_API_KEY=sk_test_x bulk-import run SOURCE --api-base {facts['url']}",
+            f"simulated Stripe account {facts['account']} at {facts['url']}; any test key will do; Ctrl-C ends it"
         )
+        if not call.quiet:  # as it is: what looks like a key is masked elsewhere, and this is to be copied
+            call.messages.write(f"next: STRIPE_API_KEY=sk_test_x bulk-import run SOURCE --api-base {facts['url']}\n")
+            call.messages.flush()
 
     return announce
