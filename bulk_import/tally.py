@@ -97,9 +97,8 @@ class Tally:
             self._group(block.number + index, block.line + index, warning, warning=True)
         self._emails.add(*found.emails)
         self._ids.add(*found.ids)
-        for id_, row, line in zip(*found.methods, strict=True):
-            if not id_.startswith(SHARED_METHODS):
-                self._methods.add([id_], [row], [line])
+        if own := [one for one in zip(*found.methods, strict=True) if not one[0].startswith(SHARED_METHODS)]:
+            self._methods.add(*zip(*own, strict=True))
 
     def _add(self, record: Record) -> None:
         self.rows += 1

@@ -43,7 +43,8 @@ _NEVER_A_NAME = frozenset({"username", "accountusername", "customerusername"})
 
 _STRIPE_READ_ONLY = names(
     "createdutc delinquent totalspend totalspent paymentcount refundedvolume disputelosses averageorder aov"
-    " invoicecreditbalance"
+    " invoicecreditbalance totalrevenue totalsales amountspent lifetimevalue ltv clv gesamtumsatz umsatzgesamt totaldepense"
+    " totaldesdepenses totalgastado gastototal totalespeso spesatotale totaalbesteed totalgasto"
 )
 # These words are anybody's, and Stripe's own only in a file that Stripe exported.
 _STRIPE_EXPORT_ONLY = names(
@@ -127,7 +128,7 @@ def _set_apart(name: str, others: frozenset[str], from_stripe: bool) -> Guess | 
         return Guess(Refused(reason), 0, sure=True, why=reason)
     folded = fold(name)
     if folded in _STRIPE_READ_ONLY or (from_stripe and folded in _STRIPE_EXPORT_ONLY):
-        reason = "is kept by Stripe itself and cannot be set"
+        reason = "is kept by Stripe itself, or comes from payments, and cannot be set"
         return Guess(Ignored(reason), 0, sure=True, why=reason)
     own_id = "customerid" if "customerid" in others else "id"
     if from_stripe and folded == "description" and "customerdescription" in others:
