@@ -46,11 +46,11 @@ def test_the_light_server_lists_page_by_page_the_newest_first() -> None:
 
 
 def test_a_measured_import_makes_every_row_a_customer(tmp_path: Path) -> None:
-    source, ledger = people(tmp_path / "people.csv", 300), tmp_path / "ledger.db"
+    source, ledger = people(tmp_path / "people.csv", 900), tmp_path / "ledger.db"
     with served() as url:
         cost = imported(source, url, ledger)
         held = counts(url)
-    assert held["made"] == 300
+    assert held["made"] == 900
     assert held["most_open"] <= 64
     assert settled_per_second(ledger) > 0
     assert cost.cpu > 0
