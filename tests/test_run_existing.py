@@ -407,3 +407,29 @@ def test_a_doubt_about_somebody_made_anew_is_not_settled_by_who_was_there_before
     assert run.exit_code == 0
     assert check_promises(world, run) == {"created": 5}
     assert world.lines()[2].customer_id != before
+
+
+@pytest.mark.parametrize("policy", ["skip", "update", "refuse", "create"])
+@pytest.mark.parametrize("dedupe", ["snapshot", "search", "lookup"])
+def test_who_signs_up_while_claims_wait_out_an_outage_is_seen_before_they_are_sent(
+    tmp_path: Path, dedupe: str, policy: str
+) -> None:
+    world = World(tmp_path, people(30), VirtualStripe(existing=20))
+    began, came = world.seconds, list[str]()
+
+    def signs_up(arrival: Arrival) -> None:
+        if arrival.at > began + 290.0 and not came:
+            made = {customer["email"] for customer in world.stripe.account.customers.values()}
+            came.extend(email for email in (f"person{n}@example.com" for n in range(1, 31)) if email not in made)
+            for email in came:
+                world.strangers.add(world.stripe.create(email, EPOCH + arrival.at))
+
+    world.stripe.misbehave = signs_up
+    world.stripe.gone = (began + 2.0, began + 300.0)
+    run = world.run(dedupe=dedupe, on_existing=policy, batch_size=30, pacing=Pacing(rate=10.0, concurrency=4))
+    emails = Counter(customer["email"] for customer in world.stripe.account.customers.values())
+    twins = [email for email in came if emails[email] > 1]
+    assert len(came) >= 10
+    assert len(twins) == (len(came) if policy == "create" else 0)
+    verdicts = {"skip": ["existing"], "update": ["existing", "updated"], "refuse": ["failed"], "create": ["created"]}
+    assert sum(world.tally().get(verdict, 0) for verdict in verdicts[policy]) >= len(came), run.notices

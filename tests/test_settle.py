@@ -22,6 +22,7 @@ from bulk_import.settle import (
     Tries,
     Verdict,
     backoff,
+    never_began,
     object_in,
     refusal_of,
     settle,
@@ -364,3 +365,23 @@ def test_what_a_server_says_is_kept_short_in_one_line_and_without_keys() -> None
     said = (refusal.type, refusal.code, refusal.param, refusal.message)
     assert all(text and text.isprintable() and len(text) <= 1000 for text in said)
     assert not [text for text in said if text and ("51Abc" in text or "test_9" in text or "1234" in text)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "surely"),
+    [
+        (Reply(None, fault="connect"), True),
+        (Reply(None, fault="reset"), False),
+        (Reply(None, fault="timeout"), False),
+        (Reply(None, fault="tls"), False),
+        (Reply(200, customer()), False),
+        (Reply(429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}), True),
+        (Reply(403, {"error": {"type": "invalid_request_error", "message": "no"}}), True),
+        (Reply(403, None, fault="not-json"), False),
+        (Reply(500, {"error": {"type": "api_error", "message": "no"}}), False),
+    ],
+)
+def test_a_request_surely_changed_nothing_only_where_it_was_turned_away_or_nobody_could_be_reached(
+    reply: Reply, surely: bool
+) -> None:
+    assert never_began(reply) is surely

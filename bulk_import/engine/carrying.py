@@ -44,8 +44,8 @@ async def as_it_is(claim: Claim) -> Claim:
 class Carrying:
     """What a worker does with a claim.
 
-    `look_again` tells what is to become of an update that waited too long for its first attempt: itself, another claim
-    that is on disk by then, or how it is settled.
+    `look_again` tells what is to become of a claim that waited too long for its first attempt: itself, another one that
+    is on disk by then, or how it is settled.
     """
 
     def __init__(self, parts: Parts, stop: Stop, scales: Scales, exchange: Exchange) -> None:
@@ -57,7 +57,7 @@ class Carrying:
 
     async def carry_out(self, claim: Claim, token: str, *, fresh: bool) -> list[Settled]:
         """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
-        seen_at = claim.seen_at if fresh and claim.target is not None else None
+        seen_at = claim.seen_at if fresh else None
         while True:
             try:
                 return await self._carry_out(claim, token, fresh=fresh, seen_at=seen_at)

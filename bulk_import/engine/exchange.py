@@ -12,9 +12,9 @@ from bulk_import.model import Claim, Endpoint, Reply, Request
 from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.settle import answers, backoff, halting, is_refusal, of_another_mode, refusal_of, was_not_executed
 
-IMAGE_LIFE = 180.0
-"""Seconds for which what was read of a customer may be old when an update of it is first sent: an outage, or a slow
-rate, can make a claim wait for much longer, and people go on working meanwhile."""
+VIEW_LIFE = 180.0
+"""Seconds that what was read of the account may be old when a claim made from it is first sent: an outage, or a low rate,
+can make it wait for much longer, and meanwhile people sign up and change their customers."""
 
 
 class Exchange:
@@ -98,7 +98,7 @@ class Exchange:
             self._ahead.has_started(claim.row)
             if not is_young(claim.claimed_at, self.parts.now()):  # only now: it may have waited, or slept, for a day
                 raise TooOld
-        if seen_at is not None and self.parts.now() - seen_at > IMAGE_LIFE:
+        if seen_at is not None and self.parts.now() - seen_at > VIEW_LIFE:
             raise Outdated
         started = self.parts.tick()
         reply = await self.parts.send(request)

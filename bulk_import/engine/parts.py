@@ -30,7 +30,7 @@ class Stopped(Exception):
 
 
 class Outdated(Exception):
-    """What was read of a customer is too old for a first attempt upon it, so nothing was sent. Never leaves this module."""
+    """What was read of the account is too old for a first attempt upon it, so nothing was sent. Never leaves this module."""
 
 
 class TooOld(Exception):
@@ -72,8 +72,8 @@ class Trip:
     """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
 
     `fresh` is True as long as nothing of it can have been acted upon, `resumed` if an earlier attempt left it, and
-    `begun` is when its first attempt of this process began (monotonic, seconds). `seen_at` is when what an update is to
-    replace was read (wall clock, seconds).
+    `begun` is when its first attempt of this process began (monotonic, seconds). `seen_at` is when the account was read that
+    it was made from (wall clock, seconds).
     """
 
     claim: Claim

@@ -123,7 +123,7 @@ class Engine:
         self.check()
 
     def looks_again(self, look: LookAgain) -> None:
-        """Before an update that waited long is first sent, its claim goes through *look*; see `Carrying`."""
+        """A claim that waited long goes through *look* before it is first sent; see `Carrying`."""
         self._carrying.look_again = look
 
     async def until_needed(self) -> None:

@@ -12,9 +12,9 @@ from typing import assert_never
 
 from bulk_import.age import is_young
 from bulk_import.customer.emails import email_key
-from bulk_import.dedupe import Holder, sort_out
+from bulk_import.dedupe import Differ, Holder, meet, sort_out
 from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Matches, Offload, reread
+from bulk_import.existing import Directory, Matches, Nobody, Offload, reread
 from bulk_import.job.meeting import Aim, Meeting
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
@@ -22,6 +22,8 @@ from bulk_import.model import (
     MARKER,
     Claim,
     Customer,
+    Existing,
+    Failed,
     Params,
     Prepared,
     Row,
@@ -107,6 +109,7 @@ class Script:
             engine.ask, engine.together, offload, writer, terms.on_existing, terms.token, engine.parts.now
         )
         self._sweep = Sweep(engine.ask, engine.together, self._owned, email_key, engine.parts.now)
+        self._directory: Directory = Nobody()
         engine.looks_again(self._look_again)
 
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
@@ -121,6 +124,7 @@ class Script:
 
     async def feed(self, directory: Directory, batches: Batches) -> None:
         """Take every row through dedupe and, with what is to be sent for it, to the last step."""
+        self._directory = directory
         first = await self._engine.blocking(next, batches, None)
         if first is not None:
             await directory.begin()
@@ -202,7 +206,26 @@ class Script:
         return [claim for claim in claims if claim.row not in rows]
 
     async def _look_again(self, claim: Claim) -> Claim | Settled:
-        """What becomes of an update that was never sent, whose customer somebody may have changed while it waited."""
+        """What becomes of a claim that waited for minutes and was never sent: itself, another one on disk, or its end."""
+        return await (self._still_to_make(claim) if claim.target is None else self._still_to_update(claim))
+
+    async def _still_to_make(self, claim: Claim) -> Claim | Settled:
+        """Its person may have come to Stripe meanwhile."""
+        row = Row(claim.row, claim.line, claim.source_id, claim.email, claim.email_key, claim.params, claim.fields)
+        matches = await self._directory.find([row])
+        match meet(row, matches.get(row.email_key or "", ()), self._terms.on_existing, self._terms.token):
+            case None:
+                return claim
+            case Existing() | Failed() as outcome:
+                return Settled(claim.row, outcome)
+            case Differ(customers):
+                note = "came to Stripe while this row waited to be sent, and was not updated"
+                return Settled(claim.row, Existing(customers[0].id, note))
+            case unknown:
+                assert_never(unknown)
+
+    async def _still_to_update(self, claim: Claim) -> Claim | Settled:
+        """Somebody may have changed its customer meanwhile."""
         if not await self._sweep.overtaken([claim]):
             return claim
         (verdict,) = await self._sweep.renewed([claim], self._terms.token)
@@ -220,11 +243,12 @@ class Script:
     # Feeding.
 
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
+        began = self._engine.parts.now()
         owners, method_owners, generations = await self._offload(self._known, batch)
         told = sort_out(batch, owners, method_owners)
         matches = await self._still_there(await directory.find(told.owners)) if told.owners else {}
         aims, settled = await self._meeting.of(told.owners, matches)
-        claims = [self._claim(aim, generations.get(aim.row.number, 0)) for aim in aims]
+        claims = [self._claim(aim, generations.get(aim.row.number, 0), began) for aim in aims]
         await self._last_step(claims, [*told.settled, *settled])
 
     async def _still_there(self, matches: Matches) -> Matches:
@@ -252,7 +276,7 @@ class Script:
         found = self._reader.method_owners([key for key in owned if key is not None])
         return {owned[key]: Holder(*place) for key, place in found.items()}
 
-    def _claim(self, aim: Aim, generation: int) -> Claim:
+    def _claim(self, aim: Aim, generation: int, began: float) -> Claim:
         row, params = aim.row, aim.row.params
         before: Params = {}
         if aim.change is not None:
@@ -266,7 +290,7 @@ class Script:
             row.number, row.line, row.source_id, generation, params, row.email, row.email_key,
             self._engine.parts.now(), self._engine.stripe_time, self._terms.fingerprint, aim.target, row.fields,
             before=before, note=aim.note, owned_method=self._writer.owned_method(row.method),
-            seen_at=aim.seen_at,
+            seen_at=began if aim.seen_at is None else aim.seen_at,
         )  # fmt: skip
 
     # The sweep.

@@ -35,7 +35,8 @@ class Claim:
     is known to have given it, and `note` what a person should know of the match. `claimed_at` is the first claim of
     this generation on our clock and `stripe_time` Stripe's own clock at that moment (None when no answer had been seen
     yet). `owned_method` is what stands in the ledger for the payment method that only this row may have.
-    `seen_at` is when this process read what an update is to replace; it is not kept in the ledger.
+    `seen_at` is when this process looked whether the person is there, and at what an update replaces; it is not kept in
+    the ledger.
     """
 
     row: int
