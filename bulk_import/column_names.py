@@ -51,7 +51,6 @@ BILLING_PREFIXES = (
     "rechnungs",
     "rechnungsadresse",
     "po",
-    "user",
     "companyaddress",
 )
 SHIPPING_PREFIXES = (
@@ -73,9 +72,9 @@ PLAIN: dict[tuple[str | int, ...], str] = {
     " direccionemail enderecodeemail enderecoeletronico epost epostadresse emailprimary email1 email1value"
     " memberemail subscriberemail clientemail buyeremail purchaseemail owneremail useremailaddress"
     " contactemailaddress billingemailaddress billtoemail billtoworkemail emailaddress1 emailwork homeemail",
-    ("name",): "name fullname customername displayname contactname accountname legalname clientname membername"
+    ("name",): "name fullname customername displayname contactname clientname membername"
     " subscribername buyername completename nombrecompleto nombreyapellidos nomcomplet nomecompleto volledigenaam"
-    " vollstandigername nom nome naam billingname billingfullname billtoname",
+    " vollstandigername",
     ("business_name",): "businessname company companyname organization organisation organizationname"
     " organisationname organization1name accountcompanyname accountcompany billingcompany billingaddresscompany"
     " defaultaddresscompany addresscompany firma firmenname unternehmen empresa razonsocial razaosocial nomedaempresa"
@@ -108,6 +107,9 @@ NAME_PARTS: dict[Literal["first", "middle", "last"], str] = {
     "last": "lastname familyname lname surname nachname familienname zuname apellido apellidos cognome nomdefamille"
     " achternaam sobrenome apelido apelidos",
 }
+WEAK_NAMES = "accountname legalname nom nome naam billingname billingfullname billtoname"
+"""Whole names that give way to a first and a last name in the same file."""
+
 HOUSE_NUMBERS = {
     "housenumber housenum houseno streetnumber streetno": "before",
     "hausnummer hausnr huisnummer huisnr numerocivico civico": "behind",
@@ -137,7 +139,7 @@ def spelled_with(listed: str, prefixes: tuple[str, ...] = ("",)) -> Iterator[tup
 
 def known_names() -> frozenset[str]:
     """Every name there is, behind any prefix it may have."""
-    plain = [(listed, ("",)) for listed in (*PLAIN.values(), VAT)]
+    plain = [(listed, ("",)) for listed in (*PLAIN.values(), VAT, WEAK_NAMES)]
     parts = [(listed, NAME_PREFIXES + SHIPPING_PREFIXES) for listed in NAME_PARTS.values()]
     address = [(listed, BILLING_PREFIXES + SHIPPING_PREFIXES) for listed in ADDRESS.values()]
     house = [(listed, ("",)) for listed in (*HOUSE_NUMBERS, HOUSE_ADDITIONS)]

@@ -31,6 +31,9 @@ EXPORTS: dict[str, str] = {
     "|First Name (Shipping)=shipping.name (first part)|Postcode (Shipping)=shipping.address.postal_code",
     "Braintree": "Customer ID=KEPT|Customer First Name=FIRST|Customer Email=email|Billing City (Locality)=address.city"
     "|Billing State/Province (Region)=address.state|Card Number=NEVER|Cardholder Name=NEVER",
+    "Squarespace": "Email=email|First Name=FIRST|Last Name=LAST|Billing Name=KEPT|Shipping Name=shipping.name"
+    "|Shipping Province/State=shipping.address.state|Billing Zip=address.postal_code|Total Spent=not sent",
+    "Salesforce contacts": "First Name=FIRST|Last Name=LAST|Account Name=KEPT|Mailing Street=address.line1|Email=email",
     "Paddle": "email=email|first_line=address.line1|second_line=address.line2|region=address.state|status=KEPT",
     "Xero": "*ContactName=name|EmailAddress=email|POAddressLine1=address.line1|POCity=address.city"
     "|PORegion=address.state|SACity=shipping.address.city|BankAccountNumber=NEVER|BankAccountName=NEVER|TaxNumber=VAT",
@@ -127,6 +130,12 @@ def test_how_somebody_pays_is_no_payment_method(value: str) -> None:
 def test_secrets_papers_and_accounts_are_never_sent_in_any_language(column: str) -> None:
     line = next(line for line in settle_mapping(["email", column]).lines() if line.column == column)
     assert line.field == NEVER
+
+
+@pytest.mark.parametrize("column", ["Invoice State", "user_state", "Hometown", "user_name", "Amount Due", "Company ID"])
+def test_what_only_reads_like_a_field_is_kept_as_metadata(column: str) -> None:
+    line = next(line for line in settle_mapping(["email", column]).lines() if line.column == column)
+    assert line.field == f"metadata.{column}"
 
 
 @pytest.mark.parametrize("column", ["Swift deliveries", "nationality", "passenger", "Compass", "Bicycle", "Session"])

@@ -17,6 +17,7 @@ from bulk_import.column_names import (
     PLAIN,
     SHIPPING_PREFIXES,
     VAT,
+    WEAK_NAMES,
     spelled_with,
 )
 from bulk_import.customer.parameters import parse_path, spelled
@@ -38,8 +39,8 @@ from bulk_import.wording import fold, names
 OWN_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_error")
 """What `export --what failed` adds to a row, in this order; a file that has them is one of our own."""
 
-# `user_name` is a login and no name, though `user` + `name` reads like one.
-_NEVER_A_NAME = frozenset({"username", "accountusername", "customerusername"})
+# `user_name` is a login and no name, an invoice's state no place, though prefix and word read like it.
+_NO_ALIASES = frozenset({"username", "accountusername", "customerusername", "invoicestate", "hometown"})
 
 _STRIPE_READ_ONLY = names(
     "createdutc delinquent totalspend totalspent paymentcount refundedvolume disputelosses averageorder aov"
@@ -52,6 +53,9 @@ _STRIPE_EXPORT_ONLY = names(
     " defaultpaymentmethod invoicesettingsdefaultpaymentmethod testclock"
 )
 
+
+WEAK = 1000
+"""From this rank on, a guess of a whole name gives way to guesses of its parts."""
 
 TO_THE_LETTER = frozenset({"balance", "source", "expand", "test_clock"})
 """Parameters that only their exact names mean: a `Balance` is rarely in cents, a `Source` rarely a payment token."""
@@ -100,8 +104,10 @@ def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: boo
         return Guess(Param(path), 0, sure=True, why="is the parameter's own name")
     if (key := metadata_key(name)) is not None:
         return Guess(Metadata(key), 0, sure=True, why="names a metadata key")
+    if folded in _NO_ALIASES:
+        return None
     found = _ALIASES.get(folded)
-    if found is None and folded.startswith("customer") and folded not in _NEVER_A_NAME:
+    if found is None and folded.startswith("customer"):
         found = _ALIASES.get(folded.removeprefix("customers").removeprefix("customer"))
     if found is None:
         return None
@@ -152,6 +158,8 @@ def _table() -> dict[str, tuple[Target, int]]:
 
     for path, listed in PLAIN.items():
         enter(listed, Param(path))
+    for name, rank in spelled_with(WEAK_NAMES):
+        table.setdefault(name, (Param(("name",)), WEAK + rank))
     enter(VAT, VatNumber())
     for position, listed in NAME_PARTS.items():
         enter(listed, NamePart(position, "name"), NAME_PREFIXES)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bulk_import.customer.parameters import MAX_METADATA_KEY
-from bulk_import.mapping.aliases import Guess, guess, is_stripe_export
+from bulk_import.mapping.aliases import WEAK, Guess, guess, is_stripe_export
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.targets import (
     Ignored,
@@ -174,6 +174,9 @@ def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) ->
         parts = [slot for slot in best if len(slot) == 2 and slot[0] == start]
         part_is_fixed = any(len(slot) == 2 and slot[0] == start for slot in fixed)
         if whole not in fixed and whole not in best:
+            continue
+        if whole in best and best[whole][0] >= WEAK and any(best[slot][0] < WEAK for slot in parts):
+            del best[whole]
             continue
         asked_for_parts = part_is_fixed or any(best[slot][0] == _ASKED for slot in parts)
         if whole in best and asked_for_parts and (part_is_fixed or best[whole][0] != _ASKED):

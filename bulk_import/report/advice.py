@@ -18,6 +18,8 @@ _BY_CODE = {
     "card-number": "Never send card numbers: take the number out of the file; cards are moved by Stripe's migration team.",
     "metadata-keys": "Stripe keeps at most 50 metadata keys: leave columns out with --map COLUMN=ignore.",
     "tax-id-type": "A tax id needs its type: add a column for it, or --set tax_id_data.0.type=eu_vat.",
+    "tax-number": "The tax number cannot be one of its type: correct the number or the type.",
+    "stored-password": "Never send passwords, not even hashed ones: leave the column out with --map COLUMN=ignore.",
     "both-halves": "A tax id is a type and a value: give both, or neither.",
     "same-payment-method": "Two rows name one payment method, which can belong to one customer only: keep it in one of them.",
     "payment-method": "Payment methods are ids (pm_...): a column that says how somebody pays is metadata, --map COLUMN=metadata.paid_by.",
