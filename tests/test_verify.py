@@ -135,6 +135,16 @@ def test_whatever_was_tampered_with_is_found_and_the_rest_is_proven(call: Progra
         assert json.loads(whole.out)["requests_by_endpoint"] == {"account": 1, "list": 1, "retrieve": 2}
         assert server.customers() == before
 
+        # Where nothing can be written, as on a backup, a copy is proven and the ledger stays as it is.
+        lock = ledger.with_name(ledger.name + ".lock")
+        lock.unlink(missing_ok=True)
+        lock.mkdir()
+        unchanged = ledger.read_bytes()
+        copied = call("verify", ledger, "--rate", "none")
+        assert (copied.code, "proven     11" in copied.err, "a copy of it is verified" in copied.err) == (0, True, True)
+        assert (ledger.read_bytes(), list(tmp_path.glob("*-wal"))) == (unchanged, [])
+        lock.rmdir()
+
         ids = {line.row: line.customer_id or "" for line in lines(ledger)}
         markers = {c["id"]: c["metadata"].get("bulk_import") for c in before}
         touch(server, ids[2], "DELETE")

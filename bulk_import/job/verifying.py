@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import anyio
 
 from bulk_import.customer.emails import email_key
 from bulk_import.engine import Ended, Engine
+from bulk_import.errors import LedgerUnwritable
 from bulk_import.existing.choice import PROBES
 from bulk_import.existing.pages import PAGE
 from bulk_import.existing.size import size_of_account
@@ -17,7 +19,7 @@ from bulk_import.job.closing import quoted
 from bulk_import.job.history import import_line
 from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session
-from bulk_import.ledger import PAIRED, Purpose, Span, Tally
+from bulk_import.ledger import PAIRED, Connection, Purpose, Span, Tally, open_scratch
 from bulk_import.model import Status
 from bulk_import.options import LedgerOptions, Observer
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
@@ -51,6 +53,22 @@ class _VerifyJob(Session):
         super().__init__(options.connecting, options.pacing, observer, options.command_line)
         self.options = options
         self.proof = Proof()
+        self._works_on_a_copy = False
+
+    def take_ledger(self, path: Path) -> None:
+        """Take the ledger, or a copy that no file shows where it cannot be written: nothing is to be changed anyway."""
+        try:
+            super().take_ledger(path)
+        except LedgerUnwritable:
+            self._works_on_a_copy = True
+            self.open_ledger()
+            self.purpose = self.reader.purpose()
+            said = f"{path} cannot be written, so a copy of it is verified, and {path.name} does not know of that"
+            self.observer.notice("read-only", said)
+
+    def open_database(self) -> Connection:
+        """The ledger's file, or the copy."""
+        return open_scratch(self.path) if self._works_on_a_copy else super().open_database()
 
     async def course(self, engine: Engine) -> None:
         """Open the ledger, meet Stripe, and read."""
