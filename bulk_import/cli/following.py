@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk_import.cli.invocation import PROGRAM, SAYING, typed
+from bulk_import.errors import BulkImportError
 from bulk_import.report.table import STATUSES
 
 if TYPE_CHECKING:
@@ -58,19 +59,26 @@ def live(purpose: Purpose) -> tuple[str, ...]:
 
 def in_this_folder(summary: Summary) -> Summary:
     """A summary whose next command, where that is the import, names its files as they are from this folder."""
-    from bulk_import.ledger import Reader, open_for_reading
-
     if summary.next is None or not summary.next.startswith(f"{PROGRAM} run "):
         return summary
     path = Path(summary.ledger)
-    reader = Reader(open_for_reading(path), path)
-    try:
-        purpose = reader.purpose()
-    finally:
-        reader.close()
-    if purpose is None:
+    if (purpose := purpose_at(path)) is None:
         return summary
     return replace(summary, next=seen_from_here(summary.next, path, purpose) or continuing(path, purpose))
+
+
+def purpose_at(path: Path) -> Purpose | None:
+    """What the ledger is for; None where it does not say, or cannot be asked: advice is no reason to fail."""
+    from bulk_import.ledger import Reader, open_for_reading
+
+    try:
+        reader = Reader(open_for_reading(path), path)
+        try:
+            return reader.purpose()
+        finally:
+            reader.close()
+    except BulkImportError:
+        return None
 
 
 def seen_from_here(line: str, ledger: Path, purpose: Purpose) -> str | None:

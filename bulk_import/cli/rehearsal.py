@@ -40,7 +40,7 @@ def closed(options: RunOptions, summary: Summary, notice: Notice, *, cleanup: bo
         cleaned = True
     else:
         cleaned = False
-    asked = options.preparing.mapping.unmapped is None and Path(summary.ledger).exists()
+    asked = options.preparing.mapping.unmapped is None
     refused = _refused_on_live(options, Path(summary.ledger)) if asked else ""
     for line in differences(options, summary, refused):
         notice("on-live", line)
@@ -64,15 +64,11 @@ def differences(options: RunOptions, summary: Summary, refused: str = "") -> lis
 
 def _refused_on_live(options: RunOptions, ledger: Path) -> str:
     """The columns of the source that a live run refuses, in words; nothing where there are none, or no header."""
-    from bulk_import.ledger import Reader, open_for_reading
+    from bulk_import.cli.following import purpose_at
     from bulk_import.mapping.settled import left_over
     from bulk_import.reading import Reading
 
-    reader = Reader(open_for_reading(ledger), ledger)
-    try:
-        purpose = reader.purpose()
-    finally:
-        reader.close()
+    purpose = purpose_at(ledger)
     columns = Reading.from_json(purpose.reading).columns if purpose is not None else ()
     if not (left := left_over(columns, options.preparing.mapping)):
         return ""

@@ -252,6 +252,7 @@ class _UndoJob(Session):
             case 1:
                 return f"bulk-import export {ledger} --what all"
             case 6:
-                return f"bulk-import retry {ledger} --only in_doubt"
+                live = " --live" if self.purpose is not None and self.purpose.livemode else ""
+                return f"bulk-import retry {ledger} --only in_doubt{live}"
             case _:
                 return self.line
