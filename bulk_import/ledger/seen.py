@@ -73,8 +73,9 @@ class Seen:
         place_of = _places(repeated)
         for run in self._runs if repeated else ():
             keys, rows, lines = (self._read(run, part * run.size, run.size) for part in (1, 2, 3))
-            found = zip(map(place_of, keys), rows, lines, strict=True)
-            yield from sorted(Sighting(row, line, place) for place, row, line in found if place is not None)
+            for at in sorted(range(run.size), key=rows.__getitem__):
+                if (place := place_of(keys[at])) is not None:
+                    yield Sighting(rows[at], lines[at], place)
 
     def close(self) -> None:
         """Let go of the file."""
