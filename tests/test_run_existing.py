@@ -197,6 +197,28 @@ def test_a_search_that_does_not_find_who_is_listed_gives_way_to_a_listing(
     assert check_promises(world, run) == {"created": 10, "existing": 3}
 
 
+@pytest.mark.parametrize("policy", ["skip", "update", "refuse"])
+def test_somebody_deleted_whom_search_still_shows_is_nobody(tmp_path: Path, policy: str) -> None:
+    world = World(tmp_path, [*people(4), *_there(1, 2)], VirtualStripe(existing=30, search_lag=3600.0))
+    gone = [world.stranger(f"person{n}@example.com", name=f"Person {n}") for n in (1, 2)]
+    world.wait(8000.0)
+    for customer in gone:
+        world.stripe.delete(customer, EPOCH + world.seconds)
+    run = world.run(dedupe="search", on_existing=policy)
+    verdict = {"skip": "existing", "update": "updated", "refuse": "failed"}[policy]
+    assert world.tally() == {"created": 4, verdict: 2}
+    assert len([a for a in run.arrivals if a.endpoint == "retrieve"]) == 4, "each match was looked at once"
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_server_that_shows_no_single_customer_is_believed_about_whom_its_search_finds(
+    tmp_path: Path, status: int
+) -> None:
+    world = World(tmp_path, [*people(4), *_there(1, 2)], VirtualStripe(existing=30))
+    world.stripe.misbehave = lambda a: refused(status, None) if a.endpoint == "retrieve" else None
+    assert check_promises(world, world.run(dedupe="search")) == {"created": 4, "existing": 2}
+
+
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_a_search_whose_pages_go_in_a_circle_is_an_error_and_no_end(tmp_path: Path, length: int) -> None:
     world = World(tmp_path, [*_there(1, 2), *people(3)], VirtualStripe(existing=30))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from bulk_import.customer.emails import spellings
+from bulk_import.existing.confirming import confirmed
 from bulk_import.existing.directory import Directory, Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known
 from bulk_import.existing.pages import PAGE, by_key, customers_on, goes_nowhere, has_more
@@ -57,7 +58,7 @@ class Search:
             await self._list_instead(f"search is refused ({refused})")
 
     async def find(self, rows: Sequence[Row]) -> Matches:
-        """A tenth of a request for each row, and the newest customers."""
+        """A tenth of a request for each row, one for each match, since search shows the deleted for a while, and the newest."""
         if self._instead is not None:
             return await self._instead.find(rows)
         try:
@@ -91,8 +92,9 @@ class Search:
         emails = list(dict.fromkeys(each for row in rows if row.email for each in spellings(row.email)))
         await self._means.together([partial(self._search, group, found) for group in in_groups(emails)], AT_ONCE)
         recent = await known(self._means, rows)
-        everyone = [*found, *(c for customers in recent.values() for c in customers)]
-        return {**recent, **by_key(self._means, [c for c in everyone if c.email])}
+        listed = [c for customers in recent.values() for c in customers]
+        everyone = {**recent, **by_key(self._means, [c for c in (*found, *listed) if c.email])}
+        return await confirmed(self._means, everyone, frozenset(c.id for c in listed))
 
     async def _search(self, emails: Sequence[str], found: list[Customer]) -> Sequence[Piece]:
         """Every page of one query; one that cannot be read is halved, since one of its addresses may be the reason."""

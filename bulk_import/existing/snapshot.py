@@ -12,11 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from bulk_import.existing.confirming import confirmed
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.newest import Newest, known
-from bulk_import.existing.pages import GONE, PAGE, Cursor, customer_from, customers_on, key_of
+from bulk_import.existing.pages import GONE, PAGE, Cursor, customers_on, key_of
 from bulk_import.existing.slices import are_within, cut, seams
-from bulk_import.model import Customer, Endpoint, Reply, Request, Row, Slice
+from bulk_import.model import Customer, Endpoint, Request, Row, Slice
 
 PATIENCE = 20
 """Lost cursors after which something else must be the matter."""
@@ -61,7 +62,7 @@ class Snapshot:
         """No request but for the newest customers; a match read by an earlier process is retrieved first."""
         await self._newest.refresh()
         found = await known(self._means, rows)
-        return await self._confirmed(found) if self._from_before else found
+        return await confirmed(self._means, found) if self._from_before else found
 
     async def _read_page(self, mine: Slice) -> Sequence[Piece]:
         """Read one page of a slice; what is left of it, maybe in several slices, comes next."""
@@ -93,25 +94,6 @@ class Snapshot:
         self._open += len(others)
         self._next_id += len(others)
         return [rest, *others]
-
-    async def _confirmed(self, found: Matches) -> Matches:
-        """Matches that are still true; one that is re-read anyway is asked for once, not twice, unless it is counted."""
-        left = {key: there for key, there in found.items() if self._means.rereads and len(there) == 1}
-        sure = {customer.id for there in left.values() for customer in there}
-        asked = [(key, customer) for key, there in found.items() if key not in left for customer in there]
-        await self._means.together([partial(self._confirm, key, customer, sure) for key, customer in asked], CURSORS)
-        return {key: there for key, some in found.items() if (there := [c for c in some if c.id in sure])}
-
-    async def _confirm(self, key: str, customer: Customer, sure: set[str]) -> Sequence[Piece]:
-        """See whether a customer is still there and still has the e-mail it was found by."""
-        path = f"/v1/customers/{customer.id}"
-        reply: Reply = await self._means.ask(Request(Endpoint.RETRIEVE, "GET", path), accept=(404,))
-        now = customer_from(reply.body) if reply.status == 200 and isinstance(reply.body, Mapping) else None
-        if now is not None and not now.deleted and key_of(self._means, now) == key:
-            sure.add(customer.id)
-        else:
-            await self._means.offload(self._means.writer.forget, customer.id)
-        return ()
 
 
 def listing(mine: Slice) -> Mapping[str, Any]:

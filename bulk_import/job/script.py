@@ -14,14 +14,13 @@ from bulk_import.age import is_young
 from bulk_import.customer.emails import email_key
 from bulk_import.dedupe import Differ, Holder, meet, sort_out
 from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Matches, Nobody, Offload, reread
+from bulk_import.existing import Directory, Nobody, Offload
 from bulk_import.job.meeting import Aim, Meeting
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import (
     MARKER,
     Claim,
-    Customer,
     Existing,
     Failed,
     Params,
@@ -40,7 +39,6 @@ from bulk_import.reconcile import (
     Verdict,
     advice_on,
     needs_sweep,
-    row_of,
     still_in_doubt,
 )
 from bulk_import.wording import counted
@@ -246,19 +244,10 @@ class Script:
         began = self._engine.parts.now()
         owners, method_owners, generations = await self._offload(self._known, batch)
         told = sort_out(batch, owners, method_owners)
-        matches = await self._still_there(await directory.find(told.owners)) if told.owners else {}
+        matches = await directory.find(told.owners) if told.owners else {}
         aims, settled = await self._meeting.of(told.owners, matches)
         claims = [self._claim(aim, generations.get(aim.row.number, 0), began) for aim in aims]
         await self._last_step(claims, [*told.settled, *settled])
-
-    async def _still_there(self, matches: Matches) -> Matches:
-        """Drop customers of this ledger that an undo has deleted: search shows them for a while yet."""
-        return {key: [c for c in found if await self._is_there(c)] for key, found in matches.items()}
-
-    async def _is_there(self, customer: Customer) -> bool:
-        if row_of(customer.marker, self._terms.token) is None:
-            return True
-        return await reread(self._engine.ask, customer.id) is not None
 
     def _known(self, batch: Sequence[Prepared]) -> tuple[dict[str, int], dict[str, Holder], dict[int, int]]:
         """What the ledger knows of a batch, in one trip to it: whose its e-mails and methods are, and each generation."""
