@@ -149,6 +149,7 @@ def test_text_that_a_spreadsheet_protects_is_taken_out_and_said(tmp_path: Path) 
     path.write_text('email,zip,plan\na@example.com,"=""01067""",="007"\nb@example.com,="1""2",=1+1\n')
     found = survey(path, Preparing())
     assert found.first_rows[0].fields["zip"] == '="01067"', "what was read stays as it was read"
+    assert not any("quotes" in notice.message for notice in found.reading_notices), "it is said once"
     (group,) = found.groups
     assert (group.rule, group.count, group.warning) == ("protected-text", 3, True)
     how = Preparation(settle_mapping(("email", "zip", "plan")))

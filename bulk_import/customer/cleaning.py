@@ -16,6 +16,7 @@ from bulk_import.customer.countries import country_named, country_names, is_coun
 from bulk_import.customer.emails import EmailCheck, email_fault
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, PARAMETERS, Parameter
 from bulk_import.customer.tax_ids import TAX_ID_TYPES
+from bulk_import.formulas import protected_text
 from bulk_import.wording import nearest
 
 
@@ -98,14 +99,12 @@ def unquoted_digits(text: str) -> str:
 
 
 def unprotected(text: str) -> Noted | None:
-    """The text in a whole cell of the form `="01067"`, which keeps a spreadsheet from changing it; None for any other."""
-    inner = text[2:-1].replace('""', "")
-    if len(text) < 3 or text[:2] != '="' or text[-1] != '"' or '"' in inner:
+    """What is sent for a cell like `="01067"`, None for any other."""
+    inner = protected_text(text)
+    if inner is None:
         return None
-    plain = text[2:-1].replace('""', '"').strip()
-    return Noted(
-        plain, PROTECTED, 'The text within =" " is taken; these signs only keep spreadsheets from changing it.'
-    )
+    message = 'The text within =" " is taken; these signs only keep spreadsheets from changing it.'
+    return Noted(inner.strip(), PROTECTED, message)
 
 
 def too_long(text: str, limit: int) -> tuple[str, str]:

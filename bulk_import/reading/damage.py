@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bulk_import.formulas import protected_text
 from bulk_import.reading.cells import Line, Split, split_record
 from bulk_import.reading.kinds import holds_nothing
 from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte, end_of
@@ -74,7 +75,7 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
         cells,
         split.lines,
         _stray_problem(strays, split, table),
-        stray=bool(split.loose) or split.stray,
+        stray=any(protected_text(loose.cell.strip()) is None for loose in split.loose) or split.stray,
         closes=strays.get(Stray.MAY_CLOSE),
         rows_within=split.lines > 1 and holds_rows(line, start, split, table),
     )
