@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import repeat
-from operator import itemgetter
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bulk_import.errors import SourceError
 from bulk_import.model import Block, Record
@@ -16,26 +12,19 @@ from bulk_import.reading.cells import split_record
 from bulk_import.reading.cutshort import Rest, cut_short, rest_of
 from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable
 from bulk_import.reading.disguise import cells_in_typographic_quotes
-from bulk_import.reading.lines import LIMIT, bare_lines, holds_other_ends, is_clean, split_lines
+from bulk_import.reading.lines import LIMIT, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
+from bulk_import.reading.sound import Alone, AtOnce, SoundRows
 from bulk_import.reading.table import SecondTable, Table, is_ruled, looks_like_total, looks_like_units, table_of
-from bulk_import.wording import fold
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 TOLERATED = 5
 """Undecodable rows that never stop a reading, however few rows there are."""
-
 
 STRETCH = 500
 """Lines that are tried at once; few enough that one damaged row costs little and the cells of all take little room."""
 
 _MARKED = re.compile("(?<![^\r\n])\ufeff+")
-
-AtOnce = Callable[[list[str]], list[list[str]] | None]
-Alone = Callable[[str], list[str] | None]
 
 
 class DelimitedRows:
@@ -45,8 +34,7 @@ class DelimitedRows:
         self._texts = map(_without_marks, texts)
         self._reading = reading
         self._table: Table = table_of(reading)
-        self._header = list(reading.columns) if reading.header else None
-        self._folded = list(map(fold, reading.columns)) if all(map(fold, reading.columns)) else None
+        self._sound = SoundRows(reading, self._table)
         self._path = path
         self._remarks = remarks or Remarks()
         self._lines: list[str] = []  # the window: physical lines with their ends
@@ -59,15 +47,6 @@ class DelimitedRows:
         self._open = 0  # the line where a quote was left open last
         self._easy = False  # nothing about the rows before asks for a closer look at the next one
         self._second = SecondTable(self._table)
-        self._email = reading.kinds.index("email") if "email" in reading.kinds else None
-        delimiter, quote = reading.delimiter, reading.quote
-        self._csv_can = quote is not None and len(delimiter) == 1 and delimiter not in (quote, "\\")
-        self._quote = quote or ""
-        self._well_quoted = _well_quoted(delimiter, quote).fullmatch if self._csv_can else re.compile("").fullmatch
-        # csv takes a quote after blanks for an ordinary character; people mean it as a quote.
-        blanks = " +" if delimiter.strip(" ") else "(?!)"
-        self._blank_quotes = False  # whether the chunk at hand holds any
-        self._blank_quote = re.compile(f"(?:^|{re.escape(delimiter)}){blanks}{re.escape(quote or '')}").search
 
     def records(self) -> Iterator[Record]:
         """Every record in order; damaged ones carry a problem."""
@@ -84,25 +63,11 @@ class DelimitedRows:
     def _pieces(self) -> Iterator[Block | Record]:
         text = self._below_header()
         while text is not None:
-            yield from self._chunk(text)
+            if not text.isascii():
+                self._look_for_typographic_quotes(text)
+            yield from self._taken(*self._sound.ways(text))
             self._check_encoding()
             text = next(self._texts, None)
-
-    def _chunk(self, text: str) -> Iterator[Block | Record]:
-        """The records of a chunk, by the fastest way that reads it right."""
-        reading = self._reading
-        if not text.isascii():
-            self._look_for_typographic_quotes(text)
-        escaped = reading.escape == "backslash" and "\\" in text
-        quoted = reading.quote is not None and reading.quote in text
-        if escaped or not is_clean(text, reading.delimiter) or (quoted and not self._csv_can):
-            return self._taken(split_lines(text), _none_at_once, self._unusual)
-        if not quoted and holds_other_ends(text, self._table.row_ending):
-            return self._taken(split_lines(text), self._ended_cells, self._unusual)
-        if not quoted:
-            return self._taken(bare_lines(text), self._plain_cells, self._plain)
-        self._blank_quotes = f" {reading.quote}" in text
-        return self._taken(split_lines(text), self._quoted_cells, self._quoted)
 
     def _look_for_typographic_quotes(self, text: str) -> None:
         if places := list(cells_in_typographic_quotes(text)):
@@ -127,7 +92,7 @@ class DelimitedRows:
         rows: list[list[str]] = []
         while at < min(end, len(self._lines)):
             cells = alone(self._lines[at]) if self._easy else None
-            if cells is not None and self._is_good(cells):
+            if cells is not None and self._sound.is_good(cells):
                 rows.append(cells)
                 at += 1
                 continue
@@ -145,77 +110,6 @@ class DelimitedRows:
             block = Block(self._number + 1, self._line + end - len(rows), self._reading.columns, rows)
             self._number += len(rows)
             yield block
-
-    def _plain_cells(self, lines: list[str]) -> list[list[str]] | None:
-        """The cells of lines without quotes, None unless every line is a sound record."""
-        delimiter = self._reading.delimiter
-        rows = [line.split(delimiter) for line in lines]
-        return rows if self._are_sound(rows) else None
-
-    def _ended_cells(self, lines: list[str]) -> list[list[str]] | None:
-        """The same for lines that still have their ends."""
-        return self._plain_cells([line.rstrip("\r\n") for line in lines])
-
-    def _quoted_cells(self, lines: list[str]) -> list[list[str]] | None:
-        """The cells of lines with quotes, None unless `csv` finds every line to be a sound record."""
-        if self._blank_quotes and any(map(self._blank_quote, lines)):
-            return None
-        try:
-            rows = list(self._csv_reader(lines))
-        except csv.Error:
-            return None
-        sound = len(rows) == len(lines) and self._are_sound(rows) and all(map(self._is_well_quoted, rows, lines))
-        return rows if sound else None
-
-    def _is_well_quoted(self, cells: list[str], line: str) -> bool:
-        """Whether all quotes of a line are around cells or doubled inside them; `csv` takes others for text in silence."""
-        return self._quote not in "".join(cells) or self._well_quoted(line) is not None
-
-    def _are_sound(self, rows: list[list[str]]) -> bool:
-        width = self._table.width
-        if set(map(len, rows)) != {width} or self._header in rows:
-            return False
-        if self._email is not None and 0 not in map(str.count, map(itemgetter(self._email), rows), repeat("@")):
-            return True
-        return all(map(self._is_plain_row, rows))
-
-    def _is_plain_row(self, cells: list[str]) -> bool:
-        """Whether a row of the table's width holds anything, and is no total and no header."""
-        return (
-            any(map(str.strip, cells))
-            and not looks_like_total(cells, self._table.kinds)
-            and not is_ruled(cells)
-            and not self._repeats_header(cells)
-        )
-
-    def _csv_reader(self, lines: Iterable[str]) -> Reader:
-        return csv.reader(lines, delimiter=self._reading.delimiter, quotechar=self._reading.quote, strict=True)
-
-    def _plain(self, line: str) -> list[str]:
-        return line.split(self._reading.delimiter)
-
-    def _quoted(self, line: str) -> list[str] | None:
-        """The cells of one line, None when `csv` does not find it well-formed."""
-        if self._blank_quotes and self._blank_quote(line):
-            return None
-        try:
-            cells = next(self._csv_reader([line]), None)
-        except csv.Error:
-            return None
-        return cells if cells is not None and self._is_well_quoted(cells, line) else None
-
-    def _unusual(self, line: str) -> list[str] | None:
-        """The cells of a line that holds nothing unusual itself, else None."""
-        quote, text = self._reading.quote, line.rstrip("\n").removesuffix("\r")
-        if (quote and quote in text) or not text or "\\" in text or not readable(text):
-            return None
-        return text.split(self._reading.delimiter)
-
-    def _is_good(self, cells: list[str]) -> bool:
-        """Whether the cells found on one line can be taken as they are."""
-        if len(cells) != self._table.width or cells == self._header:
-            return False
-        return (self._email is not None and "@" in cells[self._email]) or self._is_plain_row(cells)
 
     def _judged(self, at: int) -> tuple[Record | None, int]:
         """The record at an index of the window (None for a blank line), and the index after it."""
@@ -272,7 +166,7 @@ class DelimitedRows:
             problem = "the row only draws a line"
         if problem is None and looks_like_total(verdict.cells, self._table.kinds):
             problem = "the row looks like a total, not a customer"
-        if self._repeats_header(verdict.cells):
+        if self._sound.repeats_header(verdict.cells):
             problem = "the row repeats the header"
         problem = problem or verdict.problem or self._closing(line, verdict)
         self._open = line if verdict.opens else self._open
@@ -293,12 +187,6 @@ class DelimitedRows:
             self._remarks.note("stray-quotes", line)
         if problem is None and verdict.rows_within:
             self._remarks.note("rows-in-cells", line)
-
-    def _repeats_header(self, cells: list[str]) -> bool:
-        """Whether a row is the header once more, be it in other letters: `E-Mail` below `email`."""
-        if self._header is None or cells == self._header:
-            return self._header is not None
-        return len(cells) == len(self._header) and list(map(fold, cells)) == self._folded
 
     def _line_at(self, index: int) -> str | None:
         """A line of the window, which grows when it must."""
@@ -340,14 +228,3 @@ class DelimitedRows:
 def _without_marks(text: str) -> str:
     """A text without the byte order marks that stand at its lines' beginnings, as where files were put together."""
     return _MARKED.sub("", text) if "\ufeff" in text else text
-
-
-def _well_quoted(delimiter: str, quote: str | None) -> re.Pattern[str]:
-    """A line whose quotes are all where they belong."""
-    sign, mark = re.escape(quote or ""), re.escape(delimiter)
-    cell = f"(?:{sign}[^{sign}]*+(?:{sign}{sign}[^{sign}]*+)*+{sign}|[^{sign}{mark}\r\n]*+)"
-    return re.compile(f"{cell}(?:{mark}{cell})*+[\r\n]*")
-
-
-def _none_at_once(_lines: list[str]) -> None:
-    return None
