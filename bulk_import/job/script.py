@@ -12,17 +12,16 @@ from typing import assert_never
 
 from bulk_import.age import is_young
 from bulk_import.customer.emails import email_key
-from bulk_import.dedupe import Differ, Holder, meet, sort_out
+from bulk_import.dedupe import Holder, sort_out
 from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Nobody, Offload
+from bulk_import.existing import Directory, Offload
 from bulk_import.job.meeting import Aim, Meeting
+from bulk_import.job.second_look import SecondLook
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import (
     MARKER,
     Claim,
-    Existing,
-    Failed,
     Params,
     Prepared,
     Row,
@@ -107,8 +106,8 @@ class Script:
             engine.ask, engine.together, offload, writer, terms.on_existing, terms.token, engine.parts.now
         )
         self._sweep = Sweep(engine.ask, engine.together, self._owned, email_key, engine.parts.now)
-        self._directory: Directory = Nobody()
-        engine.looks_again(self._look_again)
+        self._second = SecondLook(engine, self._sweep, terms.on_existing, terms.token, terms.fingerprint)
+        engine.looks_again(self._second.look)
 
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
         """Settle every row: what is at rest first (unless not *doubtful*), then *batches*, then what is still in doubt."""
@@ -122,7 +121,7 @@ class Script:
 
     async def feed(self, directory: Directory, batches: Batches) -> None:
         """Take every row through dedupe and, with what is to be sent for it, to the last step."""
-        self._directory = directory
+        self._second.directory = directory
         first = await self._engine.blocking(next, batches, None)
         if first is not None:
             await directory.begin()
@@ -169,11 +168,12 @@ class Script:
         rested = [c for c in claims if c.marker and c.email_key and now - c.claimed_at > LONG_REST]
         if not rested:
             return claims
-        self._notice("resume", f"{len(rested)} rows were claimed a while ago; looking who has come to Stripe since")
+        said = counted(len(rested), "row was", "rows were")
+        self._notice("resume", f"{said} claimed a while ago; looking who has come to Stripe since")
         verdicts = await self._verdicts(rested)
         await self._act_on([v for v in verdicts if isinstance(v, Found)])
-        sendable = {v.claim.row for v in verdicts if not (isinstance(v, Found) or _is_for_a_person(v))}
-        return [c for c in claims if c not in rested or c.row in sendable]
+        kept = {v.claim.row for v in verdicts if isinstance(v, Found) or _is_for_a_person(v)}
+        return [c for c in claims if c.row not in kept]
 
     async def _send_again(self, claims: Sequence[Claim]) -> None:
         claims = await self._not_overtaken(claims)
@@ -202,36 +202,6 @@ class Script:
         await self._act_on(await self._sweep.renewed(found, self._terms.token))
         rows = {claim.row for claim in found}
         return [claim for claim in claims if claim.row not in rows]
-
-    async def _look_again(self, claim: Claim) -> Claim | Settled:
-        """What becomes of a claim that waited for minutes and was never sent: itself, another one on disk, or its end."""
-        return await (self._still_to_make(claim) if claim.target is None else self._still_to_update(claim))
-
-    async def _still_to_make(self, claim: Claim) -> Claim | Settled:
-        """Its person may have come to Stripe meanwhile."""
-        row = Row(claim.row, claim.line, claim.source_id, claim.email, claim.email_key, claim.params, claim.fields)
-        matches = await self._directory.find([row])
-        match meet(row, matches.get(row.email_key or "", ()), self._terms.on_existing, self._terms.token):
-            case None:
-                return claim
-            case Existing() | Failed() as outcome:
-                return Settled(claim.row, outcome)
-            case Differ(customers):
-                note = "came to Stripe while this row waited to be sent, and was not updated"
-                return Settled(claim.row, Existing(customers[0].id, note))
-            case unknown:
-                assert_never(unknown)
-
-    async def _still_to_update(self, claim: Claim) -> Claim | Settled:
-        """Somebody may have changed its customer meanwhile."""
-        if not await self._sweep.overtaken([claim]):
-            return claim
-        (verdict,) = await self._sweep.renewed([claim], self._terms.token)
-        if isinstance(verdict, Found):
-            return Settled(claim.row, verdict.outcome)
-        anew = replace(verdict.claim, key_fingerprint=self._terms.fingerprint)
-        await self._engine.record([anew], [])
-        return anew
 
     async def _at_rest(self) -> list[Claim]:
         """Claims at rest, oldest row first; a ledger that hashes e-mails keeps the hash as their key, so it is made anew."""
