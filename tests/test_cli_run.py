@@ -75,6 +75,24 @@ def test_the_ledger_lies_beside_the_source_under_its_full_name(
     assert job.asked[0].ledger == Path(f"data/people.csv.gz{ending}")
 
 
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        ([], 100),
+        (["--rate", "2.5"], 100),
+        (["--rate", "100"], 100),
+        (["--rate", "150.5"], 151),
+        (["--rate", "500"], 300),
+        (["--rate", "none"], 300),
+        (["--rate", "none", "--batch-size", "7"], 7),
+    ],
+)
+def test_a_batch_holds_what_a_high_rate_starts_in_a_second_within_bounds_unless_said(
+    call: Program, job: FakeJob, words: list[str], rows: int
+) -> None:
+    assert asked(call, job, "--simulate", *words).batch_size == rows
+
+
 def test_what_is_asked_reaches_the_job(call: Program, job: FakeJob) -> None:
     options = asked(
         call, job, "--ledger", "l.db", "--rate", "100", "--endpoint-rate", "create=100", "--endpoint-rate", "search=5",
