@@ -206,6 +206,23 @@ def test_a_reason_to_stop_outlives_a_look(call: Program, tmp_path: Path) -> None
     assert (f"{ledger}: stopped before its end" in said.err, "the disk was full" in said.err) == (True, True)
 
 
+@pytest.mark.parametrize(
+    ("verb", "code", "cut"), [("run", 3, True), ("run", None, True), ("run", 6, False), ("retry", 6, False)]
+)
+def test_rows_in_doubt_are_an_end_only_where_the_run_came_to_it(
+    call: Program, tmp_path: Path, verb: str, code: int | None, cut: bool
+) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    with written(ledger, purpose(6)) as writer:
+        writer.write([claim_of(row(6, {}))], [])
+        command = writer.begin_command(verb, None, None, "bulk-import run /data/people.csv")
+        if code is not None:
+            writer.end_command(command, code, None, {})
+    lines = call("status", ledger).err.splitlines()
+    assert lines[0] == f"{ledger}: " + ("stopped before its end" if cut else "finished, with rows in doubt")
+    assert lines[-1].startswith("next: bulk-import run " if cut else "next: bulk-import retry ")
+
+
 def test_rows_being_sent_this_moment_are_called_under_way(call: Program, tmp_path: Path) -> None:
     ledger = small_ledger(tmp_path / "l.db")
     with written(ledger, purpose(6)) as writer:

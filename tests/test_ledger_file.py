@@ -313,6 +313,19 @@ def test_a_read_only_ledger_says_that_it_cannot_be_written(tmp_path: Path) -> No
         writer.close()
 
 
+def test_a_log_that_nobody_can_fold_in_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process was killed, and its disk is read-only now: what it wrote last is beside the ledger."""
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, _):
+        writer.write([claim(1)], [])
+        shutil.copytree(tmp_path, tmp_path / "left")
+    left = tmp_path / "left" / "l.db"
+    monkeypatch.setattr("bulk_import.ledger.database._can_be_shared", lambda _: False)
+    with pytest.raises(LedgerRefuses, match="it is whole"):
+        open_for_reading(left)
+    open_for_reading(path).close()
+
+
 def test_a_place_where_nothing_can_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnwritable, match="cannot be written"):
         Lock(tmp_path / "missing" / "l.db")

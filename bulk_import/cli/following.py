@@ -23,7 +23,7 @@ PATHS = ("--ledger", "--mapping", "--api-key-file")
 
 def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
     """What to type next on this ledger: to end an undo that was cut short, or what its rows ask for."""
-    from bulk_import.job.history import import_line
+    from bulk_import.job.history import import_line, run_cut_short
     from bulk_import.model import Status
 
     if purpose is None:
@@ -31,8 +31,12 @@ def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -
     if reader.begun_undos():
         return typed("undo", path, *live(purpose))
     counts = {status: tally.count(Status(status)) for status in STATUSES}
-    line = import_line(reader.commands())
-    return next_command(path, purpose, counts, tally.orphans, seen_from_here(line, path, purpose) if line else None)
+    commands = reader.commands()
+    line = import_line(commands)
+    here = seen_from_here(line, path, purpose) if line else None
+    if counts["in_doubt"] and run_cut_short(commands):
+        return here or continuing(path, purpose)
+    return next_command(path, purpose, counts, tally.orphans, here)
 
 
 def next_command(

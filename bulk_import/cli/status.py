@@ -168,6 +168,9 @@ def page(found: Standing) -> list[str]:
     return lines
 
 
+CUT_SHORT = "stopped before its end"
+
+
 def _state(rows: int, counts: Mapping[str, int], commands: Sequence[Command], holder: str | None) -> str:
     """How it stands in a few words; what only looked since, or was refused, changes nothing of it."""
     if holder is not None:
@@ -176,7 +179,13 @@ def _state(rows: int, counts: Mapping[str, int], commands: Sequence[Command], ho
         return "no run has got so far as to know its rows"
     if counts["pending"]:
         return _unfinished(commands)
-    return "finished, with rows in doubt" if counts["in_doubt"] else "finished"
+    return _doubtful(commands) if counts["in_doubt"] else "finished"
+
+
+def _doubtful(commands: Sequence[Command]) -> str:
+    from bulk_import.job.history import run_cut_short
+
+    return CUT_SHORT if run_cut_short(commands) else "finished, with rows in doubt"
 
 
 def _unfinished(commands: Sequence[Command]) -> str:
@@ -187,7 +196,7 @@ def _unfinished(commands: Sequence[Command]) -> str:
         return "undone; a new run does it all again"
     if run is not None and run.exit_code in FINISHED:
         return "finished with the rows that were chosen; the others were never sent"
-    return "stopped before its end"
+    return CUT_SHORT
 
 
 def _rate(reader: Reader, tally: Tally, last: Command | None, holder: str | None, now: float) -> float | None:

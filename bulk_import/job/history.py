@@ -24,6 +24,12 @@ def last_at_work(commands: Sequence[Command]) -> Command | None:
     return worked[-1] if worked else commands[-1] if commands else None
 
 
+def run_cut_short(commands: Sequence[Command]) -> bool:
+    """Whether the last command that changed anything was a run that has not come to its end."""
+    last = last_at_work(commands)
+    return last is not None and last.verb == "run" and last.exit_code not in FINISHED
+
+
 def last_import(commands: Sequence[Command]) -> Command | None:
     """The last run that was let in."""
     runs = [c for c in commands if c.verb == "run" and c.exit_code not in REFUSED]

@@ -198,6 +198,11 @@ def _can_be_shared(path: Path) -> bool:
 
 def _connect_unchanging(path: Path) -> Connection:
     """A ledger on a disk that nobody can write: an archive or a backup."""
+    if (log := path.with_name(path.name + "-wal")).exists() and log.stat().st_size:
+        raise LedgerRefuses(
+            f"the ledger {path} cannot be read where nothing can be written, since what was written last lies in {log.name}; "
+            "it is whole: make its folder writable, or copy both files to one that is"
+        )
     return sqlite3.connect(
         f"file:{quote(str(path))}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
     )
