@@ -72,7 +72,7 @@ def test_the_last_line_of_a_file_says_that_it_may_be_the_rest_of_the_row_above(t
 
 
 @pytest.mark.parametrize(
-    "junk", ["=======", "<<<<<<< HEAD", "# a comment", "Subtotal: 2", "Page 2", "---", "x@example.com", "7"]
+    "junk", ["=======", "<<<<<<< HEAD", "# a comment", "Subtotal: 2", "Page 2", "---", "x@example.com"]
 )
 def test_a_note_between_rows_damages_no_row_above_it(tmp_path: Path, junk: str) -> None:
     text = "\n".join([HEADER, *ROWS[:2], junk, *ROWS[2:]]) + "\n"
@@ -92,6 +92,14 @@ def test_a_cell_that_closed_its_quote_is_not_cut_short(tmp_path: Path) -> None:
 def test_a_break_in_a_cell_before_the_last_damages_no_row_above_it(tmp_path: Path) -> None:
     text = "\n".join([HEADER, *ROWS[:2], "9", "0,x@example.com,x", "5,y@exam", "ple.com,y", *ROWS[2:]]) + "\n"
     assert 3 not in damaged(list(read_records(kept(tmp_path, text))))
+
+
+def test_a_row_whose_first_cell_is_broken_is_reported_with_its_piece(tmp_path: Path) -> None:
+    text = "\n".join([HEADER, *ROWS[:2], "10", "25,x@example.com,x", *ROWS[2:]]) + "\n"
+    records = list(read_records(kept(tmp_path, text)))
+    assert damaged(records) == [4, 5]
+    assert "line 4" in (records[3].problem or "")
+    assert [record.number for record in records] == [1, 2, 3, 4, 5, 6]
 
 
 def test_files_put_together_with_other_line_ends_are_not_broken_rows(tmp_path: Path) -> None:

@@ -23,16 +23,21 @@ _NOTE = re.compile(r"\W*|(?:[#<>=*/(-]|--).*|page\b.*|\d+ (?:rows?|records?)\b.*
 
 
 class Rest(Enum):
-    """Whether a damaged line is the rest of the row above it."""
+    """Whether a damaged line is the rest of the row above it, or the beginning of the one below."""
 
     NO = "no"
+    BELOW = "below"
     PERHAPS = "perhaps"
     SURELY = "surely"
 
 
 def rest_of(above: Sequence[str], cells: Sequence[str], table: Table) -> Rest:
     """Judge a line of *cells* by the physical lines above it, the nearest last (one or two, with their ends)."""
-    if len(cells) != 1 or table.width == 1 or not above or not _may_go_on(above[-1], cells[0], table):
+    if len(cells) != 1 or table.width == 1:
+        return Rest.NO
+    if table.kinds and table.kinds[0] and table.kinds[0] != "email" and kind_of(cells[0]) == table.kinds[0]:
+        return Rest.BELOW
+    if not above or not _may_go_on(above[-1], cells[0], table):
         return Rest.NO
     before = end_of(above[-2]) if len(above) > 1 else table.row_ending
     foreign = end_of(above[-1]) not in ("", table.row_ending) and before == table.row_ending
@@ -49,6 +54,29 @@ def _may_go_on(above: str, text: str, table: Table) -> bool:
     return not begins and _NOTE.fullmatch(text.strip()) is None and TOTAL.match(text.strip()) is None
 
 
+def begun_above(pieces: Iterable[Block | Record], rest: Callable[[Record], Rest]) -> Iterator[Block | Record]:
+    """The same pieces; the row right below a piece that looks like the beginning of its first cell is damaged, too."""
+    begun: Record | None = None
+    for piece in pieces:
+        if begun is not None and _is_sound(piece) and piece.line == begun.line + 1:
+            row, others = _first(piece)
+            yield replace(begun, problem=f"{begun.problem}; it seems to begin the first cell on line {row.line}")
+            yield replace(
+                row, problem=f"its first cell seems to begin on line {begun.line}, above a bare line break; join them"
+            )
+            begun = None
+            if others is not None:
+                yield others
+            continue
+        if begun is not None:
+            yield begun
+        begun = piece if isinstance(piece, Record) and rest(piece) is Rest.BELOW else None
+        if begun is None:
+            yield piece
+    if begun is not None:
+        yield begun
+
+
 def cut_short(pieces: Iterable[Block | Record], rest: Callable[[Record], Rest]) -> Iterator[Block | Record]:
     """The same pieces, one held back: the row above a piece that is its rest is damaged, too."""
     held: Block | Record | None = None
@@ -56,7 +84,7 @@ def cut_short(pieces: Iterable[Block | Record], rest: Callable[[Record], Rest]) 
     sure = False
     for piece in pieces:
         found = rest(piece) if isinstance(piece, Record) and held is not None and _is_sound(held) else Rest.NO
-        if isinstance(piece, Record) and found is not Rest.NO and len(loose) < MOST:
+        if isinstance(piece, Record) and found in (Rest.PERHAPS, Rest.SURELY) and len(loose) < MOST:
             loose.append(piece)
             sure = sure or found is Rest.SURELY
             continue
@@ -96,3 +124,11 @@ def _last(piece: Block | Record) -> tuple[Block | None, Record]:
         return None, piece
     end = len(piece.rows) - 1
     return replace(piece, rows=piece.rows[:end]) if end else None, piece.record(end)
+
+
+def _first(piece: Block | Record) -> tuple[Record, Block | None]:
+    """A piece's first record, and what stands behind it."""
+    if isinstance(piece, Record):
+        return piece, None
+    rest = Block(piece.number + 1, piece.line + 1, piece.columns, piece.rows[1:])
+    return piece.record(0), rest if rest.rows else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from bulk_import.errors import SourceError
 from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
-from bulk_import.reading.cutshort import Rest, cut_short, rest_of
+from bulk_import.reading.cutshort import Rest, begun_above, cut_short, rest_of
 from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable
 from bulk_import.reading.disguise import cells_in_typographic_quotes
 from bulk_import.reading.lines import LIMIT, split_lines
@@ -58,7 +58,7 @@ class DelimitedRows:
 
     def pieces(self) -> Iterator[Block | Record]:
         """The same in blocks wherever nothing asks for a closer look."""
-        return cut_short(self._pieces(), self._rest)
+        return cut_short(begun_above(self._pieces(), self._rest), self._rest)
 
     def _pieces(self) -> Iterator[Block | Record]:
         text = self._below_header()
