@@ -14,18 +14,10 @@ GARBAGE = 50_000
 A request makes hundreds of them and gives all back but a few: looking as often as Python does by itself costs a fifth of a run.
 """
 
-HOLD = 0.001
-"""Seconds for which one thread may keep the others from running Python, a fifth of what is usual.
-
-The ledger's thread works while requests wait for their turn: at 500 a second the event loop comes late so often that 97.4 %
-of the cap goes to creates, and with this 98.3.
-"""
-
 
 def main() -> int:
     """Carry out the command line of this process and return its exit code."""
     gc.set_threshold(GARBAGE)
-    sys.setswitchinterval(HOLD)
     try:
         early.heed()  # before anything else: until then Python answers Ctrl-C with a traceback
         from bulk_import.cli.ending import run_program

@@ -65,7 +65,7 @@ class Statuses(Quantity):
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Send rows of LEDGER again that failed or are in doubt; the source is not needed."""
-    from bulk_import.cli.carrying import carry_out, watcher_for
+    from bulk_import.cli.carrying import be_punctual, carry_out, watcher_for
     from bulk_import.cli.connecting import confirming
     from bulk_import.cli.following import in_this_folder
 
@@ -74,6 +74,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
     def work() -> Any:
         options = retry_options(ctx, given)
+        be_punctual(options.pacing.rate)
         from bulk_import.job.retrying import retry_job
 
         return in_this_folder(retry_job(options, watcher, confirming(call, given["yes"], watcher.pause)))

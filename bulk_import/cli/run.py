@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Import SOURCE, a file or - for standard input; run it again to continue where it stopped."""
-    from bulk_import.cli.carrying import Partings, carry_out, watcher_for
+    from bulk_import.cli.carrying import Partings, be_punctual, carry_out, watcher_for
     from bulk_import.cli.connecting import confirming
     from bulk_import.cli.rehearsal import closed
     from bulk_import.cli.settling import check_source, ledger_path
@@ -53,6 +53,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
 
     def work() -> Any:
         options = run_options(ctx, given)
+        be_punctual(options.pacing.rate)
         from bulk_import.job.importing import run_job
 
         summary = run_job(options, watcher, confirming(call, given["yes"], watcher.pause))
