@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bulk_import.cli.following import continuing, next_command
-from bulk_import.ledger import Lock
-from bulk_import.model import Duplicate
+from bulk_import.cli.headline import End, Facts, headline
+from bulk_import.ledger import Lock, Pairings, open_for_writing
+from bulk_import.model import Created, Duplicate, Settled
 from bulk_import.report.table import STATUSES
 from tests.cli_calls import Program, calling, claim_of, purpose, row, settled, small_ledger, written
 
@@ -164,11 +165,78 @@ def test_a_run_that_came_to_the_end_of_its_limit_is_finished_and_goes_on_with_al
     said = call("status", ledger)
     assert f"{ledger}: finished with the rows that were chosen" in said.err
     assert said.err.splitlines()[-1] == "next: bulk-import run /data/people.csv --live"
+    taken_back(ledger)
     with written(ledger, purpose(6)) as writer:
         writer.end_command(writer.begin_command("undo", None, None), 0, None, {"line": "bulk-import undo l.db"})
     found = json.loads(call("status", ledger, "--json").out)
     assert (found["last_command"], found["exit_code"]) == ("undo", 0)
     assert f"{ledger}: undone" in call("status", ledger).err
+
+
+def taken_back(ledger: Path) -> None:
+    """What an undo writes of the one customer that a small ledger created."""
+    db = open_for_writing(ledger)
+    pairings = Pairings(db, ledger, lambda: 5.0)
+    pairings.begin_undo([1])
+    pairings.settle_undo([(1, "cus_1")], [])
+    db.close()
+
+
+CUT, DONE = End.CUT_OFF, End.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("deciding", "last", "rows", "said"),
+    [
+        (None, None, {"rows": 0}, "no run has got so far as to know its rows"),
+        (("run", DONE), None, {}, "finished"),
+        (("run", DONE), None, {"pending": 3}, "finished with the rows that were chosen; the others were never sent"),
+        (("run", DONE), None, {"in_doubt": 3}, "finished, with rows in doubt"),
+        (("run", CUT), None, {"pending": 3}, "stopped before its end"),
+        (("run", CUT), None, {"in_doubt": 3}, "stopped before its end"),
+        (("run", CUT), None, {}, "finished"),
+        (("run", CUT), ("retry", DONE), {"in_doubt": 3}, "finished, with rows in doubt"),
+        (("run", CUT), ("retry", DONE), {"pending": 3}, "stopped before its end"),
+        (("run", DONE), ("retry", CUT), {"failed": 3}, "stopped before its end"),
+        (("run", DONE), ("retry", CUT), {}, "finished"),
+        (("undo", CUT), None, {"pending": 13, "undone": 13, "kept": 262}, "undo stopped before its end: 13 of 275 undone"),
+        (("undo", CUT), ("retry", DONE), {"pending": 13, "undone": 13, "kept": 262}, "undo stopped before its end: 13 of 275 undone"),
+        (("undo", CUT), None, {"kept": 1_275}, "undo stopped before its end: 0 of 1,275 undone"),
+        (("undo", DONE), None, {"pending": 96, "undone": 96, "kept": 4}, "undo finished: 96 of 100 undone, 4 left"),
+        (("undo", DONE), None, {"undone": 0, "kept": 4}, "undo finished: 0 of 4 undone, 4 left"),
+        (("undo", DONE), None, {"pending": 96, "undone": 96, "in_doubt": 1}, "undone, but for 1 row in doubt"),
+        (("undo", DONE), None, {"pending": 100, "undone": 100}, "undone; a new run does it all again"),
+    ],
+)  # fmt: skip
+def test_the_headline_is_true_of_each_state(
+    deciding: tuple[str, End] | None, last: tuple[str, End] | None, rows: dict[str, int], said: str
+) -> None:
+    none = {"rows": 300, "pending": 0, "in_doubt": 0, "failed": 0, "undone": 0, "kept": 0}
+    assert headline(Facts(**{**none, **rows}, deciding=deciding, last=last or deciding)) == said
+
+
+@pytest.mark.parametrize("code", [130, 3, None])
+def test_an_undo_that_was_cut_short_never_reads_as_finished(call: Program, tmp_path: Path, code: int | None) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    commanded(ledger, ("run", 1, None, "run people.csv"))
+    taken_back(ledger)
+    with written(ledger, purpose(6)) as writer:
+        writer.write([claim_of(row(6, {}))], [])
+        writer.write([], [Settled(6, Created("cus_6"), None, 1)])
+    commanded(ledger, ("undo", code, "stopped by SIGINT", "undo l.db"))
+    assert call("status", ledger).err.splitlines()[0] == f"{ledger}: undo stopped before its end: 1 of 2 undone"
+
+
+def test_a_run_that_could_not_write_its_end_is_stopped_and_goes_on_as_it_was_typed(
+    call: Program, tmp_path: Path
+) -> None:
+    ledger = small_ledger(tmp_path / "l.db")
+    with written(ledger, purpose(6)) as writer:
+        writer.write([claim_of(row(6, {}))], [])
+    commanded(ledger, ("run", None, None, "run people.csv --rate 7"))
+    said = call("status", ledger).err.splitlines()
+    assert said[0] == f"{ledger}: stopped before its end"
+    assert said[-1] == "next: bulk-import run /data/people.csv --rate 7"
 
 
 def commanded(ledger: Path, *commands: tuple[str, int | None, str | None, str]) -> None:

@@ -12,6 +12,7 @@ import click
 
 from bulk_import.cli.events import to_json, values_of
 from bulk_import.cli.following import next_of
+from bulk_import.cli.headline import Facts, ended, headline
 from bulk_import.cli.help import Verb
 from bulk_import.cli.invocation import invocation, next_line, typed
 from bulk_import.cli.options import PATH, examples, output_options
@@ -97,7 +98,7 @@ def standing(path: Path, reader: Reader, holder: str | None, now: Callable[[], f
     left = counts["pending"]
     return Standing(
         ledger=str(path),
-        state=_state(tally.rows, counts, commands, holder),
+        state=_state(reader, tally, commands, holder),
         running=holder is not None,
         holder=holder,
         source=purpose.source if purpose else None,
@@ -168,35 +169,26 @@ def page(found: Standing) -> list[str]:
     return lines
 
 
-CUT_SHORT = "stopped before its end"
-
-
-def _state(rows: int, counts: Mapping[str, int], commands: Sequence[Command], holder: str | None) -> str:
+def _state(reader: Reader, tally: Tally, commands: Sequence[Command], holder: str | None) -> str:
     """How it stands in a few words; what only looked since, or was refused, changes nothing of it."""
+    from bulk_import.job.history import last_at_work, last_deciding
+    from bulk_import.model import Status
+
     if holder is not None:
         return f"running ({holder})"
-    if rows == 0:
-        return "no run has got so far as to know its rows"
-    if counts["pending"]:
-        return _unfinished(commands)
-    return _doubtful(commands) if counts["in_doubt"] else "finished"
-
-
-def _doubtful(commands: Sequence[Command]) -> str:
-    from bulk_import.job.history import run_cut_short
-
-    return CUT_SHORT if run_cut_short(commands) else "finished, with rows in doubt"
-
-
-def _unfinished(commands: Sequence[Command]) -> str:
-    from bulk_import.job.history import FINISHED, last_at_work, last_import
-
-    last, run = last_at_work(commands), last_import(commands)
-    if last is not None and last.verb == "undo" and last.ended_at is not None:
-        return "undone; a new run does it all again"
-    if run is not None and run.exit_code in FINISHED:
-        return "finished with the rows that were chosen; the others were never sent"
-    return CUT_SHORT
+    deciding, last = ended(last_deciding(commands)), ended(last_at_work(commands))
+    return headline(
+        Facts(
+            rows=tally.rows,
+            pending=tally.count(Status.PENDING),
+            in_doubt=tally.count(Status.IN_DOUBT),
+            failed=tally.count(Status.FAILED),
+            undone=reader.undone() if deciding is not None and deciding[0] == "undo" else 0,
+            kept=tally.count(Status.CREATED) + tally.count(Status.UPDATED),
+            deciding=deciding,
+            last=last,
+        )
+    )
 
 
 def _rate(reader: Reader, tally: Tally, last: Command | None, holder: str | None, now: float) -> float | None:

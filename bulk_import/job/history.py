@@ -36,6 +36,12 @@ def last_import(commands: Sequence[Command]) -> Command | None:
     return runs[-1] if runs else None
 
 
+def last_deciding(commands: Sequence[Command]) -> Command | None:
+    """The last run or undo that was let in: it decides which rows have no customer, and why."""
+    decided = [c for c in commands if c.verb in ("run", "undo") and c.exit_code not in REFUSED]
+    return decided[-1] if decided else None
+
+
 def import_line(commands: Sequence[Command]) -> str | None:
     """The import as it was typed last; for all rows, once those that were chosen are done."""
     last = last_import(commands)

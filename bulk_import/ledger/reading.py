@@ -182,6 +182,12 @@ class Reader:
         """How many rows an undo set out to take back without writing what came of it: it was cut short, or goes on now."""
         return int(self._one("SELECT count(*) FROM entry WHERE undo_at IS NOT NULL")[0])
 
+    def undone(self) -> int:
+        """How many rows that were not sent again since were taken back by an undo; it goes through the whole ledger."""
+        return int(
+            self._one("SELECT count(*) FROM entry WHERE status = 'pending' AND error_message LIKE 'undone: %'")[0]
+        )
+
     def owned_key_of(self, number: int) -> str | None:
         """What stands for the e-mail that a row owns, None if it owns none."""
         found = self._all("SELECT owned_key FROM entry WHERE number = ?", (number,))
