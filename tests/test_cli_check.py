@@ -113,3 +113,12 @@ def test_a_file_that_cannot_be_imported_is_code_2(call: Program, tmp_path: Path,
 def test_quiet_says_nothing_but_the_code(call: Program, tmp_path: Path) -> None:
     said = call("check", file(tmp_path, BAD), "-q")
     assert (said.code, said.out, said.err) == (1, "", "")
+
+
+def test_structures_of_the_first_rows_are_shown_as_json(call: Program, tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text(
+        '{"email": "ann@example.com", "address": {"city": "Bern"}, "ok": true, "fee": 0.10, "none": null}\n'
+    )
+    first = next(line for line in call("check", path).err.splitlines() if line.startswith("  row 1, "))
+    assert first == '  row 1, line 1: email=ann@example.com, address={"city": "Bern"}, ok=true, fee=0.10, none='

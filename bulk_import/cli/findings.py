@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bulk_import.cli.events import values_of
+from bulk_import.cli.events import to_json, values_of
 from bulk_import.report.table import aligned, grid
 from bulk_import.wording import terminal_safe
 
@@ -107,4 +107,5 @@ def _cell(text: str) -> str:
 
 
 def _value(value: Any) -> str:
-    return "" if value is None else _cell(value if isinstance(value, str) else str(value))
+    """A value as the source writes it: text bare, a structure as JSON."""
+    return "" if value is None else _cell(value if isinstance(value, str) else to_json(value))
