@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from bulk_import.cli.events import Events
-from bulk_import.cli.progress import LESSER, Bar, PlainLines, Silent, is_shown, opening, standing
+from bulk_import.cli.progress import LESSER, Bar, Count, PlainLines, Silent, is_shown, opening, standing
 from bulk_import.cli.terminal import Messages, Output, safe
 from bulk_import.options import Progress, Start
 from tests.cli_calls import summary
@@ -154,6 +154,20 @@ def test_progress_before_the_start_does_not_move_the_reading_bar() -> None:
         bar.pause()
     assert "req/s" not in drawn[0]
     assert "15.0/20.0" in drawn[0]
+
+
+def test_a_count_has_its_bar_without_a_start_and_ends_where_it_stands() -> None:
+    with terminal() as (messages, drawn):
+        count = Count(messages)
+        count.progress(replace(PROGRESS, rows=0, settled=0))
+        count.notice("first", "said before any bar")
+        count.progress(replace(PROGRESS, rows=275, settled=0, by_status={}))
+        count.progress(replace(PROGRESS, rows=275, settled=13, by_status={}))
+        count.finish(summary(rows=275, pending=200))
+    shown = drawn[0]
+    assert shown.startswith("said before any bar")
+    assert shown.rstrip().rpartition("| ")[2].startswith("13/275, 24.6 req/s, 56 s left")
+    assert "created" not in shown
 
 
 def test_a_bar_that_never_was_is_closed_without_a_trace() -> None:

@@ -48,3 +48,17 @@ def told(story: Story, *, cap: float | None, rows: int = 1000) -> list[float | N
 )
 def test_time_left_is_true_from_the_first_moment_on(story: Story, cap: float | None, left: list[float | None]) -> None:
     assert told(story, cap=cap) == [pytest.approx(each) if each is not None else None for each in left]
+
+
+def test_a_command_that_settles_nobody_tells_the_time_left_by_what_it_looked_at() -> None:
+    gate: Any = SimpleNamespace(starts=Counter(), rate_limited=0, in_flight=0)
+    clock = [0.0]
+    watch = Watch(gate, lambda: clock[0])
+    watch.rows = 100
+    seen = []
+    for moment, looked_at in ((0.5, 0), (1.0, 10), (6.0, 60), (10.0, 100)):
+        clock[0] = moment
+        watch.looked_at(looked_at)
+        now = watch.progress()
+        seen.append((now.settled, now.seconds_left))
+    assert seen == [(0, None), (10, None), (60, pytest.approx(4.0)), (100, 0.0)]

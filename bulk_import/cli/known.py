@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk_import.cli.carrying import SIGNAL
 from bulk_import.cli.events import to_json
 from bulk_import.cli.invocation import invocation, next_line
-from bulk_import.cli.progress import PlainLines, Silent
+from bulk_import.cli.progress import Count, PlainLines, Silent
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.report.table import aligned, duration
 
@@ -70,6 +71,18 @@ def reporting_to(call: Invocation, *, json: bool) -> Silent:
     if json and call.output.is_closed:
         raise UsageError("standard output is closed, so --json has nowhere to write; open it or leave --json out.")
     return Silent() if json or call.quiet else PlainLines(call.messages, call.verbosity)
+
+
+@contextmanager
+def watched(call: Invocation, *, json: bool) -> Iterator[Silent]:
+    """Who watches a command that goes through the rows of a ledger: on a terminal a bar, gone from it at the end."""
+    observer = reporting_to(call, json=json)
+    if isinstance(observer, PlainLines) and call.messages.draws:
+        observer = Count(call.messages, call.verbosity)
+    try:
+        yield observer
+    finally:
+        observer.pause()
 
 
 def tell_ending(call: Invocation, summary: Summary, *, json: bool) -> None:

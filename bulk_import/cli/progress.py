@@ -21,6 +21,9 @@ EVERY = 30.0
 BAR = 6
 """Columns that the bar itself has at least."""
 
+SHAPE = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
+"""A bar of rows."""
+
 LESSER = frozenset({"faster", "concurrency", "latency", "probe"})
 """Notices of routine adjustments: only -v shows them, and with -v every notice names its code."""
 
@@ -137,8 +140,7 @@ class Bar(Silent):
         self._started = True
         self.cap = start.rate
         self._messages.say(*opening(start))
-        shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
-        self._bar = self._new(total=start.rows, initial=start.settled, unit="row", bar_format=shape)
+        self._bar = self._new(total=start.rows, initial=start.settled, unit="row", bar_format=SHAPE)
 
     def notice(self, code: str, message: str) -> None:
         """Say it above the bar."""
@@ -192,6 +194,21 @@ class Bar(Silent):
         self._bar.ncols = self._messages.columns
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(place - self._bar.n)
+
+
+class Count(Bar):
+    """The bar of a command that announces no start: it is there as soon as it is known how many rows there are."""
+
+    def progress(self, progress: Progress) -> None:
+        """Begin the bar, or move it."""
+        if not self._started and progress.rows:
+            self._started = True
+            self._bar = self._new(total=progress.rows, unit="row", bar_format=SHAPE)
+        super().progress(progress)
+
+    def finish(self, summary: Summary) -> None:
+        """Close the bar where it stands: a summary counts what the ledger holds, not what was looked at."""
+        self.pause()
 
 
 def opening(start: Start) -> list[str]:

@@ -34,13 +34,13 @@ SHOWN = 20
 def command(ctx: click.Context, /, **given: Any) -> int:
     """Delete the customers that LEDGER created and nobody has touched since, restore those it updated; asks first."""
     from bulk_import.cli.carrying import quieten
-    from bulk_import.cli.known import options_of, reporting_to, tell_result
+    from bulk_import.cli.known import options_of, tell_result, watched
     from bulk_import.job.undoing import undo_job
 
     call = invocation(ctx)
-    observer = reporting_to(call, json=given["json"])
     quieten()
-    undone, summary = undo_job(options_of(ctx, given), observer, agreeing(call, yes=given["yes"]))
+    with watched(call, json=given["json"]) as observer:
+        undone, summary = undo_job(options_of(ctx, given), observer, agreeing(call, yes=given["yes"]))
     return tell_result(call, summary, described(undone, summary), shown(undone, summary), json=given["json"])
 
 

@@ -34,14 +34,14 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     """Re-read Stripe and prove every pairing of LEDGER; exits with 1 when anything is off. Changes nothing."""
     from bulk_import.cli.carrying import quieten
     from bulk_import.cli.following import in_this_folder
-    from bulk_import.cli.known import options_of, reporting_to, tell_result
+    from bulk_import.cli.known import options_of, tell_result, watched
     from bulk_import.job.verifying import verify_job
 
     call = invocation(ctx)
-    observer = reporting_to(call, json=given["json"])
     quieten()
-    # Nothing is written, so there is nothing to ask.
-    proof, summary = verify_job(options_of(ctx, {**given, "yes": True}), observer)
+    with watched(call, json=given["json"]) as observer:
+        # Nothing is written, so there is nothing to ask.
+        proof, summary = verify_job(options_of(ctx, {**given, "yes": True}), observer)
     summary = in_this_folder(summary)
     return tell_result(call, summary, described(proof), shown(proof, summary), json=given["json"])
 

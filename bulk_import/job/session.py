@@ -125,7 +125,8 @@ class Session(Holding):
             pacing.rate, endpoint_caps(pacing), concurrency=pacing.concurrency, give_up_after=pacing.give_up_after,
             clock=time.monotonic, notify=self.observer.notice,
         )  # fmt: skip
-        self.watch = Watch(self.gate, time.monotonic, binding(pacing)[0])
+        # The caps tell how many rows a second may be created, which is no measure of a command that creates none.
+        self.watch = Watch(self.gate, time.monotonic, binding(pacing)[0] if self.sends else None)
         self.series = Series(self.now, pacing.rate)
         self.told = Told(lambda numbers: self.reader.lines(numbers))
         desk = OneThread()

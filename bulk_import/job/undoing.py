@@ -123,6 +123,7 @@ class _UndoJob(Session):
         self.options = options
         self.agree = agree
         self.undone = Undone()
+        self._answered = 0  # customers dealt with at Stripe; a batch is written, and counted as undone, as a whole
 
     async def course(self, engine: Engine) -> None:
         """Open the ledger, list, ask, meet Stripe, and delete."""
@@ -144,12 +145,13 @@ class _UndoJob(Session):
         while images := await self._next_images(row):
             row = images[-1].row
             await self._put_back(engine, restorer, images)
+        self.tell_progress()
 
     def _ask_first(self, purpose: Purpose) -> None:
         tally = self.reader.tally()
         self.undone.customers = tally.count(Status.CREATED)
         self.undone.updated = self.pairings.imaged()
-        self.watch.rows = self.undone.customers + self.undone.updated
+        rows = self.undone.customers + self.undone.updated
         first = tuple((p.row, p.customer_id or "") for p in self.pairings.after(0, FEW, (Status.CREATED,)))
         listing = Listing(
             str(self.path), purpose.account, purpose.account_name, purpose.livemode, purpose.simulated,
@@ -157,8 +159,9 @@ class _UndoJob(Session):
             self.undone.updated, tuple((i.row, i.target) for i in self.pairings.images(0, FEW)),
             self.pairings.attaching(),
         )  # fmt: skip
-        if self.watch.rows and not self.agree(listing):
+        if rows and not self.agree(listing):
             raise UsageError("not confirmed, so nothing was changed; answer the question, or pass --yes")
+        self.watch.rows = rows  # not before: what is counted is shown
 
     async def _next(self, row: int) -> list[Pairing]:
         self.engine.check()
@@ -207,6 +210,7 @@ class _UndoJob(Session):
             # An error that left here would cancel the others' requests on their way.
             try:
                 verdicts.append((each, await act(each)))
+                self._answered += 1
             except BulkImportError as error:
                 engine.halt(error)
             except Stopped:
@@ -226,7 +230,7 @@ class _UndoJob(Session):
 
     def tell_progress(self) -> None:
         """Count the customers that are dealt with."""
-        self.watch.counts = {Status.PENDING: self.undone.done}
+        self.watch.looked_at(self._answered)
         super().tell_progress()
 
     # Closing.

@@ -87,10 +87,11 @@ class _VerifyJob(Session):
             await self._list(engine, prover, span, self.proof.rows - tally.count(Status.CREATED))
         await prover.retrieve_rest(self.options.batch_size, self.gate.max_in_flight)
         await prover.list_clocks()
+        self.tell_progress()
 
     def tell_progress(self) -> None:
         """Count the pairings that were looked at."""
-        self.watch.counts = {Status.CREATED: self.proof.judged}
+        self.watch.looked_at(self.proof.judged)
         super().tell_progress()
 
     def _prover(self, engine: Engine, purpose: Purpose) -> Prover:

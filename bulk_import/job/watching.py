@@ -74,6 +74,11 @@ class Watch:
                 self.counts[status] = self.counts.get(status, 0) + 1
                 self.fresh += status is not Status.IN_DOUBT
 
+    def looked_at(self, count: int) -> None:
+        """So many of `rows` are dealt with, by a command that settles nobody: they have no status to be counted by."""
+        self.counts = {Status.PENDING: count}
+        self.fresh = count
+
     @property
     def settled(self) -> int:
         """Of the rows chosen, those that need nothing more."""
