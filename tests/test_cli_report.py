@@ -155,9 +155,39 @@ def test_ledgers_of_different_sources_compare_only_by_their_own_ids(call: Progra
     other = small_ledger(tmp_path / "other.db", sha256="1" * 64, **keyed)
     unkeyed = small_ledger(tmp_path / "unkeyed.db", sha256="2" * 64)
     refused = call("report", one, "--against", unkeyed)
-    assert (refused.code, "rehearse the same file" in refused.err) == (2, True)
+    assert (refused.code, "rehearse the same file" in refused.err) == (5, True)
     found = json.loads(call("report", one, "--against", other, "--json").out)
-    assert (found["alike"], found["different"]) == (4, 0)
+    assert (found["alike"], found["different"], found["matched_by"], found["rehearsed_only"]) == (4, 0, "id", 0)
+    assert call("report", one, "--against", other).err.startswith("the sources differ (people.csv now, people.csv in")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_rehearsal_of_other_people_is_refused_by_name_though_ids_agree(
+    call: Program, tmp_path: Path, shared: bool
+) -> None:
+    keyed: dict[str, Any] = {"options": {"mapping": {"key": "id"}}}
+    ours = small_ledger(tmp_path / "ours.db", **keyed)
+    theirs = tmp_path / "theirs.db"
+    with written(theirs, purpose(2, sha256="1" * 64, source="/data/staff.csv", **keyed)) as writer:
+        rows = [row(n if shared else n + 100, {}, f"staff{n}@example.com") for n in (1, 2)]
+        writer.write([claim_of(one) for one in rows], [])
+        writer.write([], [Settled(one.number, Created(f"cus_{one.number}"), None, 1) for one in rows])
+    refused = call("report", ours, "--against", theirs)
+    assert (refused.code, len(refused.err.splitlines())) == (5, 1)
+    assert "(people.csv and, of the rehearsal, staff.csv)" in refused.err
+    assert f"of the {2 if shared else 0} ids that both have 0 belong" in refused.err
+
+
+def test_rows_that_only_the_rehearsal_has_are_counted(call: Program, tmp_path: Path) -> None:
+    keyed: dict[str, Any] = {"options": {"mapping": {"key": "id"}}}
+    ours = small_ledger(tmp_path / "ours.db", **keyed)
+    longer = small_ledger(tmp_path / "longer.db", 8, sha256="1" * 64, **keyed)
+    with written(longer, purpose(8, sha256="1" * 64, **keyed)) as writer:
+        rows = [row(n, {}) for n in (7, 8)]
+        writer.write([claim_of(one) for one in rows], [])
+        writer.write([], [Settled(one.number, Created(f"cus_{one.number}"), None, 1) for one in rows])
+    said = call("report", ours, "--against", longer).err
+    assert "only rehearsed  2" in re.sub(r" +(\d)", r"  \1", said)
 
 
 def test_different_caps_are_told_as_what_they_were(call: Program, ledger: Path) -> None:

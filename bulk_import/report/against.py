@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulk_import.errors import UsageError
+from bulk_import.customer.emails import email_key
+from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.ledger import Line, Purpose, Reader
 from bulk_import.report.review import mode, name_of, place, settings
 from bulk_import.report.table import aligned, grid
+from bulk_import.wording import counted
 
 NAMED = 20
 """Row numbers that are named for each difference."""
@@ -32,6 +34,8 @@ class Difference:
 class Comparison:
     """What compares: `alike` rows ended the same way, `unrehearsed` ones were not looked at in the rehearsal.
 
+    `matched_by` is `row` for one source and `id` for two, which `sources` names as they are now and in the rehearsal;
+    `rehearsed_only` rows of the rehearsal have no row now.
     `otherwise` names what was asked for otherwise, as (what, in the rehearsal, now).
     """
 
@@ -42,6 +46,9 @@ class Comparison:
     alike: int
     unrehearsed: int
     not_yet: int
+    matched_by: str
+    sources: tuple[str, str]
+    rehearsed_only: int
     differences: tuple[Difference, ...]
     otherwise: tuple[tuple[str, str, str], ...]
 
@@ -49,12 +56,13 @@ class Comparison:
 def compare(ledger: str, live: Reader, rehearsal_path: str, rehearsal: Reader) -> Comparison:
     """Hold every row of *live* against its rehearsal: by row number of one source, else by its own id.
 
-    Raises `UsageError` where neither tells which rows belong together.
+    Raises `LedgerRefuses` where neither tells which rows belong together, or the ids are those of other people.
     """
     now, then = _purpose(ledger, live), _purpose(rehearsal_path, rehearsal)
     counts = {"alike": 0, "unrehearsed": 0, "not_yet": 0}
     differences: dict[tuple[Ending, Ending], Difference] = {}
-    for line, rehearsed in _pairs(now, live, then, rehearsal):
+    known = None if now.sha256 == then.sha256 else _known_by_id(now, live, then, rehearsal)
+    for line, rehearsed in _by_row(live, rehearsal) if known is None else _by_id(live, known):
         if rehearsed is None or rehearsed.status == "pending":
             counts["unrehearsed"] += 1
         elif line.status == "pending":
@@ -70,6 +78,8 @@ def compare(ledger: str, live: Reader, rehearsal_path: str, rehearsal: Reader) -
     ordered = tuple(sorted(differences.values(), key=lambda d: -d.count))
     return Comparison(
         ledger, rehearsal_path, place(now, mode(now)), place(then, mode(then)), **counts,
+        matched_by="row" if known is None else "id", sources=(name_of(now), name_of(then)),
+        rehearsed_only=0 if known is None else len(known.keys() - {line.source_id for line in live.lines()}),
         differences=ordered, otherwise=tuple(_otherwise(then, now)),
     )  # fmt: skip
 
@@ -79,14 +89,24 @@ def tabled(found: Comparison) -> list[str]:
     differ = sum(d.count for d in found.differences)
     pairs = [("now", f"{found.account} ({found.ledger})"), ("rehearsed", f"{found.rehearsed_on} ({found.rehearsal})")]
     pairs += [("alike", f"{found.alike:,}"), ("different", f"{differ:,}")]
-    pairs += [(name, f"{count:,}") for name, count in (("not rehearsed", found.unrehearsed), ("not sent yet", found.not_yet)) if count]  # fmt: skip
+    others = (
+        ("not rehearsed", found.unrehearsed),
+        ("only rehearsed", found.rehearsed_only),
+        ("not sent yet", found.not_yet),
+    )
+    pairs += [(name, f"{count:,}") for name, count in others if count]
     lines = [*aligned(pairs)]
+    if found.matched_by == "id":
+        now, then = found.sources
+        lines.insert(
+            0, f"the sources differ ({now} now, {then} in the rehearsal), so rows are matched by their own ids"
+        )
     if found.differences:
         cells = [(_said(d.rehearsed), _said(d.now), f"{d.count:,}", _rows(d)) for d in found.differences]
         lines += ["rows that ended otherwise:", *grid(("in the rehearsal", "now", "rows", "first rows"), cells)]
     if found.otherwise:
         lines += ["asked for otherwise:", *grid(("what", "in the rehearsal", "now"), found.otherwise)]
-    if not found.differences and not found.unrehearsed and not found.not_yet:
+    if not found.differences and not any(count for _, count in others):
         lines.append("every row ended as it was rehearsed")
     return lines
 
@@ -98,9 +118,11 @@ def described(found: Comparison) -> dict[str, Any]:
         "rehearsal": found.rehearsal,
         "account": found.account,
         "rehearsed_on": found.rehearsed_on,
+        "matched_by": found.matched_by,
         "alike": found.alike,
         "different": sum(d.count for d in found.differences),
         "unrehearsed": found.unrehearsed,
+        "rehearsed_only": found.rehearsed_only,
         "not_yet": found.not_yet,
         "differences": [
             {
@@ -122,20 +144,43 @@ def _purpose(path: str, reader: Reader) -> Purpose:
     return purpose
 
 
-def _pairs(now: Purpose, live: Reader, then: Purpose, rehearsal: Reader) -> Iterator[tuple[Line, Line | None]]:
-    """Each row of the import with its rehearsed self, in row order."""
-    if now.sha256 == then.sha256:
-        others = rehearsal.lines()
-        yield from ((line, next(others, None)) for line in live.lines())
-        return
+def _by_row(live: Reader, rehearsal: Reader) -> Iterator[tuple[Line, Line | None]]:
+    """Each row of the import with its rehearsed self, in row order, where both are of one source."""
+    others = rehearsal.lines()
+    yield from ((line, next(others, None)) for line in live.lines())
+
+
+def _by_id(live: Reader, known: Mapping[str, Line]) -> Iterator[tuple[Line, Line | None]]:
+    """Each row of the import with the rehearsed row of the same id, in row order."""
+    yield from ((line, known.get(line.source_id) if line.source_id is not None else None) for line in live.lines())
+
+
+def _known_by_id(now: Purpose, live: Reader, then: Purpose, rehearsal: Reader) -> Mapping[str, Line]:
+    """The rehearsed rows by their ids, of a source that is another one; it must be about the same people all the same."""
+    sources = f"the ledgers are of different sources ({name_of(now)} and, of the rehearsal, {name_of(then)})"
     if not (_key(now) and _key(then)):
-        raise UsageError(
-            f"the ledgers were made from different sources ({name_of(now)}, {name_of(then)}) and without --key, "
-            "so nothing tells which rows belong together; rehearse the same file."
+        raise LedgerRefuses(
+            f"{sources} and without --key, so nothing tells which rows belong together; rehearse the same file."
         )
-    by_id: dict[str, Line] = {line.source_id: line for line in rehearsal.lines() if line.source_id is not None}
-    find: Callable[[str], Line | None] = by_id.get
-    yield from ((line, find(line.source_id) if line.source_id is not None else None) for line in live.lines())
+    known = {line.source_id: line for line in rehearsal.lines() if line.source_id is not None}
+    shared, same = _same_people(_by_id(live, known), now.hash_emails or then.hash_emails)
+    if 2 * same < shared or not shared:
+        raise LedgerRefuses(
+            f"{sources}, and of the {counted(shared, 'id')} that both have {counted(same, 'belongs', 'belong')} to the same "
+            "e-mail address, so they are about other people; rehearse the same file."
+        )
+    return known
+
+
+def _same_people(pairs: Iterator[tuple[Line, Line | None]], hashed: bool) -> tuple[int, int]:
+    """How many rows have a namesake in the rehearsal, and how many of those its e-mail, as far as both tell theirs."""
+    shared = same = 0
+    for line, other in pairs:
+        if other is not None:
+            shared += 1
+            known = line.email is not None and other.email is not None and not hashed
+            same += not known or email_key(line.email or "") == email_key(other.email or "")
+    return shared, same
 
 
 def _key(purpose: Purpose) -> str | None:
