@@ -257,7 +257,23 @@ def test_auto_says_what_each_strategy_would_cost(existing: int, rows: int, chose
     assert (choice.name, choice.customers) == (chosen, existing)
     assert choice.requests == {"off": 0, "lookup": rows, "search": rows // 10, "snapshot": snapshot}
     assert f"{existing:,} customers" in choice.reason
-    assert asked <= 1 + (rows >= 1000) * 20
+    assert asked <= 2 + (rows >= 1000) * 20
+
+
+@pytest.mark.parametrize(("recent", "rows", "chosen", "search"), [(2800, 2, "snapshot", 29), (300, 2, "search", 4)])
+def test_auto_counts_the_newest_customers_that_search_must_list(
+    recent: int, rows: int, chosen: str, search: int
+) -> None:
+    stripe = VirtualStripe(existing=2800)
+    stripe.misbehave = lambda a: (
+        Distorted(lambda body: {**body, "total_count": recent})
+        if str(a.params.get("query")).startswith("created>=")
+        else None
+    )
+    choice, asked = _chosen("auto", rows, stripe)
+    assert (choice.name, choice.requests["search"], choice.requests["snapshot"]) == (chosen, search, 28)
+    assert f"({search - 1} of them for the newest customers)" in choice.reason
+    assert asked == 2
 
 
 @pytest.mark.parametrize("dedupe", ["snapshot", "search", "lookup"])

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from bulk_import.existing.directory import Directory, Means, Nobody
 from bulk_import.existing.lookup import Lookup
 from bulk_import.existing.pages import PAGE
-from bulk_import.existing.search import CLAUSES, Search
-from bulk_import.existing.size import Size, size_of_account
+from bulk_import.existing.search import CLAUSES, LAG, Search
+from bulk_import.existing.size import Size, customers_since, size_of_account
 from bulk_import.existing.snapshot import Snapshot, half_read, is_kept
 from bulk_import.wording import counted
 
@@ -87,12 +87,18 @@ async def _cheapest(rows: int, means: Means) -> Choice:
         why = f"the account would not say how many customers it has: search takes {counted(searching, 'request')}, lookup {rows:,}"
         return Choice("search", Search(means), why, requests)
     listing, least = requests["snapshot"], "at least " if size.at_least else ""
+    newest = 0
+    if searching < listing and not size.at_least:
+        # Search reads the last two hours by list, which just after a large import may be most of the account.
+        recent = await customers_since(means.ask, int(means.stripe_now()) - LAG)
+        newest = math.ceil((recent or 0) / PAGE)
+        requests["search"] = searching + newest
     why = (
         f"{least or 'about '}{counted(size.customers, 'customer')}: snapshot would take {least}{counted(listing, 'request')}, "
-        f"search {searching:,}, lookup {rows:,}"
+        f"search {requests['search']:,}{f' ({newest:,} of them for the newest customers)' if newest else ''}, lookup {rows:,}"
     )
     # However many there are beyond what was counted, search costs no more than it says.
-    if listing <= max(searching, 1) and not size.at_least:
+    if listing <= max(requests["search"], 1) and not size.at_least:
         directory: Directory = Snapshot(means, float(size.customers))
         return Choice("snapshot", directory, why, requests, size.customers)
     return Choice("search", Search(means), why, requests, size.customers, size.at_least)

@@ -61,6 +61,11 @@ async def size_of_account(ask: Ask, now: int, enough: int, budget: int) -> Size 
     return Size(max(total, counted + EXACT * len(full)), at_least=bool(full))
 
 
+async def customers_since(ask: Ask, since: int) -> int | None:
+    """How many customers search knows of that were created since then, with one request; None where it does not say."""
+    return _total(await _probe(ask, f"created>={since}"))
+
+
 async def _count_halves(ask: Ask, whole: Range) -> list[tuple[Range, int]] | None:
     """Both halves of a full range with their counts, the older one last; where that is empty, the newer one is full."""
     middle = (whole.low + whole.high) // 2
