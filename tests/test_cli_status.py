@@ -201,6 +201,7 @@ CUT, DONE = End.CUT_OFF, End.FINISHED
         (("run", DONE), ("retry", CUT), {}, "finished"),
         (("undo", CUT), None, {"pending": 13, "undone": 13, "kept": 262}, "undo stopped before its end: 13 of 275 undone"),
         (("undo", CUT), ("retry", DONE), {"pending": 13, "undone": 13, "kept": 262}, "undo stopped before its end: 13 of 275 undone"),
+        (("undo", CUT), None, {"kept": 150, "begun": 100}, "undo stopped before its end: 0 to 100 of 150 undone"),
         (("undo", CUT), None, {"kept": 1_275}, "undo stopped before its end: 0 of 1,275 undone"),
         (("undo", DONE), None, {"pending": 96, "undone": 96, "kept": 4}, "undo finished: 96 of 100 undone, 4 left"),
         (("undo", DONE), None, {"undone": 0, "kept": 4}, "undo finished: 0 of 4 undone, 4 left"),
@@ -211,7 +212,7 @@ CUT, DONE = End.CUT_OFF, End.FINISHED
 def test_the_headline_is_true_of_each_state(
     deciding: tuple[str, End] | None, last: tuple[str, End] | None, rows: dict[str, int], said: str
 ) -> None:
-    none = {"rows": 300, "pending": 0, "in_doubt": 0, "failed": 0, "undone": 0, "kept": 0}
+    none = {"rows": 300, "pending": 0, "in_doubt": 0, "failed": 0, "undone": 0, "kept": 0, "begun": 0}
     assert headline(Facts(**{**none, **rows}, deciding=deciding, last=last or deciding)) == said
 
 

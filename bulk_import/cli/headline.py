@@ -25,7 +25,8 @@ class Facts:
     """What the headline is about. `deciding` is the last `run` or `undo`: it decides why rows were never sent.
 
     `last` is the last command that changed anything, and each comes with its end. `failed` rows are those that a retry
-    would try again, `undone` those that an undo took back, and `kept` those whose customer it could have taken back.
+    would try again, `undone` those that an undo took back, `kept` those whose customer it could have taken back, and
+    `begun` those among the latter of which only Stripe knows.
     """
 
     rows: int
@@ -34,6 +35,7 @@ class Facts:
     failed: int
     undone: int
     kept: int
+    begun: int
     deciding: tuple[str, End] | None
     last: tuple[str, End] | None
 
@@ -56,7 +58,7 @@ TABLE: Sequence[tuple[Condition, Words]] = (
     # An undo outlives the retries after it: they make no customers for the rows that it took back.
     (
         lambda f: f.deciding == UNDO_CUT_OFF,
-        lambda f: f"undo stopped before its end: {f.undone:,} of {f.undoable:,} undone",
+        lambda f: f"undo stopped before its end: {_undone(f)} of {f.undoable:,} undone",
     ),
     (
         lambda f: f.deciding == UNDO_FINISHED and f.kept,
@@ -81,6 +83,11 @@ TABLE: Sequence[tuple[Condition, Words]] = (
     (lambda _: True, lambda _: "finished"),
 )
 """The first line whose condition holds says it."""
+
+
+def _undone(facts: Facts) -> str:
+    most = f" to {facts.undone + facts.begun:,}" if facts.begun else ""
+    return f"{facts.undone:,}{most}"
 
 
 def headline(facts: Facts) -> str:

@@ -185,6 +185,7 @@ def _state(reader: Reader, tally: Tally, commands: Sequence[Command], holder: st
             failed=tally.count(Status.FAILED),
             undone=reader.undone() if deciding is not None and deciding[0] == "undo" else 0,
             kept=tally.count(Status.CREATED) + tally.count(Status.UPDATED),
+            begun=reader.begun_undos(),
             deciding=deciding,
             last=last,
         )
