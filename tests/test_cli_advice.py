@@ -99,6 +99,10 @@ def test_a_source_given_for_its_ledger_is_told_the_ledgers_name(call: Program, t
     said = call(verb, source)
     assert said.code == 5
     assert f"{source} is no ledger; the ledger of {source} is {source}.ledger.db" in said.err
+    Path(f"{source}.ledger.db").rename(f"{source}.simulated.db")
+    assert f"the ledger of {source} is {source}.simulated.db, so give that one" in call("status", source).err
+    Path(f"{source}.simulated.db").unlink()
+    assert "move it away" not in call("status", source).err
 
 
 def test_a_check_that_found_invalid_rows_leads_to_mending_them(call: Program, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from bulk_import.errors import UsageError
 from bulk_import.job.corrections import Corrections, read_corrections
 from bulk_import.ledger import Reader, open_for_reading
 from bulk_import.mapping.settled import MappingOptions
-from bulk_import.model import Created, Settled
+from bulk_import.model import Created, Invalid, Problem, Settled
 from bulk_import.options import Preparing
 from bulk_import.reading import Overrides, Reading
 from bulk_import.survey import preparation
-from tests.cli_calls import DECLINED, TOKEN, claim_of, purpose, row, written
+from tests.cli_calls import DECLINED, TOKEN, claim_of, purpose, row, settled, written
 
 COLUMNS = ("id", "email", "Straße", "Notiz")
 SENT = {"id": "u3", "email": "p3@example.com", "Straße": "Ring 1", "Notiz": "alt"}
@@ -96,6 +96,39 @@ def test_a_line_that_does_not_belong_is_refused_with_what_is_wrong_with_it(
         mended(f"id,email,Straße,_row\n{line}\n")
     assert said in str(refused.value)
     assert "line 2" in str(refused.value)
+
+
+def test_a_line_that_is_nobodys_is_left_out_and_said(tmp_path: Path) -> None:
+    facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
+    with written(tmp_path / "users.csv.ledger.db", facts) as writer:
+        for number in (1, 2, 3):
+            writer.write([claim_of(row(number, SENT))], [])
+            writer.write([], [Settled(number, DECLINED, None, 1)])
+    mended = Mended(tmp_path)
+    lines = ["u1,p1@example.com,Ring,,1", "u2,p2@example.com,Ring,,2", "Summe,,,,3"]
+    found = mended("\n".join(["id,email,Straße,Notiz,_row", *lines]))
+    assert sorted(found) == [1, 2]
+    assert [said.partition(", ")[2] for said in mended.said] == [
+        "line 4: the row looks like a total, not a customer, so row 3 stays as it is"
+    ]
+    with pytest.raises(UsageError, match="row 3 a second time"):
+        mended("\n".join(["id,email,Straße,Notiz,_row", *lines, "Summe,,,,3"]))
+
+
+def test_rows_that_nobody_mended_are_counted_and_those_that_cannot_be_read_stay_unread(tmp_path: Path) -> None:
+    facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
+    torn = Invalid(2, 3, None, None, (Problem("unreadable", "it has 5 cells where the table has 4"),), SENT)
+    with written(tmp_path / "users.csv.ledger.db", facts) as writer:
+        for number in (1, 3):
+            writer.write([claim_of(row(number, SENT))], [])
+            writer.write([], [Settled(number, DECLINED, None, 1)])
+        writer.write([], [settled(torn, torn, 0)])
+    mended = Mended(tmp_path)
+    head, same = "id,email,Straße,Notiz,_row\n", "u3,p3@example.com,Ring 1,alt"
+    assert sorted(mended(f"{head}{same},1\n{same},2\nu3,p3@example.com,Ring 2,alt,3\n")) == [1, 3]
+    assert mended.said == ["2 of the 3 rows are as they were; what was invalid there stays so"]
+    assert sorted(mended(f"{head}{same},2\n")) == []
+    assert sorted(mended(f"{head}u3,p3@example.com,Ring 2,alt,2\n")) == [2]
 
 
 def test_a_file_without_its_row_column_is_told_so(mended: Mended) -> None:

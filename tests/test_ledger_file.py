@@ -26,6 +26,7 @@ from bulk_import.ledger import (
     is_locked,
     open_for_reading,
     open_for_writing,
+    open_scratch,
 )
 from bulk_import.ledger.schema import APPLICATION_ID, VERSION
 from bulk_import.model import Claim, Created, Customer, Duplicate, Existing, Failed, InDoubt, Released, Settled, Status
@@ -313,17 +314,28 @@ def test_a_read_only_ledger_says_that_it_cannot_be_written(tmp_path: Path) -> No
         writer.close()
 
 
-def test_a_log_that_nobody_can_fold_in_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process was killed, and its disk is read-only now: what it wrote last is beside the ledger."""
-    path = tmp_path / "l.db"
-    with ledger(path) as (writer, _):
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_ledger_that_cannot_be_written_any_more_is_read_with_what_its_log_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    made, kept = tmp_path / "made.db", tmp_path / "kept.db"
+    with ledger(made) as (writer, _):
         writer.write([claim(1)], [])
-        shutil.copytree(tmp_path, tmp_path / "left")
-    left = tmp_path / "left" / "l.db"
-    monkeypatch.setattr("bulk_import.ledger.database._can_be_shared", lambda _: False)
-    with pytest.raises(LedgerRefuses, match="it is whole"):
-        open_for_reading(left)
-    open_for_reading(path).close()
+        if not closed:  # as a process that was killed leaves it: the index of the log is nowhere
+            shutil.copyfile(made, kept)
+            shutil.copyfile(beside(made, "-wal"), beside(kept, "-wal"))
+    if closed:
+        shutil.copyfile(made, kept)
+    monkeypatch.setattr("bulk_import.ledger.database._can_be_shared", lambda path: False)
+    before = bytes_of(kept)
+    reader = Reader(open_for_reading(kept), kept)
+    assert [each.row for each in reader.claims([Status.CLAIMED])] == [1]
+    reader.close()
+    scratch = open_scratch(kept)
+    assert scratch.execute("SELECT status FROM entry WHERE number = 1").fetchone() == ("claimed",)
+    scratch.close()
+    assert bytes_of(kept) == before
+    assert not beside(kept, "-shm").exists()
 
 
 def test_a_place_where_nothing_can_be_made_is_told(tmp_path: Path) -> None:

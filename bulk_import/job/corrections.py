@@ -14,7 +14,7 @@ from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.targets import Ignored, described
 from bulk_import.model import Status
 from bulk_import.prepare.rows import Preparation
-from bulk_import.reading import Overrides, Reading, Records, detect
+from bulk_import.reading import NO_CUSTOMER, Overrides, Reading, Records, detect
 from bulk_import.wording import listed, without_addresses
 
 DELIMITED = ("csv", "tsv")
@@ -34,10 +34,12 @@ def read_corrections(
 ) -> Corrections:
     """Read *path* as *overrides* say; columns that its rows did not have before are told to *notify*.
 
+    A line that was never a customer's, such as a total, is left out and said.
     Raises `UsageError` for the whole file when any line of it does not belong to this ledger, or when a column that
     was sent is missing: nothing is guessed about which row a line means, or about whether a field was to go.
     """
     found: dict[int, Mapping[str, Any]] = {}
+    nobodys = set[int]()
     reading, notices = detect(path, overrides)
     cell_of = _cell_reader(reading.format, Reading.from_json(purpose.reading).format)
     name_of = restore if reading.format in DELIMITED else str
@@ -45,7 +47,7 @@ def read_corrections(
     key = (purpose.options.get("mapping") or {}).get("key")
     for record in Records(path, reading, notices):
         where = f"{path}, line {record.line}"
-        if record.problem is not None:
+        if record.problem is not None and record.problem not in NO_CUSTOMER:
             raise UsageError(f"{where} cannot be read ({record.problem}); mend it and try again")
         fields = {name_of(column): cell_of(cell) for column, cell in record.fields.items()}
         number = _row_number(fields, where)
@@ -53,14 +55,33 @@ def read_corrections(
             raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
         if number not in retryable:
             raise UsageError(f"{where} names row {number}, {_why_not(number, purpose, reader)}; take the line out")
-        if number in found:
+        if number in found or number in nobodys:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
         _check_key(fields, key, retryable[number], where)
+        if record.problem is not None:
+            notify("no-customer", f"{where}: {record.problem}, so row {number} stays as it is")
+            nobodys.add(number)
+            continue
         found[number] = {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS}
     if not found:
-        raise UsageError(f"{path} names no rows; give the mended export of export --what failed")
+        raise UsageError(
+            f"{path} names no {'customers' if nobodys else 'rows'}; give the mended export of export --what failed"
+        )
     _check_columns(path, found, reader, how, notify)
-    return found
+    unchanged = [
+        each.number for each in reader.records(sorted(found)) if _filled(each.fields) == _filled(found[each.number])
+    ]
+    if unchanged:
+        are = "row is as it was" if len(unchanged) == 1 else "rows are as they were"
+        notify("unchanged", f"{len(unchanged):,} of the {len(found):,} {are}; what was invalid there stays so")
+    # Which cells are whose is as doubtful as before.
+    broken = {line.row for line in reader.lines(unchanged) if line.error_code == "unreadable"}
+    return {number: fields for number, fields in found.items() if number not in broken}
+
+
+def _filled(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The cells that hold anything, as text."""
+    return {column: str(cell) for column, cell in fields.items() if cell not in (None, "")}
 
 
 def _retryable(reader: Reader) -> dict[int, str | None]:

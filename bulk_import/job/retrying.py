@@ -122,7 +122,7 @@ class _RetryJob(Making):
     def _rows(self, corrections: Corrections) -> dict[int, Mapping[str, Any] | None]:
         """The rows to send again; None where their own fields are still right."""
         wanted = [s for s in (Status.FAILED, Status.INVALID) if s.value in self.options.only]
-        if corrections:
+        if self.options.fixed is not None:
             return dict(corrections)
         return dict.fromkeys(number for number, _ in self.reader.source_ids(wanted, self.options.codes))
 

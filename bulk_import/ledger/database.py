@@ -197,15 +197,18 @@ def _can_be_shared(path: Path) -> bool:
 
 
 def _connect_unchanging(path: Path) -> Connection:
-    """A ledger on a disk that nobody can write: an archive or a backup."""
-    if (log := path.with_name(path.name + "-wal")).exists() and log.stat().st_size:
-        raise LedgerRefuses(
-            f"the ledger {path} cannot be read where nothing can be written, since what was written last lies in {log.name}; "
-            "it is whole: make its folder writable, or copy both files to one that is"
-        )
-    return sqlite3.connect(
-        f"file:{quote(str(path))}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
-    )
+    """A ledger on a disk that nobody can write: an archive, a backup, or one that was made read-only after a trouble.
+
+    Commits that its last writer left in the log are read, too: with nobody to share it with, SQLite keeps the log's
+    index in memory, and needs no lock.
+    """
+    log = path.with_name(path.name + "-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    way = "mode=ro&vfs=unix-none" if has_log else "immutable=1"
+    db = sqlite3.connect(f"file:{quote(str(path))}?{way}", uri=True, isolation_level=None, check_same_thread=False)
+    if has_log:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+    return db
 
 
 @contextmanager
@@ -248,11 +251,18 @@ def translate(path: Path, name: str, text: str) -> LedgerRefuses | LedgerUnwrita
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LedgerRefuses(f"the ledger {path} is held open by another program; close it and try again")
-    if name.startswith("SQLITE_NOTADB") and (beside := path.with_name(path.name + ".ledger.db")).exists():
-        return LedgerRefuses(f"{path} is no ledger; the ledger of {path} is {beside}, so give that one")
+    if name.startswith("SQLITE_NOTADB") and (beside := _ledgers_beside(path)):
+        return LedgerRefuses(f"{path} is no ledger; the ledger of {path} is {' or '.join(beside)}, so give that one")
+    otherwise = "give that of the import instead" if name.startswith("SQLITE_NOTADB") else "move it away to start anew"
     return LedgerRefuses(
-        f"the ledger {path} is damaged or no ledger ({text}); restore it from a backup, or move it away to start anew"
+        f"the ledger {path} is damaged or no ledger ({text}); restore it from a backup, or {otherwise}"
     )
+
+
+def _ledgers_beside(path: Path) -> list[str]:
+    """The ledgers there are of a source that was given in place of one."""
+    named = (path.with_name(path.name + ending) for ending in (".ledger.db", ".dry-run.db", ".simulated.db"))
+    return [str(each) for each in named if each.exists()]
 
 
 def _check_kind(db: Connection, path: Path) -> None:

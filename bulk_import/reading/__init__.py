@@ -9,8 +9,10 @@ from bulk_import.reading.records import Records, read, read_pieces, read_records
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Notice, Overrides, Reading
 from bulk_import.reading.source import Fingerprint, Source, discard_unfinished, spool
+from bulk_import.reading.table import NO_CUSTOMER
 
 __all__ = [
+    "NO_CUSTOMER",
     "Fingerprint",
     "Notice",
     "Overrides",

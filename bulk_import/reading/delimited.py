@@ -16,7 +16,18 @@ from bulk_import.reading.lines import LIMIT, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.sound import Alone, AtOnce, SoundRows
-from bulk_import.reading.table import SecondTable, Table, is_ruled, looks_like_total, looks_like_units, table_of
+from bulk_import.reading.table import (
+    DRAWS_LINE,
+    LOOKS_LIKE_TOTAL,
+    NAMES_UNITS,
+    REPEATS_HEADER,
+    SecondTable,
+    Table,
+    is_ruled,
+    looks_like_total,
+    looks_like_units,
+    table_of,
+)
 
 TOLERATED = 5
 """Undecodable rows that never stop a reading, however few rows there are."""
@@ -161,13 +172,13 @@ class DelimitedRows:
         self._after_blank = self._after_blank and len(verdict.cells) < self._table.width
         self._easy = not self._second.active and not self._after_blank
         if self._number == 1 and problem is None and looks_like_units(verdict.cells):
-            problem = "the row names units or types, not a customer"
+            problem = NAMES_UNITS
         if problem is None and is_ruled(verdict.cells):
-            problem = "the row only draws a line"
+            problem = DRAWS_LINE
         if problem is None and looks_like_total(verdict.cells, self._table.kinds):
-            problem = "the row looks like a total, not a customer"
+            problem = LOOKS_LIKE_TOTAL
         if self._sound.repeats_header(verdict.cells):
-            problem = "the row repeats the header"
+            problem = REPEATS_HEADER
         problem = problem or verdict.problem or self._closing(line, verdict)
         self._open = line if verdict.opens else self._open
         self._remark(line, verdict, problem)

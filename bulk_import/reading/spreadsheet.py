@@ -19,7 +19,18 @@ from bulk_import.reading.kinds import kind_of
 from bulk_import.reading.settled import Notice, Overrides, Reading
 from bulk_import.reading.sheetmarks import SheetMarks, sheet_marks
 from bulk_import.reading.source import Source
-from bulk_import.reading.table import SecondTable, is_ruled, looks_like_total, looks_like_units, table_of, trimmed
+from bulk_import.reading.table import (
+    DRAWS_LINE,
+    LOOKS_LIKE_TOTAL,
+    NAMES_UNITS,
+    REPEATS_HEADER,
+    SecondTable,
+    is_ruled,
+    looks_like_total,
+    looks_like_units,
+    table_of,
+    trimmed,
+)
 from bulk_import.reading.titles import are_titles
 from bulk_import.reading.unpack import Bound, optional
 from bulk_import.wording import counted, fold
@@ -171,13 +182,13 @@ def _problem(row: list[Any], cells: list[str], number: int, reading: Reading) ->
     if len(cells) > table.width:
         return wrong_width(len(cells), table)
     if reading.header and list(map(fold, cells)) == list(map(fold, table.columns)):
-        return "the row repeats the header"
+        return REPEATS_HEADER
     if looks_like_total(cells, table.kinds):
-        return "the row looks like a total, not a customer"
+        return LOOKS_LIKE_TOTAL
     if is_ruled(cells):
-        return "the row only draws a line"
+        return DRAWS_LINE
     if number == 1 and looks_like_units(cells):
-        return "the row names units or types, not a customer"
+        return NAMES_UNITS
     for column, value, cell in zip(reading.columns, row, cells, strict=False):
         if isinstance(value, float) and abs(value) > _EXACT:
             return f"number in column {column!r} has lost digits in the spreadsheet; store it as text"

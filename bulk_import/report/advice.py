@@ -29,7 +29,7 @@ _BY_CODE = {
     "twice": "Two columns feed one field: keep one of them with --map COLUMN=ignore.",
     "type": "The value has another shape than the field: give text or a number as the field needs it.",
     "unmapped": "Map the column with --map COLUMN=FIELD, or leave it out with --unmapped ignore.",
-    "unreadable": "The line is damaged, most often by a stray quote or delimiter: correct it in the source.",
+    "unreadable": "The line is damaged, most often by a stray quote or delimiter, or is nobody's, such as a total: correct it, or leave it be.",
     "source": "Old-style sources are not imported: use a payment method (pm_...).",
     "empty": "Leave the cell empty altogether, or name a value.",
     # Stripe's.
