@@ -84,7 +84,7 @@ def survey(
             if read_progress:
                 read_progress(source.bytes_read, source.size, tally.rows)
         tally.finish()
-        _must_hold_people(tally, path, preparing)
+        _must_hold_people(tally, path, preparing, reading)
         if how.mapping.unmet():
             names = ", ".join(how.mapping.unmet())
             raise UsageError(f"no row of {path} has the column {names}; name one that is there in --map and --key")
@@ -96,15 +96,16 @@ def survey(
         )  # fmt: skip
 
 
-def _must_hold_people(tally: Tally, path: Path, preparing: Preparing) -> None:
+def _must_hold_people(tally: Tally, path: Path, preparing: Preparing, reading: Reading) -> None:
     if tally.rows == 0:
         raise SourceError(f"{path} holds no rows; give a file with at least one")
     unreadable = tally.groups.get(("unreadable", False))
     if unreadable is not None and unreadable.count == tally.rows:
         first = unreadable.places[0]
+        ways = "--encoding, --format" if reading.format in ("json", "jsonl") else "--delimiter, --quote, --encoding"
         raise SourceError(
             f"no row of {path} can be read; line {first.line}: {first.message}; mend the file or say how it "
-            "is to be read (--delimiter, --quote, --encoding)"
+            f"is to be read ({ways})"
         )
     if not tally.with_email and not preparing.allow_no_email and tally.valid == 0:
         columns = _columns_of(tally.first)

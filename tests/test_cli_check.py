@@ -90,6 +90,14 @@ def test_rows_needs_no_email_column_and_judges_nothing(call: Program, tmp_path: 
     assert (said.code, len(said.out.splitlines())) == (0, 2)
 
 
+def test_a_file_without_rows_is_refused_by_rows_as_by_check(call: Program, tmp_path: Path) -> None:
+    path = file(tmp_path, "email,name\n")
+    judged, listed = call("check", path), call("check", path, "--rows")
+    assert judged.code == listed.code == 2
+    assert "holds no rows" in judged.err
+    assert "holds no rows" in listed.err
+
+
 def test_standard_input_is_read_like_a_file(call: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
     said = call("check", "-", "--json")

@@ -565,3 +565,11 @@ def test_a_profile_that_says_nothing_sensible_is_refused(tmp_path: Path, text: s
         load_profile(path)
     assert word in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("sign", ["•", "@@", "+", "\\", ";"])
+def test_a_header_read_as_one_cell_is_told_apart_and_not_mapped(sign: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        settle_mapping((sign.join(("id", "email", "name")),))
+    assert f"--delimiter '{sign}'" in str(refused.value)
+    assert "=email" not in str(refused.value)

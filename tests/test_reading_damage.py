@@ -49,7 +49,10 @@ def around(row: str) -> list[Record]:
         ('"x@example.com,Ann,Rome', "a quote opens in column 'email' and is not closed on this row"),
         ('x@example.com,"Ann,Rome', "a quote opens in column 'name' and is not closed on this row"),
         ('x@example.com,Ann,"Rome', "a quote opens in column 'city' and is not closed on this row"),
-        ('x@example.com,Ann,"Rome"s', "a quote opens in column 'city' and is not closed on this row"),
+        (
+            'x@example.com,Ann,"Rome"s',
+            "a quote opens in column 'city' and is not closed on this row: text stands behind the quote that should close it",
+        ),
         ("x@example.com,A\0nn,Rome", "a control character U+0000 in column 'name'"),
         ("x@example.com,A\x1b[31mnn,Rome", "a control character U+001B in column 'name'"),
         ("x@example.com,A\x85nn,Rome", "a control character U+0085 in column 'name'"),

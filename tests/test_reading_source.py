@@ -162,3 +162,12 @@ def test_a_library_that_is_missing_is_named_with_its_extra() -> None:
 
     with pytest.raises(SourceError, match=r"bulk-import\[xlsx\]"):
         optional("python_calamine", "xlsx", Path("book.xlsx"), load=absent)
+
+
+def test_a_zstd_file_may_begin_between_and_end_with_frames_to_skip(tmp_path: Path) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    skipped = b"\x53\x2a\x4d\x18\x05\0\0\0hello"
+    pack = zstandard.ZstdCompressor().compress
+    path = tmp_path / "customers.csv.zst"
+    path.write_bytes(skipped + pack(b"email\na@example.com\n") + skipped + pack(b"b@example.com\n") + skipped)
+    assert [record.fields["email"] for record in read_records(path)] == ["a@example.com", "b@example.com"]

@@ -76,9 +76,10 @@ def _print_rows(call: Invocation, path: Path, given: Given) -> int:
 
     reading, notices = detect(path, settle_overrides(given))
     call.tell(*(notice.message for notice in notices))
-    code, remarks = FINE, Remarks()
+    code, remarks, found = FINE, Remarks(), False
     with Source.open(path) as source:
         for record in read(source, reading, remarks):
+            found = True
             code = PROBLEMS if record.problem is not None else code
             facts = {"row": record.number, "line": record.line, "fields": record.fields, "problem": record.problem}
             call.output.write(to_json(facts) + "\n")
@@ -87,6 +88,8 @@ def _print_rows(call: Invocation, path: Path, given: Given) -> int:
     call.output.flush()
     if not call.output.gone:
         call.tell(*(notice.message for notice in remarks.notices()))
+    if not found:
+        raise SourceError(f"{path} holds no rows; give a file with at least one")
     return code
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -205,20 +206,29 @@ def _refuse_unmapped(assignments: tuple[Assignment, ...]) -> None:
 def _refuse_without_email(assignments: tuple[Assignment, ...], columns: tuple[str, ...]) -> None:
     if any(slot_of(each.target) == ("email",) for each in assignments):
         return
+    known = f"No column of the file is known to hold e-mail addresses (its columns are {listed(columns)})"
+    if (separator := _separator(columns)) is not None:
+        raise UsageError(
+            f"{known}: if that is one cell by mistake, name the separator with --delimiter {terminal_safe(separator)}, else "
+            "name the column with --map, or import rows without one with --allow-no-email."
+        )
     likely = next((column for column in columns if "mail" in fold(column)), None) or nearest("email", columns)
     example = likely if likely is not None else "COLUMN"
     guessed = f", perhaps {listed([likely])}" if likely is not None else ""
     raise UsageError(
-        f"No column of the file is known to hold e-mail addresses (its columns are {listed(columns)}){guessed}; name it "
-        f'with --map "{terminal_safe(example)}=email", or import rows without one with --allow-no-email{_if_one(columns)}.'
+        f'{known}{guessed}; name it with --map "{terminal_safe(example)}=email", or import rows without one with '
+        "--allow-no-email."
     )
 
 
-def _if_one(columns: tuple[str, ...]) -> str:
-    """A header that was read as one cell although it holds separators asks for another delimiter."""
-    signs = {";": "';'", "\t": "'\\t'", "|": "'|'", ",": "','"}
-    found = next((shown for sign, shown in signs.items() if len(columns) == 1 and sign in columns[0]), None)
-    return f"; if that is one cell by mistake, name the separator with --delimiter {found}" if found else ""
+def _separator(columns: tuple[str, ...]) -> str | None:
+    """What probably separates the cells of a header that was read as one, quoted for a shell: a sign behind a name."""
+    if len(columns) != 1:
+        return None
+    found = next((sign for sign in (";", "\t", "|", ",") if sign in columns[0]), None)
+    between = re.search(r"(?<=\w)[^\w\s.()'\"\x00-\x1f-]+(?=\w)", columns[0]) if found is None else None
+    sign = between.group() if between else found
+    return None if sign is None else "'\\t'" if sign == "\t" else f"'{sign}'"
 
 
 def _maybe(name: str, columns: Sequence[str]) -> str:

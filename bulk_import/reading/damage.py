@@ -133,7 +133,8 @@ def _open(line: Line, start: int, split: Split, table: Table) -> Verdict:
 def _unclosed(line: Line, start: int, lines: int, table: Table) -> Verdict:
     alone = split_record(lambda at: line(at) if at < start + lines else None, start, table.dialect)
     name = _column(len(alone.cells), table)
-    problem = f"a quote opens in {name} and is not closed on this row"
+    behind = ": text stands behind the quote that should close it" if alone.stray else ""
+    problem = f"a quote opens in {name} and is not closed on this row{behind}"
     return Verdict(alone.cells[: table.width], lines, problem, opens=True)
 
 

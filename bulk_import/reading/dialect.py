@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from bulk_import.reading.cells import Dialect, split_record
 from bulk_import.reading.kinds import holds_nothing, kind_of
 from bulk_import.reading.marks import RARE, USUAL, delimiters_in, escapes_in, quotes_in
-from bulk_import.reading.titles import are_titles
+from bulk_import.reading.titles import are_titles, is_address_title
 
 _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "words": 1.0, "empty": 0.6}
 _UNLIKE_TITLES = (";", "\t", "|", *RARE)
@@ -91,8 +91,9 @@ def settle_dialect(lines: Sequence[str], delimiter: str | None, quote: str | Non
         for escape in escapes_in(text, sign, mark)
     ]
     fit = [candidate for candidate in found if candidate.width > 1 or delimiter is not None]
-    ranked = sorted([*fit, _single_column(lines, text, delimiter, quote)], key=lambda candidate: -candidate.score)
-    best = _plainest(_with_titles(ranked))
+    single = _single_column(lines, text, delimiter, quote)
+    ranked = sorted([*fit, single], key=lambda candidate: -candidate.score)
+    best = single if delimiter is None and _is_list(single, ranked[0]) else _plainest(_with_titles(ranked))
     ranked.remove(best)
     if delimiter is None and best.width > 1:
         best = _widened(lines, best)
@@ -121,6 +122,12 @@ def _with_titles(ranked: Sequence[Candidate]) -> Sequence[Candidate]:
         return ranked
     fitting = [candidate for candidate in ranked if candidate.score > 0 and _begins_with_titles(candidate)]
     return fitting or ranked
+
+
+def _is_list(single: Candidate, best: Candidate) -> bool:
+    """Whether the first line names one column of addresses and nothing, least of all a header, speaks for several."""
+    alone = not any(row.broken or len(row.cells) > 1 for row in single.rows)
+    return alone and is_address_title(single.rows[0].cells[0]) and not any(are_titles(row.cells) for row in best.rows)
 
 
 def _begins_with_titles(candidate: Candidate) -> bool:
@@ -226,7 +233,9 @@ def _widened(lines: Sequence[str], best: Candidate) -> Candidate:
     """The same candidate with a delimiter of more than one character, where every row agrees on it."""
     mark = best.dialect.delimiter
     good = [row for row in best.rows if len(row.cells) == best.width and not row.broken]
-    if best.width > 2 and best.width % 2 and (between := _always_between(good)) is not None:
+    between = _always_between(good) if best.width > 2 and best.width % 2 else None
+    # One empty column is a column (`email,,name`); pipes and tabs are doubled on purpose.
+    if between or (between == "" and (best.width > 3 or mark not in ",;")):
         return _scored(lines, replace(best.dialect, delimiter=mark + between + mark), 1.0)
     if mark.strip(" ") == "":
         return best

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulk_import.errors import SourceError
+from bulk_import.reading.likely import encoding_advice, likely_letters
 from bulk_import.reading.magic import refuse_binary
 from bulk_import.reading.settled import Notice
 
@@ -118,20 +119,25 @@ def _odd_bytes(head: bytes, first: int, path: Path) -> Encoding:
     lines = re.split(rb"\r\n|\n|\r", head)
     bad = [index for index, line in enumerate(lines[:-1] or lines, 1) if not _is_utf_8(line)]
     filled = sum(1 for line in lines if line)
-    proven = any(not line.isascii() and _is_utf_8(line) for line in lines)
+    proven = sum(1 for line in lines if not line.isascii() and _is_utf_8(line))
     number = len(re.findall(rb"\r\n|\n|\r", head[:first])) + 1
-    likely = likely_encoding(head)
     if not bad or len(bad) <= 0.01 * filled or (len(bad) == 1 and (proven or filled >= _CLEAN)):
+        what = _mend(lines[number - 1], head, first) if proven else encoding_advice(head)
         message = (
-            f"encoding is UTF-8, but line {number} is not: byte 0x{head[first]:02X} (byte {first} of the file); if it comes "
-            f"from {_origin(likely)}, pass --encoding {likely}."
+            f"encoding is UTF-8, but line {number} is not: byte 0x{head[first]:02X} (byte {first} of the file); {what}."
         )
         return Encoding("utf-8", (Notice("encoding", message),))
+    what = _mend(lines[number - 1], head, first) if proven >= len(bad) else encoding_advice(head)
     raise SourceError(
         f"{path} is not UTF-8: byte 0x{head[first]:02X} on line {number} (byte {first} of the file) is not, and "
-        f"{len(bad)} of its first {filled} lines hold such bytes; if it comes from {_origin(likely)}, "
-        f"pass --encoding {likely}."
+        f"{len(bad)} of its first {filled} lines hold such bytes; {what}."
     )
+
+
+def _mend(line: bytes, head: bytes, first: int) -> str:
+    """The advice for a byte in a file whose other lines are UTF-8 beyond ASCII: another encoding would spoil those."""
+    place = first - max(head.rfind(b"\n", 0, first), head.rfind(b"\r", 0, first)) - 1
+    return f"mend that byte{likely_letters(line, place)} there, as the other lines are UTF-8"
 
 
 def _is_utf_8(line: bytes) -> bool:
@@ -140,46 +146,3 @@ def _is_utf_8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def likely_encoding(data: bytes) -> str:
-    """What `--encoding` would probably be for bytes that are not UTF-8; a suggestion, never used unasked."""
-    high = re.findall(rb"[\x80-\xff]+", data[: 1 << 18])
-    longest = sum(len(run) for run in high) / max(1, len(high))
-    # "Größe" has two such bytes side by side; one and a half characters of Chinese have three.
-    for name in ("shift_jis", "gb18030", "euc_kr") if longest >= 1.5 and max(map(len, high)) >= 3 else ():
-        if _mostly_east_asian(data[: 1 << 16], name):
-            return name
-    if longest >= 3:
-        return "cp1251"
-    c1 = sum(1 for run in high for byte in run if byte < 0xA0)
-    return "mac_roman" if c1 > 0.8 * sum(map(len, high)) and not _only_punctuation(high) else "cp1252"
-
-
-def _only_punctuation(runs: list[bytes]) -> bool:
-    """Whether the bytes below 0xA0 are those that stand for quotes, dashes and the euro in cp1252."""
-    return all(
-        byte in b"\x80\x82\x84\x85\x8a\x8c\x8e\x91\x92\x93\x94\x95\x96\x97\x99\x9a\x9c\x9e\x9f"
-        for run in runs
-        for byte in run
-        if byte < 0xA0
-    )
-
-
-def _mostly_east_asian(data: bytes, name: str) -> bool:
-    text = codecs.getincrementaldecoder(name)("replace").decode(data)
-    if "\ufffd" in text:
-        return False
-    wide = sum(1 for character in text if "\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3")
-    return wide > 0.8 * sum(1 for character in text if character > "\x7f")
-
-
-def _origin(name: str) -> str:
-    return {
-        "cp1252": "Excel or Windows in Western Europe or America",
-        "cp1251": "Windows with Cyrillic text",
-        "mac_roman": "an old Mac program",
-        "shift_jis": "Japanese Windows",
-        "gb18030": "Chinese Windows",
-        "euc_kr": "a Korean system",
-    }[name]

@@ -10,7 +10,9 @@ from bulk_import.errors import SourceError
 from bulk_import.reading.damage import readable
 from bulk_import.reading.dialect import SampleRow
 from bulk_import.reading.kinds import TELLING, fits, kind_of, kinds_of
-from bulk_import.reading.titles import are_titles
+from bulk_import.reading.likely import encoding_advice
+from bulk_import.reading.lines import bad_byte
+from bulk_import.reading.titles import are_titles, is_address_title
 from bulk_import.wording import without_addresses
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -152,7 +154,10 @@ def _header_above(rows: Sequence[SampleRow], found: int) -> int:
 def _start_of_single_column(rows: Sequence[SampleRow], asked: bool | None) -> int:
     """One column: the line above the first address, or the first line."""
     first = next((index for index, row in enumerate(rows) if _has_email(row)), 0)
-    return first if asked is False else max(0, first - 1)
+    if asked is False:
+        return first
+    named = [index for index, row in enumerate(rows[:first]) if is_address_title(row.cells[0])]
+    return named[-1] if named else max(0, first - 1)
 
 
 def _has_email(row: SampleRow) -> bool:
@@ -181,10 +186,7 @@ def _email_at(row: SampleRow) -> int:
 def _named(row: SampleRow, body: Sequence[SampleRow], name: str, above: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The column names, and which of them had to be made up."""
     if odd := [cell for cell in row.cells if not readable(cell)]:
-        raise SourceError(
-            f"{name} has a column name that cannot be read, {shown(odd[0])} on line {above + row.line + 1}; "
-            "give the right --encoding or mend the header."
-        )
+        raise _unreadable_name(odd[0], name, above + row.line + 1)
     names = [cell.strip().strip("\ufeff\u200b").removeprefix(_MISREAD_MARK) for cell in row.cells]
     while len(names) > 1 and not names[-1] and not any(_filled_at(other, len(names) - 1) for other in body):
         names.pop()
@@ -198,6 +200,20 @@ def _named(row: SampleRow, body: Sequence[SampleRow], name: str, above: int) -> 
             f"{above + row.line + 1}); rename or remove all but one."
         )
     return columns, made_up
+
+
+def _unreadable_name(cell: str, name: str, line: int) -> SourceError:
+    byte = next((found for character in cell if (found := bad_byte(character)) is not None), None)
+    if byte is None:
+        return SourceError(
+            f"{name} has a column name that cannot be read, {shown(cell)} on line {line}; mend the header."
+        )
+    data = cell.encode("utf-8", "surrogateescape")
+    plain = shown(data.decode("ascii", "replace").replace("\ufffd", "?"))
+    return SourceError(
+        f"{name} has a column name that cannot be read, {plain} with byte 0x{byte:02X} on line {line}; mend the header, or "
+        f"{encoding_advice(data)}."
+    )
 
 
 def _filled_at(row: SampleRow, index: int) -> bool:

@@ -73,6 +73,8 @@ def read_object(text: str) -> tuple[dict[str, Any], str | None]:
     except _Refused as error:
         return {}, str(error)
     except json.JSONDecodeError as error:
+        if text[error.pos :] == ",":
+            return {}, "a comma ends the line"
         return {}, f"not JSON: {_lower(error.msg)} at character {error.pos + 1}"
     except RecursionError:
         return {}, f"nested deeper than {DEEPEST} levels"

@@ -23,3 +23,9 @@ def are_titles(cells: Sequence[str]) -> bool:
     known = [name for name in filled if name in _TITLES]
     enough = len(known) > 1 or any("mail" in name for name in known)
     return enough and 1 < len(filled) <= 2 * len(known) and len(set(filled)) == len(filled)
+
+
+def is_address_title(cell: str) -> bool:
+    """Whether a line is nothing but a known name of the column of addresses."""
+    name = fold(cell)
+    return "mail" in name and name in _TITLES

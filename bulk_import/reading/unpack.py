@@ -30,10 +30,13 @@ RATIO = 250
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """The compressions that are read, by their first bytes."""
 
+_SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte of 0x50 to 0x5F: a zstd frame that holds no data of the file
+
 
 def compression_of(head: bytes) -> str | None:
     """The compression that the first bytes name, None for plain data."""
-    return next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
+    skipped = head[1:4] == _SKIPPABLE and head[0] & 0xF0 == 0x50
+    return "zstd" if skipped else next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
 
 
 def unpacked(chunks: Iterable[bytes], compression: str | None, path: Path, max_bytes: int | None) -> Iterator[bytes]:
@@ -129,7 +132,7 @@ def _next_member(rest: bytes, name: str, path: Path) -> bytes:
     """The bytes from the next member on; padding with NULs is allowed, anything else is not."""
     rest = rest.lstrip(b"\0")
     magic = next(magic for magic, known in MAGIC.items() if known == name)
-    if rest and not magic.startswith(rest[: len(magic)]):
+    if rest and compression_of(rest) != name and not magic.startswith(rest[: len(magic)]):
         raise SourceError(f"{path} has other data after its {name} part; unpack it yourself and look at its end.")
     return rest
 
