@@ -109,6 +109,7 @@ def test_personal_data_is_told_only_when_asked_for(call: Program, ledger: Path, 
 
 def test_json_has_the_same_as_values(call: Program, ledger: Path) -> None:
     found = json.loads(call("report", ledger, "--json").out)
+    assert (found["exit_code"], f"next: {found['next']}") == (0, call("report", ledger).err.splitlines()[-1])
     assert (found["rows"], found["created"], found["orphans"], found["requests"]) == (6, 1, 1, 12)
     assert found["requests_by_endpoint"] == {"create": {"200": 10, "429": 2}}
     assert [problem["code"] for problem in found["problems"]] == ["card_declined", "email", "owner-failed"]

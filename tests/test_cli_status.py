@@ -301,3 +301,24 @@ def test_rows_being_sent_this_moment_are_called_under_way(call: Program, tmp_pat
     lock.release()
     assert ("under way" in running, "in doubt" in running) == (True, False)
     assert "in doubt" in call("status", ledger).err
+
+
+def test_a_program_is_told_why_nothing_came_of_a_command(call: Program, tmp_path: Path) -> None:
+    for words, code in ((("status", tmp_path / "none.db"), 5), (("check", tmp_path / "none.csv"), 2), (("plan",), 2)):
+        said = call(*words, "--json")
+        told = json.loads(said.out)
+        assert (said.code, told["exit_code"], list(told)) == (code, code, ["error", "exit_code"])
+        assert told["error"] in said.err
+    assert call("status", tmp_path / "none.db").out == ""
+
+
+def test_an_import_of_some_rows_that_was_undone_is_done_again_for_those_rows(call: Program, tmp_path: Path) -> None:
+    ledger = small_ledger(tmp_path / "l.db", source="-", spooled=True)
+    with written(ledger, purpose(6, source="-", spooled=True)) as writer:
+        line = f"bulk-import run - --ledger {ledger} --dry-run --sample 2"
+        writer.end_command(writer.begin_command("run", None, None, line), 1, None, {})
+        assert call("status", ledger).err.splitlines()[-1] == f"next: bulk-import run - --ledger {ledger} --dry-run"
+        writer.end_command(writer.begin_command("undo", None, None, "bulk-import undo l.db"), 0, None, {})
+    said = call("status", ledger).err.splitlines()
+    assert said[1].startswith("standard input -> acct_1")
+    assert said[-1] == f"next: {line}"

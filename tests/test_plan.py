@@ -127,6 +127,7 @@ def test_a_plan_respects_what_a_ledger_has_settled_and_writes_nothing_into_it(ca
         done = ran(call, *words)
         assert done["created"] == 13
         assert done["requests_by_endpoint"] == plan["requests_by_endpoint"]
+        assert planned(call, *words)[0]["next"] == f"bulk-import status {ledger}"
 
 
 def test_a_restricted_key_is_told_what_cannot_be_seen(

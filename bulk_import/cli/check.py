@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PROBLEMS, FINE = 1, 0
 
+PIPED = "standard-input.ledger.db"
+"""The ledger to name for a source without a name."""
+
 
 @click.command(
     "check",
@@ -107,24 +110,27 @@ def _judge(call: Invocation, source: str, path: Path, given: Given) -> int:
         watcher.pause()
     code = PROBLEMS if found.invalid else FINE
     if given["json"]:
-        call.output.line(to_json({"source": source, **described(found), "exit_code": code}))
+        ending = {"exit_code": code, "next": _next(call, source, found.invalid)}
+        call.output.line(to_json({"source": source, **described(found), **ending}))
     else:
-        call.tell(*shown(source, found), *_what_next(call, found.invalid))
+        call.tell(*shown(source, found), *_what_next(found.invalid), next_line(_next(call, source, found.invalid)))
     return code
 
 
-def _what_next(call: Invocation, invalid: int) -> tuple[str, ...]:
-    """A rehearsal where every row can be sent, else the same check once the rows are mended."""
+def _what_next(invalid: int) -> tuple[str, ...]:
+    """What to do first where rows are invalid."""
     if not invalid:
-        return (next_line(_next(call)),)
+        return ()
     return (
         f"{counted(invalid, 'row is', 'rows are')} invalid, and a run sends only the others: mend them, then check again",
-        next_line(call.command_line),
     )
 
 
-def _next(call: Invocation) -> str:
-    """The same words, read, mapped and prepared alike, for a rehearsal."""
-    words = list(call.arguments)
+def _next(call: Invocation, source: str, invalid: int) -> str:
+    """The same words, read, mapped and prepared alike, for a rehearsal; the same check while rows are to be mended."""
+    words = [word for word in call.arguments if word not in {"--rows", *SAYING}]
+    if invalid:
+        return typed(*words)
     words[words.index("check")] = "run"
-    return typed(*(word for word in words if word not in {"--rows", *SAYING}), "--simulate")
+    ledger = ("--ledger", PIPED) if source == "-" else ()
+    return typed(*words, *ledger, "--simulate")

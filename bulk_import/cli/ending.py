@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from click.shell_completion import shell_complete
 
 from bulk_import import early
+from bulk_import.cli.events import to_json
 from bulk_import.cli.invocation import PROGRAM, Invocation
 from bulk_import.cli.program import program
 from bulk_import.cli.terminal import occupy_standard_descriptors, silence
@@ -63,13 +64,12 @@ def _carried_out(invocation: Invocation) -> int:
         invocation.messages.write(error.format_message() + "\n")
         return USAGE
     except click.ClickException as error:
-        _explain(invocation, error)
-        return USAGE
+        return _refused(invocation, _explain(invocation, error), USAGE)
     except (KeyboardInterrupt, click.Abort):
         return _interrupted(invocation)
     except BulkImportError as error:
         invocation.messages.complain(str(error))
-        return error.exit_code
+        return _refused(invocation, str(error), error.exit_code)
     except BrokenPipeError:
         silence(sys.stdout)
         return 0
@@ -99,10 +99,19 @@ def _invoke(invocation: Invocation) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _explain(invocation: Invocation, error: click.ClickException) -> None:
-    invocation.messages.complain(re.sub(r"\s*\n\s*", " ", error.format_message()) + _origin(error))
+def _refused(invocation: Invocation, error: str, code: int) -> int:
+    """Tell a program why nothing came of the command, unless it was told already; the code."""
+    if "--json" in invocation.arguments and not invocation.output.told:
+        invocation.output.line(to_json({"error": error, "exit_code": code}))
+    return code
+
+
+def _explain(invocation: Invocation, error: click.ClickException) -> str:
+    text = re.sub(r"\s*\n\s*", " ", error.format_message()) + _origin(error)
+    invocation.messages.complain(text)
     if isinstance(error, click.UsageError) and error.ctx is not None:
         invocation.messages.say(f"Try '{error.ctx.command_path} --help'.")
+    return text
 
 
 def _origin(error: click.ClickException) -> str:

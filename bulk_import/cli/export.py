@@ -76,11 +76,9 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         reader.close()
     if warning is not None:
         call.tell(warning)
-    _tell(call, count, {"what": what, "format": form, "output": str(target) if target else None}, as_json=given["json"])
-    if what == "failed" and target is not None and count and not given["json"]:
-        call.tell(
-            "mend the rows there, every column kept, and give them back", next_line(_give_back(path, given["output"]))
-        )
+    following = _give_back(path, given["output"]) if what == "failed" and target is not None and count else None
+    facts = {"what": what, "format": form, "output": str(target) if target else None}
+    _tell(call, count, facts, following, as_json=given["json"])
     return 0
 
 
@@ -123,8 +121,10 @@ def _copy(lines: Iterator[str], write: Write, first: str) -> int:
     return count
 
 
-def _tell(call: Invocation, count: int, facts: dict[str, Any], *, as_json: bool) -> None:
+def _tell(call: Invocation, count: int, facts: dict[str, Any], following: str | None, *, as_json: bool) -> None:
     if as_json:
-        call.output.line(to_json({**facts, "rows": count}))
+        call.output.line(to_json({**facts, "rows": count, "exit_code": 0, "next": following}))
     elif facts["output"] is not None:
         call.tell(f"{counted(count, 'row')} written to {facts['output']}")
+        if following is not None:
+            call.tell("mend the rows there, every column kept, and give them back", next_line(following))

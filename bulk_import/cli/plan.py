@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,6 +43,7 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     from bulk_import.cli.carrying import quieten
     from bulk_import.cli.known import reporting_to, tell_ending
     from bulk_import.cli.run import run_options
+    from bulk_import.cli.settling import default_ledger
     from bulk_import.job.planning import plan_job
 
     call = invocation(ctx)
@@ -52,13 +54,17 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     quieten()
     plan, summary = plan_job(options, observer, (lambda row: _tell(call, row)) if given["rows"] else None)
     call.output.flush()
+    usual = default_ledger(
+        Path(options.source), dry_run=options.connecting.dry_run, simulated=options.connecting.simulate
+    )
+    following = _next(call, plan, options.ledger or usual)
     if given["json"]:
-        call.output.line(to_json(described(plan, summary, _next(call))))
+        call.output.line(to_json(described(plan, summary, following)))
     elif summary.reason is None:
         call.tell(*shown(plan))
     tell_ending(call, summary, json=given["json"])
     if summary.reason is None and not given["json"]:
-        call.tell(next_line(_next(call)))
+        call.tell(next_line(following))
     return summary.exit_code
 
 
@@ -144,8 +150,10 @@ def _costs(plan: Plan) -> list[Pair]:
     ]
 
 
-def _next(call: Invocation) -> str:
-    """The same words for the run itself."""
+def _next(call: Invocation, plan: Plan, ledger: Path) -> str:
+    """The same words for the run itself; a look at the ledger where nothing is left for it to do."""
+    if plan.settled and not plan.verdicts.total() and "in_doubt" not in plan.settled:
+        return typed("status", ledger)
     words = list(call.arguments)
     words[words.index("plan")] = "run"
     return typed(*(word for word in words if word not in {"--rows", *SAYING}))

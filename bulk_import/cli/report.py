@@ -11,7 +11,7 @@ import click
 from bulk_import.cli.events import to_json
 from bulk_import.cli.files import opened, spare, target_of
 from bulk_import.cli.help import Verb
-from bulk_import.cli.invocation import Invocation, invocation, next_line, typed
+from bulk_import.cli.invocation import Invocation, invocation, next_line
 from bulk_import.cli.options import PATH, examples, output_options
 from bulk_import.errors import UsageError
 
@@ -45,11 +45,13 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         return _compare(call, path, given["against"], as_json=given["json"])
     found, following = _review(path)
     if given["html"] is not None:
-        _write(call, path, given["html"], found, include_data=given["include_data"], as_json=given["json"])
+        _write(call, path, given["html"], found, following, include_data=given["include_data"], as_json=given["json"])
     elif given["json"]:
         from bulk_import.report.described import described
 
-        call.output.line(to_json(described(found, include_data=given["include_data"])))
+        call.output.line(
+            to_json({**described(found, include_data=given["include_data"]), "exit_code": 0, "next": following})
+        )
     else:
         _show(call, found, following, include_data=given["include_data"])
     return 0
@@ -76,7 +78,16 @@ def _show(call: Invocation, found: Review, following: str | None, *, include_dat
         call.tell(next_line(following))
 
 
-def _write(call: Invocation, ledger: Path, html: Path, found: Review, *, include_data: bool, as_json: bool) -> None:
+def _write(
+    call: Invocation,
+    ledger: Path,
+    html: Path,
+    found: Review,
+    following: str | None,
+    *,
+    include_data: bool,
+    as_json: bool,
+) -> None:
     from bulk_import.report.page import page
 
     target = target_of(html)
@@ -88,14 +99,19 @@ def _write(call: Invocation, ledger: Path, html: Path, found: Review, *, include
     with opened(call, target) as write:
         write(text)
     if as_json:
-        call.output.line(to_json({"html": str(target), "bytes": len(text.encode()), "include_data": include_data}))
+        call.output.line(
+            to_json(
+                {
+                    "html": str(target),
+                    "bytes": len(text.encode()),
+                    "include_data": include_data,
+                    "exit_code": 0,
+                    "next": following,
+                }
+            )
+        )
     elif target is not None:
-        call.tell(f"report written to {target}", f"next: open {typed_path(target)} in a browser")
-
-
-def typed_path(path: Path) -> str:
-    """A path quoted for a shell."""
-    return typed(path).partition(" ")[2]
+        call.tell(f"report written to {target}; open it in a browser", *([next_line(following)] if following else []))
 
 
 def _compare(call: Invocation, live: Path, rehearsal: Path, *, as_json: bool) -> int:
@@ -114,7 +130,7 @@ def _compare(call: Invocation, live: Path, rehearsal: Path, *, as_json: bool) ->
     finally:
         first.close()
     if as_json:
-        call.output.line(to_json(described(found)))
+        call.output.line(to_json({**described(found), "exit_code": 0, "next": following}))
     else:
         call.tell(*tabled(found), *([next_line(following)] if following is not None else []))
     return 0

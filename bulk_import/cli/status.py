@@ -146,7 +146,9 @@ def page(found: Standing) -> list[str]:
     if found.account is not None:
         mode = "simulated" if found.simulated else "LIVE" if found.livemode else "test mode"
         name = f"{found.account} ({found.account_name})" if found.account_name else found.account
-        lines.append(f"{found.source} -> {name}, {mode}{', dry run' if found.dry_run else ''}")
+        lines.append(
+            f"{'standard input' if found.source == '-' else found.source} -> {name}, {mode}{', dry run' if found.dry_run else ''}"
+        )
     pairs = tally_pairs(found.by_status, found.rows)
     if found.running:  # what is being sent this moment has no outcome either
         pairs = [("under way" if name == "in doubt" else name, count) for name, count in pairs]

@@ -9,7 +9,7 @@ import click
 
 from bulk_import.cli.events import to_json
 from bulk_import.cli.help import Verb
-from bulk_import.cli.invocation import invocation, typed
+from bulk_import.cli.invocation import invocation, next_line, typed
 from bulk_import.cli.options import examples, output_options
 from bulk_import.errors import UsageError
 
@@ -53,12 +53,13 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     """Write customers.csv and mapping.toml into FOLDER, to be filled and changed; nothing is ever replaced."""
     call, folder = invocation(ctx), given["folder"]
     written = write_files(folder)
-    if given["json"]:
-        call.output.line(to_json({"files": [str(path) for path in written]}))
-        return 0
     source, mapping = written
+    following = typed("check", source, "--mapping", mapping)
+    if given["json"]:
+        call.output.line(to_json({"files": [str(path) for path in written], "exit_code": 0, "next": following}))
+        return 0
     call.tell(f"written: {source}, {mapping}")
-    call.tell(f"next: {typed('check', source, '--mapping', mapping)}")
+    call.tell(next_line(following))
     return 0
 
 

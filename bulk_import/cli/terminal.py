@@ -104,6 +104,7 @@ class Output:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.gone = stream is None
+        self.told = False  # whether anything was written
         self.error: OSError | None = None
 
     @property
@@ -118,6 +119,7 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write *text*; what UTF-8 cannot hold is written as an escape, which JSON reads back."""
+        self.told = True
         self._try(lambda: self._binary.write(text.encode("utf-8", "backslashreplace")))
 
     def flush(self) -> None:

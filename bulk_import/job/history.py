@@ -43,7 +43,8 @@ def last_deciding(commands: Sequence[Command]) -> Command | None:
 
 
 def import_line(commands: Sequence[Command]) -> str | None:
-    """The import as it was typed last; for all rows, once those that were chosen are done."""
+    """The import as it was typed last; for all rows, once those that were chosen are done and not undone."""
     last = last_import(commands)
     line = str(last.facts.get("line") or "") if last is not None else ""
-    return (for_all_rows(line) if last is not None and last.exit_code in FINISHED else line) if line else None
+    is_done = last is not None and last.exit_code in FINISHED and last_deciding(commands) is last
+    return (for_all_rows(line) if is_done else line) if line else None
