@@ -90,6 +90,15 @@ def test_rows_needs_no_email_column_and_judges_nothing(call: Program, tmp_path: 
     assert (said.code, len(said.out.splitlines())) == (0, 2)
 
 
+def test_the_advice_for_unreadable_json_lines_names_no_delimiter(call: Program, tmp_path: Path) -> None:
+    path = tmp_path / "customers.jsonl"
+    path.write_text('{"email": "a@example.com"},\n{"email": "b@example.com"},\n')
+    said = call("check", str(path))
+    assert said.code == 2
+    assert "line 1: a comma ends the line" in said.err
+    assert "--delimiter" not in said.err
+
+
 def test_a_file_without_rows_is_refused_by_rows_as_by_check(call: Program, tmp_path: Path) -> None:
     path = file(tmp_path, "email,name\n")
     judged, listed = call("check", path), call("check", path, "--rows")

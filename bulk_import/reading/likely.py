@@ -109,7 +109,7 @@ def encoding_advice(data: bytes) -> str:
     best, *rival = likely_encodings(data)
     if rival:
         return (
-            f"pass --encoding {best.name} if its first odd word should read {best.word}, or --encoding {rival[0].name} "
+            f"pass --encoding {best.name} if its first odd word is {best.word}, or --encoding {rival[0].name} "
             f"if {rival[0].word}"
         )
     return f"if it comes from {best.origin}, pass --encoding {best.name}"
