@@ -61,5 +61,5 @@ def why_invalid(row: Invalid) -> Refusal:
         type="invalid_row",
         code=first.rule,
         param=first.param or first.column,
-        message="; ".join(problem.message for problem in row.problems),
+        message=" ".join(problem.message for problem in row.problems),
     )
