@@ -573,3 +573,48 @@ def test_a_header_read_as_one_cell_is_told_apart_and_not_mapped(sign: str) -> No
         settle_mapping((sign.join(("id", "email", "name")),))
     assert f"--delimiter '{sign}'" in str(refused.value)
     assert "=email" not in str(refused.value)
+
+
+LONG = "preference_of_the_customer_about_newsletter"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "keys"),
+    [
+        (f"metadata.{LONG}_a", f"metadata.{LONG}_b", (LONG[:40], f"{LONG[:36]}_2")),
+        (f"{LONG}_a", f"metadata.{LONG}_b", (f"{LONG[:36]}_2", LONG[:40])),
+        ("metadata.a.b", "metadata.a[b]", ("a.b", "a.b_2")),
+        ("metadata.plan", "metadata[plan]", ("plan", "plan_2")),
+    ],
+)
+@pytest.mark.parametrize("header", [True, False])
+def test_two_keys_that_become_one_are_both_kept_and_it_is_said(
+    first: str, second: str, keys: tuple[str, str], header: bool
+) -> None:
+    columns = ("email", first, second)
+    mapping = settle_mapping(columns if header else None)
+    plan = mapping.plan(columns)
+    assert tuple(each.target for each in plan.assignments[1:]) == tuple(map(Metadata, keys))
+    assert all(len(key) <= 40 for key in keys)
+    renamed = second if keys[1].endswith("_2") else first
+    assert any(renamed in notice and "_2" in notice for notice in mapping.notices)
+
+
+@pytest.mark.parametrize("leftover", ["ignore", "refuse"])
+def test_a_key_that_clashes_is_not_left_out_with_the_columns_nobody_asked_for(leftover: str) -> None:
+    found = targets("email,metadata.a.b,metadata.a[b]", unmapped=leftover)
+    assert found["metadata.a[b]"] == Metadata("a.b_2")
+
+
+@pytest.mark.parametrize(
+    "column", ["CCV", "CSC", "metadata.ccv", "ccv no", "card code", "exp month/year", "2fa", "2FA", "otp secret"]
+)
+def test_security_codes_by_their_other_names_are_never_sent(column: str) -> None:
+    assert isinstance(targets(f"email,{column}")[column], Refused)
+
+
+@pytest.mark.parametrize("column", ["Expiry", "Expiry Date", "CID"])
+@pytest.mark.parametrize("card", ["CCV", "Card Number", "metadata.card_last4", "Card Type", "Name on Card"])
+def test_an_ambiguous_name_beside_something_of_a_card_is_the_cards(column: str, card: str) -> None:
+    assert isinstance(targets(f"email,{column},{card}")[column], Refused)
+    assert isinstance(targets(f"email,{column},plan")[column], Metadata)

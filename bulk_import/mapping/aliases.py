@@ -130,7 +130,7 @@ def _set_apart(name: str, others: frozenset[str], from_stripe: bool) -> Guess | 
         return Guess(
             Ignored("is the marker of this tool"), 0, sure=True, why="metadata.bulk_import is kept for the marker"
         )
-    if (reason := never_sent(metadata_key(name) or name)) is not None:
+    if (reason := never_sent(metadata_key(name) or name, others)) is not None:
         return Guess(Refused(reason), 0, sure=True, why=reason)
     folded = fold(name)
     if folded in _STRIPE_READ_ONLY or (from_stripe and folded in _STRIPE_EXPORT_ONLY):

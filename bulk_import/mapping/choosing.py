@@ -90,7 +90,7 @@ def slot_of(target: Target) -> Slot | None:
         case VatNumber():
             return ("tax_id_data", 0, "value")
         case Metadata(key):
-            return ("metadata", key)
+            return ("metadata", fitting_key(key))
         case NamePart(position, of):
             return (of, position)
         case SourceKey():
@@ -204,6 +204,8 @@ def _settle(
         given = Assignment(column, claim.target, not claim.sure, claim.why, is_key=is_key, asked=asked)
         name = claim.target.key if isinstance(claim.target, Metadata) else ""
         return _with_fitting_key(given, name, notes)
+    if isinstance(claim.target, Metadata) and slot in owners:
+        return _beside(Assignment(column, claim.target, True, claim.why, is_key=is_key), claim.target.key, taken, notes)
     field_name = described(claim.target)
     rival = f'the column "{owners[slot]}"' if slot in owners else "what was set for every row or the whole name"
     left = _leave_over(column, f"gives way to {rival}", wishes, taken, notes, is_key=is_key)
@@ -224,9 +226,14 @@ def _leave_over(
     if wishes.leftover != "metadata":
         refused = wishes.leftover == "refuse"
         return Assignment(column, Ignored("is not mapped"), False, why, is_key=is_key, unmapped=refused)
+    return _beside(Assignment(column, Metadata(name), True, why, is_key=is_key), name, taken, notes)
+
+
+def _beside(given: Assignment, name: str, taken: set[Slot], notes: list[str]) -> Assignment:
+    """The assignment under a key of its own, made of *name*, so that no value is written over another."""
     key = _free_key(name, taken)
     taken.update({("metadata", key), ("metadata", fitting_key(key))})
-    return _with_fitting_key(Assignment(column, Metadata(key), True, why, is_key=is_key), name, notes)
+    return _with_fitting_key(replace(given, target=Metadata(key)), name, notes)
 
 
 def _free_key(name: str, taken: set[Slot]) -> str:

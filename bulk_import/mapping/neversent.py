@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from bulk_import.customer.cards import holds_card
 from bulk_import.wording import fold, names, words_of
@@ -22,6 +23,7 @@ _SECRET_WORDS = names(
     """
     pwd pw pswd psw secret secrets token tokens salt hash md5 sha sha1 sha256 sha512 totp otp mfa credential
     credentials cookie cookies mdp bcrypt scrypt argon2 pbkdf2 jwt senha haslo heslo jelszo parola sifre geslo kodeord
+    2fa tfa
     """
 )
 # `pass` and `pin` are secrets by themselves and beside these words; a ski pass and a PIN code (India's zip) are none.
@@ -74,7 +76,7 @@ _CARD_NUMBER = frozenset(
 )
 _CARD_CODE = names(
     """
-    cvc cvv cvv2 cvc2 securitycode cardcode cardverificationvalue cardsecuritycode prufziffer kartenprufnummer
+    cvc cvv ccv csc cvv2 cvc2 securitycode cardcode cardverificationvalue cardsecuritycode prufziffer kartenprufnummer
     codigoseguridad codigodeseguridad codesecurite cryptogramme cryptogrammevisuel codigodeseguranca
     codicesicurezza codicedisicurezza veiligheidscode sicherheitscode kartenprufziffer
     """
@@ -87,14 +89,23 @@ _CARD_PARTS = names(
     avszipstatus avsline1status tokenizationmethod maskednumber transactionids country uniquenumberidentifier
     """
 )
-_CARD_CODE_WORDS = names("cvc cvv cvc2 cvv2")
+_CARD_CODE_WORDS = names("cvc cvv ccv cvc2 cvv2")
+# A date of expiry is a subscription's, and a CID the customer's own id, unless something of a card stands beside it.
+_BESIDE_CARD = names(
+    "expiry expirydate expires expiration expirationdate validuntil exp cid ablaufdatum verfallsdatum gultigbis gueltigbis"
+)
 _CARD_HOLDER = names(
     """
     nameoncard nameofcardholder karteninhaber titulardelatarjeta titulartarjeta titolarecarta titolaredellacarta
     kaarthouder porteurdelacarte titulairedelacarte nomsurlacarte titulardocartao validthru
     """
 )
-_EXPIRY = names("expmonth expyear expirymonth expiryyear expirationmonth expirationyear ccexp expdate")
+_EXPIRY = names(
+    """
+    expmonth expyear expirymonth expiryyear expirationmonth expirationyear ccexp expdate expmonthyear expirymonthyear
+    expirationmonthyear
+    """
+)
 _CARD_PREFIXES = ("creditcard", "debitcard", "paymentcard", "card", "cc")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128})")
 # A stored password names its method: modular crypt ($2b$), PHPass ($P$), LDAP ({SSHA}), Django and Werkzeug (pbkdf2).
@@ -108,8 +119,11 @@ _HASH = re.compile(
 )
 
 
-def never_sent(column: str) -> str | None:
-    """Why a column of this name is never sent, as the end of a sentence, or None when it may be."""
+def never_sent(column: str, others: Iterable[str] = ()) -> str | None:
+    """Why a column of this name is never sent, as the end of a sentence, or None when it may be.
+
+    *others* are the folded names of the columns beside it, by which an ambiguous name is told.
+    """
     folded = fold(column)
     if holds_card(column):
         return "is a card number by its very name, which must never pass through this tool"
@@ -119,6 +133,8 @@ def never_sent(column: str) -> str | None:
         return "is for card security codes, which nobody may keep"
     if folded in _EXPIRY or folded in _CARD_HOLDER or _after_card(folded) in _CARD_PARTS:
         return "belongs to a card; cards come as payment methods only"
+    if folded in _BESIDE_CARD and any(map(_is_of_card, others)):
+        return "stands beside a card's data and seems to belong to it; cards come as payment methods only"
     words = frozenset(map(fold, words_of(column)))
     if not _CARD_CODE_WORDS.isdisjoint(words):
         return "is for card security codes, which nobody may keep"
@@ -126,7 +142,7 @@ def never_sent(column: str) -> str | None:
         return "is for numbers of identity papers, which no payment needs"
     if folded in _BANK or "iban" in words or "bankaccount" in folded:
         return "belongs to a bank account, which Stripe does not want in metadata"
-    if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint(words):
+    if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint({*words, folded}):
         return "looks like a secret"
     if not _SHORT_WORDS.isdisjoint(words) and words <= _SHORT_WORDS | _BESIDE_SHORT:
         return "looks like a secret"
@@ -151,6 +167,12 @@ def is_hash(column: str, text: str) -> bool:
 
 def _is_number(folded: str) -> bool:
     return folded in _CARD_NUMBER
+
+
+def _is_of_card(folded: str) -> bool:
+    name = folded.removeprefix("metadata")
+    part = _after_card(name)
+    return _is_number(name) or name in _CARD_CODE | _EXPIRY | _CARD_HOLDER or part in _CARD_CODE or part in _CARD_PARTS
 
 
 def _after_card(folded: str) -> str:
