@@ -6,6 +6,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import repeat
+from operator import itemgetter
 
 from bulk_import.customer.cleaning import PROTECTED
 from bulk_import.customer.parameters import SHARED_METHODS
@@ -87,14 +90,15 @@ class Tally:
         found = clearance.clear(block)
         for index in range(min(FIRST_ROWS - len(self.first), len(block.rows))):
             self.first.append(block.record(index))
-        for index in found.doubtful:
-            self._judge(block.record(index))
         self.rows += len(block.rows)
         self.valid += found.clear
         self.with_email += len(found.emails.keys)
         self.warnings += len(found.warnings)
-        for index, warning in found.warnings:
-            self._group(block.number + index, block.line + index, warning, warning=True)
+        for index, warning in merge(zip(found.doubtful, repeat(None)), found.warnings, key=itemgetter(0)):
+            if warning is None:
+                self._judge(block.record(index))
+            else:
+                self._group(block.number + index, block.line + index, warning, warning=True)
         self._emails.add(*found.emails)
         self._ids.add(*found.ids)
         if own := [one for one in zip(*found.methods, strict=True) if not one[0].startswith(SHARED_METHODS)]:

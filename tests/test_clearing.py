@@ -138,6 +138,14 @@ def test_ids_that_several_customers_share_and_rows_without_one_are_said_and_sent
     assert "4 rows without an id" in second
 
 
+def test_the_first_places_of_a_problem_are_those_of_its_first_rows(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    rows = [f"u{n}@{'bücher.' if n > 5 else ''}example.com,Germany,{n}" for n in range(1, 13)]
+    path.write_text("email,country,note\n" + "\n".join(rows) + "\n")
+    (group,) = [group for group in survey(path, Preparing()).groups if group.rule == "country-name"]
+    assert (group.count, [place.row for place in group.places]) == (12, [1, 2, 3, 4, 5])
+
+
 def test_rows_of_one_customer_may_share_their_id(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text("email,group\na@example.com,7\nA@example.com,7\nb@example.com,8\n")
