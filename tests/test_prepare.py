@@ -148,8 +148,8 @@ def test_every_problem_of_a_row_is_told_at_once_with_its_place() -> None:
         ("integer", "balance", "1.5", "balance"),
         ("country", "country", "Nowhere", "address.country"),
         ("invoice-prefix", "invoice_prefix", "a", "invoice_prefix"),
-        ("shipping", "shipping.phone", None, "shipping.name"),
-        ("shipping", "shipping.phone", None, "shipping.address"),
+        ("shipping", "shipping.phone", "1", "shipping.name"),
+        ("shipping", "shipping.phone", "1", "shipping.address"),
     ]
     assert all(each.message.endswith(".") and "\n" not in each.message for each in found)
 
@@ -321,8 +321,13 @@ def test_a_payment_method_becomes_the_default_one_unless_turned_off_or_given() -
     fields = {"email": "a@example.com", "payment_method": "pm_1"}
     assert sent(csv_result(fields))["invoice_settings"] == {"default_payment_method": "pm_1"}
     assert "invoice_settings" not in sent(csv_result(fields, default_payment_method=False))
-    given_too = {**fields, "invoice_settings.default_payment_method": "pm_2"}
-    assert sent(csv_result(given_too))["invoice_settings"] == {"default_payment_method": "pm_2"}
+    given_too = {**fields, "invoice_settings.footer": "Hi", "invoice_settings.default_payment_method": "pm_2"}
+    (other,) = problems(csv_result(given_too))
+    assert (other.rule, other.column, other.value) == (
+        "payment-method",
+        "invoice_settings.default_payment_method",
+        "pm_2",
+    )
 
 
 def test_a_dry_run_replaces_every_payment_method_and_adds_none() -> None:
@@ -438,11 +443,32 @@ def test_names_are_joined_and_measured_as_a_whole() -> None:
         ({"address": {"city": {"x": 1}}, "address.city": "Y"}, None),
         ({"address": {"city": "X"}, "address.city": "Y"}, "twice"),
         ({"email": ["a@example.com"]}, "type"),
+        ({"name": {"a": "b"}}, "type"),
+        ({"balance": {"a": 1}}, "type"),
+        ({"name": {"first": "Ann", "last": "Lee"}}, "type"),
+        ({"name": {}}, None),
     ],
 )
 def test_json_values_of_the_wrong_kind_are_told(fields: dict[str, Any], rule: str | None) -> None:
     result = json_result({"email": "a@example.com", **fields})
     assert [problem.rule for problem in getattr(result, "problems", ())] == ([rule] if rule else [])
+
+
+def test_an_item_of_a_json_list_is_never_split_at_blanks() -> None:
+    row = json_result({"email": "a@example.com", "preferred_locales": ["not a locale!", "de"]})
+    assert sent(row)["preferred_locales"] == ["not a locale!", "de"]
+    assert sent(json_result({"email": "a@example.com", "preferred_locales": ["a b"]}))["preferred_locales"] == ["a b"]
+    assert sent(json_result({"email": "a@example.com", "preferred_locales": "de fr"}))["preferred_locales"] == [
+        "de",
+        "fr",
+    ]
+
+
+def test_what_is_no_id_of_a_test_clock_or_of_a_default_method_is_worth_a_look() -> None:
+    for column in ("test_clock", "invoice_settings.default_payment_method"):
+        row = csv_result({"email": "a@example.com", column: "foo"})
+        assert isinstance(row, Row)
+        assert [(each.column, each.value) for each in row.warnings] == [(column, "foo")]
 
 
 @pytest.mark.parametrize(("value", "whole"), [(12.0, 12), (1e3, 1000), (-0.0, 0), (7, 7), ("7", 7)])

@@ -52,9 +52,10 @@ PROTECTED = "protected-text"
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,15}")
 _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
-_LIST_SEPARATORS = re.compile(r"[,;|\s]+")
+_LIST_SIGNS = re.compile(r"[,;|]")
 _TOKEN = re.compile(r"(?:tok|src|card|ba|btok|pm)_\w+")
 _METHOD = re.compile(r"(?:pm|card|src|ba|bank)_\w+")
+_CLOCK = re.compile(r"clock_\w+")
 is_method = _METHOD.fullmatch
 """Something true for the id of a payment method."""
 _YES_NO = {
@@ -149,7 +150,8 @@ def _enum(text: str, parameter: Parameter) -> Cleaned:
 def _texts(text: str, item: Cleaner) -> Cleaned:
     items: list[str] = []
     note: Noted | None = None
-    for part in filter(None, _LIST_SEPARATORS.split(text)):
+    parts = _LIST_SIGNS.split(text) if _LIST_SIGNS.search(text) else text.split()  # blanks separate where no sign does
+    for part in filter(None, map(str.strip, parts)):
         cleaned = item(part)
         if isinstance(cleaned, Fault):
             return cleaned
@@ -208,6 +210,19 @@ def _payment_method(text: str) -> Cleaned:
     )
 
 
+def _default_method(text: str) -> Cleaned:
+    if is_method(text):
+        return text
+    message = "This does not look like the id of a payment method (pm_…); Stripe may refuse it."
+    return Noted(text, "payment-method", message)
+
+
+def _test_clock(text: str) -> Cleaned:
+    if _CLOCK.fullmatch(text):
+        return text
+    return Noted(text, "test-clock", "This does not look like the id of a test clock (clock_…); Stripe may refuse it.")
+
+
 def _source(text: str) -> Cleaned:
     if _TOKEN.fullmatch(text):
         return text
@@ -230,9 +245,11 @@ def _tax_id_type(text: str) -> Cleaned:
 
 
 _TEXT_RULES: dict[str, Cleaner] = {
+    "default_method": _default_method,
     "invoice_prefix": _invoice_prefix,
     "locale": _locale,
     "payment_method": _payment_method,
     "source": _source,
     "tax_id_type": _tax_id_type,
+    "test_clock": _test_clock,
 }

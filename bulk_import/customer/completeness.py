@@ -18,6 +18,15 @@ def whole_faults(params: Mapping[str, Any], *, reserved_keys: int = 1) -> Iterat
         yield from _shipping_faults(shipping)
     for number, item in enumerate(params.get("tax_id_data", ())):
         yield from _half_faults(item, ("type", "value"), f"tax_id_data.{number}")
+    method = params.get("payment_method")
+    default = params.get("invoice_settings", {}).get("default_payment_method", method)
+    if method is not None and default != method:
+        yield Fault(
+            "payment-method",
+            "The default payment method must be the customer's own and this is another than payment_method; "
+            "leave one of the two empty.",
+            "invoice_settings.default_payment_method",
+        )
     fields = params.get("invoice_settings", {}).get("custom_fields", ())
     for number, item in enumerate(fields):
         yield from _half_faults(item, ("name", "value"), f"invoice_settings.custom_fields.{number}")

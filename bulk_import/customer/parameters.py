@@ -68,7 +68,7 @@ _ALL = (
     Parameter("invoice_prefix", rule="invoice_prefix"),
     Parameter("invoice_settings.custom_fields[].name", limit=40),
     Parameter("invoice_settings.custom_fields[].value", limit=140),
-    Parameter("invoice_settings.default_payment_method"),
+    Parameter("invoice_settings.default_payment_method", rule="default_method"),
     Parameter("invoice_settings.footer", many_lines=True),
     Parameter(
         "invoice_settings.rendering_options.amount_tax_display",
@@ -80,7 +80,7 @@ _ALL = (
     Parameter(
         "cash_balance.settings.reconciliation_mode", kind="enum", choices=("automatic", "manual", "merchant_default")
     ),
-    Parameter("test_clock"),
+    Parameter("test_clock", rule="test_clock"),
     Parameter("expand", kind="texts"),
     Parameter("expand[]"),
 )

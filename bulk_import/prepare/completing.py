@@ -53,21 +53,23 @@ def _problem_of_whole(fault: Fault, recipe: Recipe, params: Any, number: str | N
     """
     if fault.rule != "tax-id-type" or number is None:
         start = (fault.param or "").rpartition(".")[0]
-        beside = (step for step in recipe.steps if start and step.field.startswith(f"{start}."))
-        given = next((step.column for step in beside if _is_given(params, step.field)), None)
-        return Problem(fault.rule, fault.message, given, param=fault.param)
+        beside = [step for step in recipe.steps if start and step.field.startswith(f"{start}.")]
+        beside.sort(key=lambda step: step.field != fault.param)
+        found = ((step.column, value) for step in beside if (value := _given(params, step.field)) is not None)
+        given, value = next(found, (None, None))
+        return Problem(fault.rule, fault.message, given, shown(str(value)) if given is not None else None, fault.param)
     column = next((step.column for step in recipe.steps if step.group == VAT), None)
     return Problem(fault.rule, typeable(fault.message, column), column, shown(number), fault.param)
 
 
-def _is_given(params: Any, field: str) -> bool:
-    """Whether the parameters hold something under a field's name."""
+def _given(params: Any, field: str) -> Any:
+    """What the parameters hold under a field's name, None for nothing."""
     for part in field.split("."):
         if isinstance(params, list):
             params = dict(enumerate(params)).get(int(part)) if part.isdecimal() else None
         else:
             params = params.get(part) if isinstance(params, Mapping) else None
-    return params is not None
+    return params
 
 
 def _set_payment_method(params: dict[str, Any], how: Preparation) -> None:

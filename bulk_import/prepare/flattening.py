@@ -85,11 +85,11 @@ def truth_text(value: Any) -> str | None:
 
 
 def list_text(value: Any) -> str | None:
-    """A JSON list of texts as one text with commas; anything else as `plain_text` has it."""
+    """A JSON list of texts as one text with a comma behind each; anything else as `plain_text` has it."""
     if not isinstance(value, list):
         return plain_text(value)
     texts = [plain_text(item) for item in value if item is not None]
-    return ",".join(text for text in texts if text is not None) if None not in texts else None
+    return "".join(f"{text}," for text in texts if text is not None) if None not in texts else None
 
 
 def json_kind(value: Any) -> str:

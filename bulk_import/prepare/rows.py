@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
 from bulk_import.customer.cleaning import Fault, Noted, too_long, unprotected, unquoted_digits
 from bulk_import.customer.emails import email_key
-from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS
+from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS, parse_path
 from bulk_import.formulas import restore
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
@@ -45,6 +45,8 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     recipe = how.recipe(mapping.columns if mapping.columns is not None else tuple(fields))
     draft: Draft = {"": {}}
     _follow(recipe, fields, draft, problems, warnings)
+    if nested:
+        problems += _objects_for_texts(recipe, given, fields)
     if recipe.unmapped:
         problems += [_unmapped(column) for column in recipe.unmapped if fields.get(column) not in (None, "")]
     source_id = _take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
@@ -74,6 +76,18 @@ def _flat(given: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
         message = f'"{terminal_safe(name)}" is given twice in this record; keep one of them.'
         problems.append(Problem("twice", message, column=name))
     return fields
+
+
+def _objects_for_texts(recipe: Recipe, given: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Problem]:
+    """Parameters that take a text and were given an object of which nothing has a field of its own."""
+    for name, value in given.items():
+        if not isinstance(value, Mapping) or parse_path(name) is None:
+            continue
+        inner = [step for step in recipe.steps if step.column.startswith(f"{name}.") and fields.get(step.column)]
+        if inner and all(step.group == METADATA and step.key == step.column for step in inner):
+            message = f"Text is needed here and this is {json_kind(value)}; write it as text, or say what becomes of "
+            message += f'its entries with --map "{inner[0].column}=FIELD" (or =ignore).'
+            yield Problem("type", message, name, json_kind(value), name)
 
 
 def _follow(
