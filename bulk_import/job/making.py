@@ -76,6 +76,7 @@ class Making(Session):
             deadline=longest_attempt(self.pacing.timeout),
             clock_jumped=jumped,
             release=self.verb == "run",
+            looks=stored.get("dedupe", "auto") != "off",
         )
 
     def announce(

@@ -42,8 +42,14 @@ from bulk_import.reconcile import (
 )
 from bulk_import.wording import counted
 
+REST = 2.5
+"""Seconds after which claims at rest are not sent again before somebody has looked who signed up meanwhile.
+
+A run that goes on sends what it looked for as long ago.
+"""
+
 LONG_REST = 300.0
-"""Seconds after which claims at rest are not sent again before somebody has looked who signed up meanwhile."""
+"""Seconds after which that look reaches back as far as one that settles doubts."""
 
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""
@@ -60,7 +66,7 @@ class Terms:
     `fingerprint` tells this API key from another one, `process_started` is when the ledger's lock was taken
     (wall clock, seconds), `deadline` is one attempt's longest time in seconds, and `clock_jumped` says that the
     wall clock was moved since an earlier command of the same boot. `release` is whether a claim that was never sent may
-    begin anew from the source; a retry's may not, since its fields may be corrected ones.
+    begin anew from the source; a retry's may not, since its fields may be corrected ones. `looks` is whether anybody is asked who is already in Stripe.
     """
 
     token: str
@@ -71,6 +77,7 @@ class Terms:
     deadline: float
     clock_jumped: bool
     release: bool = True
+    looks: bool = True
 
 
 class Script:
@@ -157,7 +164,7 @@ class Script:
         return is_young(claim.claimed_at, self._engine.parts.now()) and not self._terms.clock_jumped
 
     async def _not_there_by_now(self, claims: Sequence[Claim]) -> Sequence[Claim]:
-        """Settle the creates that rested for long and were carried out; leave out those whose people came meanwhile.
+        """Settle the creates that rested and were carried out; leave out those whose people came meanwhile.
 
         Of the latter only a person can tell whether it was our own create, so they stay in doubt. Without a marker
         nobody could tell what was carried out, and the key is what protects.
@@ -165,15 +172,29 @@ class Script:
         if self._terms.on_existing == "create":
             return claims
         now = self._engine.parts.now()
-        rested = [c for c in claims if c.marker and c.email_key and now - c.claimed_at > LONG_REST]
+        rested = [c for c in claims if c.marker and c.email_key and now - c.claimed_at > self._longest_unseen()]
         if not rested:
             return claims
         said = counted(len(rested), "row was", "rows were")
         self._notice("resume", f"{said} claimed a while ago; looking who has come to Stripe since")
-        verdicts = await self._verdicts(rested)
+        verdicts = await self._came_since(rested, now)
         await self._act_on([v for v in verdicts if isinstance(v, Found)])
         kept = {v.claim.row for v in verdicts if isinstance(v, Found) or _is_for_a_person(v)}
         return [c for c in claims if c.row not in kept]
+
+    def _longest_unseen(self) -> float:
+        """Where nobody is looked for, the key may be unable to: only after a rest in which much may have happened."""
+        return REST if self._terms.looks else LONG_REST
+
+    async def _came_since(self, rested: Sequence[Claim], now: float) -> list[Verdict]:
+        """Those of long ago apart: one of them would have the list of all the others begin hours ago."""
+        terms = self._terms
+        long = [c for c in rested if now - c.claimed_at > LONG_REST]
+        lately = [c for c in rested if now - c.claimed_at <= LONG_REST]
+        verdicts = await self._verdicts(long) if long else []
+        if lately:
+            verdicts += await self._sweep.who_came(lately, terms.token, terms.process_started, terms.deadline)
+        return verdicts
 
     async def _send_again(self, claims: Sequence[Claim]) -> None:
         claims = await self._not_overtaken(claims)
