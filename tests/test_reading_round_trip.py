@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulk_import.errors import LedgerRefuses, SourceError
@@ -179,6 +179,7 @@ def test_what_is_quoted_by_its_type_comes_back_as_text(rows: list[list[str | int
 
 
 @given(data=st.binary(max_size=300))
+@example(data=b"\x00 \x00")
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_whatever_end_in_a_traceback(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -208,7 +208,8 @@ def _unreadable_name(cell: str, name: str, line: int) -> SourceError:
         return SourceError(
             f"{name} has a column name that cannot be read, {shown(cell)} on line {line}; mend the header."
         )
-    data = cell.encode("utf-8", "surrogateescape")
+    marked = ((bad_byte(character), character) for character in cell)
+    data = b"".join(character.encode("utf-8", "replace") if bad is None else bytes([bad]) for bad, character in marked)
     plain = shown(data.decode("ascii", "replace").replace("\ufffd", "?"))
     return SourceError(
         f"{name} has a column name that cannot be read, {plain} with byte 0x{byte:02X} on line {line}; mend the header, or "
