@@ -11,6 +11,7 @@ from itertools import repeat
 from operator import itemgetter
 
 from bulk_import.customer.cleaning import PROTECTED
+from bulk_import.customer.leftovers import APOSTROPHE
 from bulk_import.customer.parameters import SHARED_METHODS
 from bulk_import.dedupe import Holder, same_method
 from bulk_import.ledger.seen import Contested, Owners, Seen, contested
@@ -202,3 +203,9 @@ def notices_of(tally: Tally, key: str | None) -> Iterator[Notice]:
         yield Notice("key", f"--key {terminal_safe(key or '')}: {counted(missing, 'row')} without an id of their own")
     if protected := count.get(PROTECTED):
         yield Notice(PROTECTED, f'{counted(protected, "cell")} of the form ="…", read as the text in the quotes')
+    if quoted := tally.groups.get((APOSTROPHE, True)):
+        line = quoted.places[0].line
+        yield Notice(
+            APOSTROPHE,
+            f"{counted(quoted.count, 'cell')} with an apostrophe in front of a number, which is taken off (first: line {line})",
+        )

@@ -20,17 +20,28 @@ COLUMNS = (
     "password", "shipping.name", "vat_number",
 )  # fmt: skip
 CELLS = {
-    "id": ["u_1", "", "  ", "'00012", '="7"', "x" * 501, "a\tb"],
+    "id": ["u_1", "", "  ", "'00012", '="7"', "x" * 501, "a\tb", "1.5E+12"],
     "email": ["a@example.com", "B@Example.com", "", " c@example.com", "é@example.com", "no", "x" * 60 + "@example.com"],
-    "name": ["Ann", "", "x" * 257, "Zoë\u200b", "4242 4242 4242 4242", "424242", "a|b", '="Ann"'],
-    "phone": ["+49 30 1234", "'0049", "'", "4" * 21, "4242424242424242"],
+    "name": ["Ann", "", "x" * 257, "Zoë\u200b", "4242 4242 4242 4242", "424242", "a|b", '="Ann"', "NULL", " None "],
+    "phone": ["+49 30 1234", "'0049", "'", "4" * 21, "4242424242424242", "1.5E+12", r"\N"],
     "zip": ["01067", "'01067", "'", '="01067"', '=""'],
     "country": ["DE", "de", "Germany", "Nowhere", " FR ", ""],
     "locale": ["de", "de,fr", "?", ","],
     "tax_exempt": ["exempt", "yes", "maybe", ""],
     "balance": ["0", "-5", "1.5", ""],
     "payment_method": ["pm_1", " pm_2 ", "pm_card_visa", ""],
-    "plan": ["pro", "", "x" * 501, "5555555555554444", "a\x00b", "$2b$10$" + "x" * 53, "$5 {x} a month or so"],
+    "plan": [
+        "pro",
+        "",
+        "x" * 501,
+        "5555555555554444",
+        "a\x00b",
+        "$2b$10$" + "x" * 53,
+        "$5 {x} a month or so",
+        "'007",
+        "O'Hara",
+        "9.78E+12",
+    ],
     "password": ["", "hunter2", "4242424242424242"],
     "shipping.name": ["", "", "", "Ann"],
     "vat_number": ["", "", "", "DE123456789"],
@@ -168,3 +179,27 @@ def test_text_that_a_spreadsheet_protects_is_taken_out_and_said(tmp_path: Path) 
     other = prepare(found.first_rows[1], how)
     assert isinstance(other, Row)
     assert other.params["metadata"] == {"plan": "=1+1"}, "any other formula is text"
+
+
+def test_what_spreadsheets_and_databases_leave_behind_is_said_and_sent(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text(
+        "id,email,name,phone,zip,description,country,isbn\n"
+        "1.2E+15,a@example.com,NULL,1.5E+12,\\N,#N/A,,9.78E+12\n"
+        "2,b@example.com,Ann None,'0049,'01067,undefined,,'007\n"
+        "3,c@example.com,Ann,1,2,,NULL,\n"
+    )
+    found = survey(path, Preparing(mapping=MappingOptions(key="id")))
+    assert (found.valid, found.invalid) == (2, 1)
+    said = {group.rule: [(place.row, place.column) for place in group.places] for group in found.groups}
+    assert said["null-word"] == [(1, "name"), (1, "zip"), (1, "description"), (2, "description")]
+    assert said["shortened-number"] == [(1, "phone"), (1, "isbn"), (1, "id")]
+    assert said["apostrophe"] == [(2, "phone"), (2, "zip"), (2, "isbn")]
+    assert any(
+        "3 cells with an apostrophe" in notice.message and "line 3" in notice.message for notice in found.notices
+    )
+    (country,) = (group.places[0] for group in found.groups if not group.warning)
+    assert "did you mean" not in country.message
+    row = prepare(found.first_rows[0], Preparation(settle_mapping(tuple(found.first_rows[0].fields))))
+    assert isinstance(row, Row)
+    assert (row.params["name"], row.params["phone"]) == ("NULL", "1.5E+12"), "nothing is guessed"

@@ -618,3 +618,18 @@ def test_security_codes_by_their_other_names_are_never_sent(column: str) -> None
 def test_an_ambiguous_name_beside_something_of_a_card_is_the_cards(column: str, card: str) -> None:
     assert isinstance(targets(f"email,{column},{card}")[column], Refused)
     assert isinstance(targets(f"email,{column},plan")[column], Metadata)
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "said"),
+    [
+        ("email", "shipping.name", True),
+        ("email,shipping.address.city", "shipping.name", False),
+        ("email,plan", "tax_id_data.0.type", True),
+        ("email,vat_number", "tax_id_data.0.type", False),
+    ],
+)
+def test_a_value_for_every_row_that_no_row_can_be_given_is_said(header: str, name: str, said: bool) -> None:
+    value = "eu_vat" if name.startswith("tax") else "Ann"
+    mapping = settle_mapping(header.split(","), MappingOptions(sets=((name, value),)))
+    assert any(name in notice and "sent with no row" in notice for notice in mapping.notices) == said

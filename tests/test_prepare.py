@@ -75,7 +75,7 @@ def test_a_whole_row_is_sent_as_it_should_be() -> None:
         "invoice_settings": {"default_payment_method": "pm_card_visa"},
         "tax_exempt": "none",
     }
-    assert row.warnings == ()
+    assert [(said.rule, said.column) for said in row.warnings] == [("apostrophe", "Zip")]
 
 
 def test_nested_json_is_sent_as_it_should_be() -> None:

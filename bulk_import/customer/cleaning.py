@@ -14,6 +14,16 @@ from typing import Any
 
 from bulk_import.customer.countries import country_named, country_names, is_country
 from bulk_import.customer.emails import EmailCheck, email_fault
+from bulk_import.customer.leftovers import (
+    APOSTROPHE,
+    APOSTROPHE_MESSAGE,
+    NULL_MESSAGE,
+    NULL_RULE,
+    NULLS,
+    SHORTENED_MESSAGE,
+    SHORTENED_RULE,
+    is_shortened,
+)
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, PARAMETERS, Parameter
 from bulk_import.customer.tax_ids import TAX_ID_TYPES
 from bulk_import.formulas import protected_text
@@ -91,7 +101,9 @@ def clean_metadata(text: str) -> Cleaned:
     """A metadata value: any text of at most 500 characters, without the apostrophe shops put before long numbers."""
     if len(text) > MAX_METADATA_VALUE:
         return Fault(*too_long(text, MAX_METADATA_VALUE))
-    return text if text[0] != "'" else unquoted_digits(text)
+    if text[0] == "'" and (plain := unquoted_digits(text)) != text:
+        return Noted(plain, APOSTROPHE, APOSTROPHE_MESSAGE)
+    return Noted(text, SHORTENED_RULE, SHORTENED_MESSAGE) if is_shortened(text) else text
 
 
 def unquoted_digits(text: str) -> str:
@@ -169,7 +181,9 @@ def _country(text: str) -> Cleaned:
     named = country_named(text)
     if named is not None:
         return Noted(named, "country-name", f"It is sent as {named}, as tax needs the two-letter code; use the code.")
-    close = nearest(text, country_names()) if len(text) > 3 else None
+    if text in NULLS:
+        return Fault("country", "This is how programs write that there is nothing; empty such cells.")
+    close = "GR" if code == "EL" else nearest(text, country_names()) if len(text) > 3 else None
     meant = f" (did you mean {close}?)" if close is not None else ""
     return Fault(
         "country", f"This is no country known by code or English name{meant}; use its ISO 3166 two-letter code."
@@ -178,11 +192,16 @@ def _country(text: str) -> Cleaned:
 
 def _unquoted(text: str, limit: int) -> Cleaned:
     """Shopify writes an apostrophe before phones and ZIP codes so that spreadsheets keep their zeros."""
-    if text[0] == "'":
-        text = text[1:].strip()
-        if not text:
-            return Fault("empty", "Nothing but an apostrophe is here; leave the cell empty.")
-    return text if len(text) <= limit else Fault(*too_long(text, limit))
+    plain = text[1:].strip() if text[0] == "'" else text
+    if not plain:
+        return Fault("empty", "Nothing but an apostrophe is here; leave the cell empty.")
+    if len(plain) > limit:
+        return Fault(*too_long(plain, limit))
+    if plain in NULLS:
+        return Noted(plain, NULL_RULE, NULL_MESSAGE)
+    if is_shortened(plain):
+        return Noted(plain, SHORTENED_RULE, SHORTENED_MESSAGE)
+    return plain if plain is text else Noted(plain, APOSTROPHE, APOSTROPHE_MESSAGE)
 
 
 def _locale(text: str) -> Cleaned:

@@ -62,7 +62,15 @@ SY Syrian Arab Republic; TZ United Republic of Tanzania; BO Plurinational State 
 VE Bolivarian Republic of Venezuela; VA Vatican City; VA Vatican; MO Macau; TL East Timor; HK Hong Kong SAR China;
 IE Republic of Ireland; BS The Bahamas; GM The Gambia; PH The Philippines; CN People's Republic of China;
 TW Taiwan, Province of China; PS State of Palestine; DE Deutschland; AT Österreich; CH Schweiz; ES España; IT Italia;
-BR Brasil; FR République française; XK Kosovo
+BR Brasil; FR République française; XK Kosovo;
+FR Frankreich; FR Francia; GR Griechenland; GR Hellas; IT Italien; IT Italie; ES Spanien; ES Espagne; NL Niederlande;
+NL Nederland; NL Pays-Bas; NL Países Bajos; BE Belgien; BE België; BE Belgique; BE Bélgica; CH Suisse; CH Svizzera; CH Suiza;
+AT Autriche; DE Allemagne; DE Alemania; DE Germania; DE Duitsland; DE Alemanha; PL Polen; PL Polska; PL Pologne;
+DK Dänemark; DK Danmark; SE Schweden; SE Sverige; SE Suède; NO Norwegen; NO Norge; FI Finnland; FI Suomi; CZ Tschechien;
+CZ Česko; HU Ungarn; HU Magyarország; HR Kroatien; HR Hrvatska; SI Slowenien; SI Slovenija; SK Slowakei; SK Slovensko;
+RO Rumänien; RO România; BG Bulgarien; LU Luxemburg; IE Irland; GB Großbritannien; GB Vereinigtes Königreich;
+GB Royaume-Uni; GB Reino Unido; US Vereinigte Staaten; US USA; US États-Unis; US Estados Unidos; US Stati Uniti; TR Türkei;
+BR Brasilien; MX México; CA Kanada; JP Japon; EE Estland; LV Lettland; LT Litauen; CY Zypern; IS Island
 """
 
 _ROWS = [entry.split(None, 2) for entry in _TABLE.replace("\n", " ").split(";")]

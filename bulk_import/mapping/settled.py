@@ -16,6 +16,7 @@ from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.errors import UsageError
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.choosing import Assignment, Plan, Wishes, choose, find_column, slot_of
+from bulk_import.mapping.incomplete import unsent
 from bulk_import.mapping.options import Constant, MappingOptions, Unmapped, load_profile, wished
 from bulk_import.mapping.targets import (
     Ignored,
@@ -113,7 +114,9 @@ class Mapping:
     @property
     def notices(self) -> tuple[str, ...]:
         """What should be said aloud before anything is sent, a sentence each."""
-        return (*_dropped(tuple(self._met.values())), *_cautions(tuple(self._met.values())), *self._notes)
+        met = tuple(self._met.values())
+        incomplete = unsent(met, self.constants) if met else ()
+        return (*_dropped(met), *_cautions(met), *incomplete, *self._notes)
 
     def lines(self) -> tuple[MappingLine, ...]:
         """The mapping as rows of a table: the columns in their order, then what is set for every row."""

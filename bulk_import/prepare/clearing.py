@@ -7,12 +7,14 @@ with the same warnings, and whatever the tests here cannot decide is left to `pr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
 from bulk_import.customer.cards import SHORTEST, holds_card
 from bulk_import.customer.cleaning import Cleaner, Fault, Noted, is_method, unprotected, unquoted_digits
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
+from bulk_import.customer.leftovers import NULLS
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Block, Problem
@@ -167,12 +169,11 @@ def _value_test(step: Step) -> Test:
     if step.field == "payment_method":
         return _payment_methods
     limit = MAX_METADATA_VALUE if step.group == METADATA else step.limit
-    if step.clean is None or step.group == METADATA:
-        return lambda cells, _joined, longest: _longer(cells, limit) if longest > limit else ()
-    if step.unquoted:
-        return lambda cells, joined, longest: (
-            _longer_or_quoted(cells, limit) if longest > limit or "'" in joined else ()
-        )
+    if step.group == METADATA or step.unquoted:
+        nulls = NULLS if step.unquoted else frozenset[str]()
+        return partial(_untouched, limit=limit, nulls=nulls)
+    if step.clean is None:
+        return partial(_short, limit=limit)
     return _Known(step, step.clean)
 
 
@@ -234,13 +235,29 @@ def _blank(cells: Cells) -> Iterable[int]:
     return (at for at, cell in enumerate(cells) if not cell)
 
 
-def _longer(cells: Cells, limit: int) -> Iterable[int]:
-    return (at for at, cell in enumerate(cells) if len(cell) > limit)
+def _short(cells: Cells, _joined: str, longest: int, *, limit: int) -> Iterable[int]:
+    """Text that fits and is no word for nothing."""
+    if longest <= limit and NULLS.isdisjoint(map(str.strip, cells)):
+        return ()
+    return (at for at, cell in enumerate(cells) if len(cell) > limit or cell.strip() in NULLS)
 
 
-def _longer_or_quoted(cells: Cells, limit: int) -> Iterable[int]:
-    return (at for at, cell in enumerate(cells) if len(cell) > limit or "'" in cell)
+def _untouched(cells: Cells, joined: str, longest: int, *, limit: int, nulls: frozenset[str]) -> Iterable[int]:
+    """Text that fits and that no spreadsheet quoted or shortened."""
+    if longest <= limit and not _touched(joined) and nulls.isdisjoint(map(str.strip, cells)):
+        return ()
+    return (at for at, cell in enumerate(cells) if len(cell) > limit or _touched(cell) or cell.strip() in nulls)
+
+
+def _touched(text: str) -> bool:
+    return "'" in text or "E+" in text
 
 
 def _fits_as_key(cell: str) -> bool:
-    return 0 < len(cell) <= MAX_METADATA_VALUE and cell.isprintable() and not cell.isspace() and cell[:2] != '="'
+    return (
+        0 < len(cell) <= MAX_METADATA_VALUE
+        and cell.isprintable()
+        and not cell.isspace()
+        and cell[:2] != '="'
+        and not _touched(cell)
+    )

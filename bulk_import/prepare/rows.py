@@ -9,6 +9,17 @@ from typing import Any
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
 from bulk_import.customer.cleaning import Fault, Noted, too_long, unprotected, unquoted_digits
 from bulk_import.customer.emails import email_key
+from bulk_import.customer.leftovers import (
+    APOSTROPHE,
+    APOSTROPHE_MESSAGE,
+    LONGEST_NULL,
+    NULL_MESSAGE,
+    NULL_RULE,
+    NULLS,
+    SHORTENED_MESSAGE,
+    SHORTENED_RULE,
+    is_shortened,
+)
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS, parse_path
 from bulk_import.formulas import restore
 from bulk_import.mapping.neversent import is_hash
@@ -120,6 +131,8 @@ def _follow(
             cleaned = clean(text)
         elif size > limit:
             cleaned = Fault(*too_long(text, limit))
+        elif size <= LONGEST_NULL and text in NULLS and group is not None:
+            cleaned = Noted(text, NULL_RULE, NULL_MESSAGE)
         kind = type(cleaned)
         if kind is Fault:
             problems.append(problem_of(step, text, cleaned.rule, cleaned.message))
@@ -160,7 +173,11 @@ def _take_key(
     if (inner := unprotected(text)) is not None:
         warnings.append(Problem(inner.rule, inner.message, column, shown(text), f"metadata.{SOURCE_ID}"))
         text = inner.value
-    text = unquoted_digits(text)
+    if (plain := unquoted_digits(text)) != text:
+        warnings.append(Problem(APOSTROPHE, APOSTROPHE_MESSAGE, column, shown(text), f"metadata.{SOURCE_ID}"))
+        text = plain
+    if is_shortened(text):
+        warnings.append(Problem(SHORTENED_RULE, SHORTENED_MESSAGE, column, shown(text), f"metadata.{SOURCE_ID}"))
     if not text:
         warnings.append(Problem("key-missing", "This row has no id of its own in the key column.", column=column))
         return None
