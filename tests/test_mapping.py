@@ -584,6 +584,7 @@ LONG = "preference_of_the_customer_about_newsletter"
         (f"metadata.{LONG}_a", f"metadata.{LONG}_b", (LONG[:40], f"{LONG[:36]}_2")),
         (f"{LONG}_a", f"metadata.{LONG}_b", (f"{LONG[:36]}_2", LONG[:40])),
         ("metadata.a.b", "metadata.a[b]", ("a.b", "a.b_2")),
+        ("metadata.a[b]", "metadata.a.b", ("a.b_2", "a.b")),
         ("metadata.plan", "metadata[plan]", ("plan", "plan_2")),
     ],
 )

@@ -150,6 +150,8 @@ def _claim(column: str, asked: Target | None, folded: frozenset[str], is_key: bo
     known = guess(column, folded, from_stripe=from_stripe)
     if is_key and (known is None or not isinstance(known.target, Param | NamePart | VatNumber)):
         return Guess(SourceKey(), _ASKED, sure=True, why="is the key you named")
+    if known is not None and isinstance(known.target, Metadata) and fitting_key(known.target.key) != known.target.key:
+        return replace(known, rank=known.rank + 1)  # a key that can be sent as it is spelled keeps its name
     return known
 
 
