@@ -41,6 +41,8 @@ def clean(path: str, text: str) -> Any:
         ("phone", "0049", "0049"),
         ("address.postal_code", "00501", "00501"),
         ("preferred_locales", "de, en_US;fr|it", ["de", "en-US", "fr", "it"]),
+        ("preferred_locales", '["de","en"]', ["de", "en"]),
+        ("preferred_locales", "{de,en_US}", ["de", "en-US"]),
         ("preferred_locales[]", "pt_BR", "pt-BR"),
         ("invoice_prefix", "AB12", "AB12"),
         ("tax_id_data[].type", "EU_VAT", "eu_vat"),

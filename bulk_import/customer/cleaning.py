@@ -82,7 +82,7 @@ def cleaner_of(parameter: Parameter, email_check: EmailCheck = "strict") -> Clea
         case "enum":
             return partial(_enum, parameter=parameter)
         case "texts":
-            return partial(_texts, item=cleaner_of(PARAMETERS[f"{parameter.path}[]"]))
+            return partial(_array, item=cleaner_of(PARAMETERS[f"{parameter.path}[]"]))
         case "text":
             return _text_cleaner(parameter, email_check)
 
@@ -172,6 +172,13 @@ def _texts(text: str, item: Cleaner) -> Cleaned:
     if not items:
         return Fault("empty", "Nothing is left of this list; leave the cell empty or name at least one.")
     return items if note is None else Noted(items, note.rule, note.message)
+
+
+def _array(text: str, item: Cleaner) -> Cleaned:
+    """A list as people write one, or as programs put theirs into one cell: `["de","en"]`, `{de,en}`."""
+    if text[0] + text[-1] in ("[]", "{}"):
+        text = re.sub("[\"']", "", text[1:-1])
+    return _texts(text, item)
 
 
 def _country(text: str) -> Cleaned:
