@@ -634,3 +634,31 @@ def test_a_value_for_every_row_that_no_row_can_be_given_is_said(header: str, nam
     value = "eu_vat" if name.startswith("tax") else "Ann"
     mapping = settle_mapping(header.split(","), MappingOptions(sets=((name, value),)))
     assert any(name in notice and "sent with no row" in notice for notice in mapping.notices) == said
+
+
+@pytest.mark.parametrize(
+    ("column", "field"),
+    [
+        ("Nmae", "name"),
+        ("Phne", "phone"),
+        ("adress.city", "address.city"),
+        ("address.ctiy", "address.city"),
+        ("metdata.x", "metadata.x"),
+        ("tax_id_data.type", "tax_id_data.0.type"),
+        ("shiping.name", "shipping.name"),
+    ],
+)
+def test_a_column_one_slip_away_from_a_field_is_asked_about_and_stays_metadata(column: str, field: str) -> None:
+    mapping = settle_mapping(["email", column])
+    line = mapping.lines()[1]
+    assert (line.field, line.why) == (f"metadata.{column}", f"has no known meaning; did you mean {field}?")
+    assert any(f'--map "{column}={field}"' in notice for notice in mapping.notices)
+
+
+def test_ordinary_words_and_second_columns_are_no_slips() -> None:
+    words = "count stage site date game plan role rate node vote status code tags type size store phase total score"
+    words += " rank amount tier group source_name phone_2 counter male title price order image usage level segment"
+    words += " birthday gender points tenant team campaign signup referrer address_3 land lead value rating username user_name port sort direction Balance voice"
+    mapping = settle_mapping(["email", "phone", *words.split()])
+    assert not [line for line in mapping.lines() if "did you mean" in line.why]
+    assert not any("did you mean" in line.why for line in settle_mapping(["email", "name", "Nmae"]).lines())

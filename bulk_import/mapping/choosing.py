@@ -24,6 +24,9 @@ from bulk_import.wording import fold
 
 _ASKED = -1
 
+UNKNOWN = "has no known meaning"
+"""Why a column is left over that nobody asked for and no alias knows."""
+
 Slot = tuple[str | int, ...]
 """What can be filled only once: a path, a metadata key, a part of a name."""
 
@@ -199,7 +202,7 @@ def _settle(
     is_key: bool,
 ) -> Assignment:
     if claim is None:
-        return _leave_over(column, "has no known meaning", wishes, taken, notes, is_key=is_key)
+        return _leave_over(column, UNKNOWN, wishes, taken, notes, is_key=is_key)
     slot = slot_of(claim.target)
     if slot is None or owners.get(slot) == column:
         asked = claim.rank == _ASKED

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.errors import UsageError
 from bulk_import.mapping.aliases import OWN_COLUMNS
-from bulk_import.mapping.choosing import Assignment, Plan, Wishes, choose, find_column, slot_of
+from bulk_import.mapping.choosing import UNKNOWN, Assignment, Plan, Wishes, choose, find_column, slot_of
 from bulk_import.mapping.incomplete import unsent
+from bulk_import.mapping.misspelt import field_missed_by_a_slip
 from bulk_import.mapping.options import Constant, MappingOptions, Unmapped, load_profile, wished
 from bulk_import.mapping.targets import (
     Ignored,
@@ -55,6 +56,8 @@ __all__ = [
 # Records of a JSONL file have few shapes; a file of thousands is still read, only without remembering them.
 _MOST_PLANS = 1024
 _MOST_COLUMNS = 10_000
+# Wider files have columns made by a program, which makes no slips.
+_MOST_LIKENED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,9 @@ class Mapping:
         self._plans: dict[tuple[str, ...], Plan] = {}
         self._met: dict[str, Assignment] = {}
         self._notes: dict[str, None] = {}
+        self._meant: dict[str, str] = {}
         if self.columns is not None:
-            self.plan(self.columns)
+            self._meant = _misspelt(self.plan(self.columns).assignments)
 
     def plan(self, columns: tuple[str, ...]) -> Plan:
         """What becomes of exactly these columns; the same answer for the same columns, and no error."""
@@ -116,15 +120,26 @@ class Mapping:
         """What should be said aloud before anything is sent, a sentence each."""
         met = tuple(self._met.values())
         incomplete = unsent(met, self.constants) if met else ()
-        return (*_dropped(met), *_cautions(met), *incomplete, *self._notes)
+        return (*_dropped(met), *_cautions(met), *incomplete, *self._slips(), *self._notes)
 
     def lines(self) -> tuple[MappingLine, ...]:
         """The mapping as rows of a table: the columns in their order, then what is set for every row."""
         lines = [
-            MappingLine(mask_cards(each.column), _field(each), each.guess, each.why) for each in self._met.values()
+            MappingLine(mask_cards(each.column), _field(each), each.guess, each.why + self._maybe_meant(each.column))
+            for each in self._met.values()
         ]
         lines += [MappingLine(None, described(each.target), False, "is set for every row") for each in self.constants]
         return tuple(lines)
+
+    def _slips(self) -> list[str]:
+        return [
+            f"The column {listed([column])} has no known meaning{self._maybe_meant(column)} Then say "
+            f'--map "{terminal_safe(column)}={field}".'
+            for column, field in self._meant.items()
+        ]
+
+    def _maybe_meant(self, column: str) -> str:
+        return f"; did you mean {self._meant[column]}?" if column in self._meant else ""
 
     def unmet(self) -> tuple[str, ...]:
         """Columns named by `--map` or `--key` that no record has had so far, each with the one that may be meant.
@@ -232,6 +247,16 @@ def _separator(columns: tuple[str, ...]) -> str | None:
     between = re.search(r"(?<=\w)[^\w\s.()'\"\x00-\x1f-]+(?=\w)", columns[0]) if found is None else None
     sign = between.group() if between else found
     return None if sign is None else "'\\t'" if sign == "\t" else f"'{sign}'"
+
+
+def _misspelt(assignments: tuple[Assignment, ...]) -> dict[str, str]:
+    """The columns nobody knows whose names are one slip away from a field that no other column fills."""
+    if len(assignments) > _MOST_LIKENED:
+        return {}
+    filled = {slot_of(each.target) for each in assignments}
+    unknown = (each.column for each in assignments if each.why == UNKNOWN and not each.is_key)
+    meant = ((column, field_missed_by_a_slip(column)) for column in unknown)
+    return {column: described(target) for column, target in meant if target and slot_of(target) not in filled}
 
 
 def _maybe(name: str, columns: Sequence[str]) -> str:
