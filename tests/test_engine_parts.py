@@ -78,12 +78,11 @@ def test_what_work_raises_is_raised_where_it_was_asked_for() -> None:
 
 
 def test_a_desk_that_is_closed_leaves_no_thread() -> None:
-    before = threading.active_count()
-
-    async def main() -> None:
+    async def main() -> threading.Thread:
         desk = OneThread()
-        await desk.offload(max, 1, 2)
+        thread = await desk.offload(threading.current_thread)
+        assert thread.is_alive()
         desk.close()
+        return thread
 
-    anyio.run(main)
-    assert threading.active_count() == before
+    assert not anyio.run(main).is_alive()
