@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from bulk_import.errors import LedgerRefuses, SourceError
 from bulk_import.reading import Source, read_records, spool
@@ -165,7 +166,6 @@ def test_a_library_that_is_missing_is_named_with_its_extra() -> None:
 
 
 def test_a_zstd_file_may_begin_between_and_end_with_frames_to_skip(tmp_path: Path) -> None:
-    zstandard = pytest.importorskip("zstandard")
     skipped = b"\x53\x2a\x4d\x18\x05\0\0\0hello"
     pack = zstandard.ZstdCompressor().compress
     path = tmp_path / "customers.csv.zst"
