@@ -46,6 +46,22 @@ class Person:
         """Press one key, such as Ctrl-C, which is `\\x03`."""
         os.write(self.terminal, key.encode())
 
+    def interrupts(self) -> int:
+        """Press Ctrl-C until the program ends; its exit code.
+
+        Python forgets one that strikes between its look at the signals and its waiting for a line, until another comes.
+        """
+        until = time.monotonic() + PATIENCE
+        while not self._gone:
+            assert time.monotonic() < until, f"it does not end:\n{self.screen}"
+            self.presses("\x03")
+            again = time.monotonic() + PATIENCE / 4
+            while time.monotonic() < again:
+                self._look(again)
+                if self._gone:
+                    break
+        return self.process.wait(timeout=PATIENCE)
+
     def leaves(self) -> int:
         """Watch the program to its end; its exit code."""
         until = time.monotonic() + PATIENCE

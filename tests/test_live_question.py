@@ -70,8 +70,7 @@ def test_whoever_types_anything_else_or_leaves_the_question_gets_nothing_but_rea
     assert "not confirmed, so nothing was sent" in person.screen
     with at_terminal(live.asked(), live.env) as person:
         person.sees(QUESTION)
-        person.presses("\x03")
-        assert person.leaves() == 2, person.screen
+        assert person.interrupts() == 2, person.screen
     assert "Traceback" not in person.screen
     assert (live.writes(), len(live.server.arrivals()) > 0) == ([], True)
 
