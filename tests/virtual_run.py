@@ -24,8 +24,9 @@ from bulk_import.job.caps import endpoint_caps
 from bulk_import.job.feeding import from_source, in_batches
 from bulk_import.job.identity import identify
 from bulk_import.job.opening import Boot, clock_jumped
-from bulk_import.job.script import Batches, Script, Terms
+from bulk_import.job.script import Batches, Script
 from bulk_import.job.selection import Selection
+from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Connection, Line, Pairings, Purpose, Reader, Writer, open_for_reading, open_for_writing

@@ -12,7 +12,8 @@ from bulk_import.job.caps import binding, seconds_at_caps
 from bulk_import.job.clock import longest_attempt
 from bulk_import.job.closing import quoted
 from bulk_import.job.identity import Account
-from bulk_import.job.script import Batches, Script, Terms
+from bulk_import.job.script import Batches, Script
+from bulk_import.job.terms import Terms
 from bulk_import.ledger import Purpose
 from bulk_import.model import Endpoint
 from bulk_import.options import DRY_RUN_METHOD, Confirm, Start

@@ -22,8 +22,9 @@ from bulk_import.job.caps import binding, seconds_at_caps
 from bulk_import.job.identity import Account
 from bulk_import.job.importing import RunJob
 from bulk_import.job.opening import spool_path
-from bulk_import.job.script import Batches, Script, Terms
+from bulk_import.job.script import Batches, Script
 from bulk_import.job.simulating import state_file
+from bulk_import.job.terms import Terms
 from bulk_import.ledger import Connection, Planned, Purpose, Tally, open_scratch
 from bulk_import.model import Claim, Endpoint, Request, Settled, Status
 from bulk_import.options import Confirm, Observer, RunOptions
