@@ -326,7 +326,7 @@ def test_a_ledger_that_cannot_be_written_any_more_is_read_with_what_its_log_hold
             shutil.copyfile(beside(made, "-wal"), beside(kept, "-wal"))
     if closed:
         shutil.copyfile(made, kept)
-    monkeypatch.setattr("bulk_import.ledger.database._can_be_shared", lambda path: False)
+    monkeypatch.setattr("bulk_import.ledger.opening._can_be_shared", lambda path: False)
     before = bytes_of(kept)
     reader = Reader(open_for_reading(kept), kept)
     assert [each.row for each in reader.claims([Status.CLAIMED])] == [1]

@@ -19,7 +19,7 @@ import bulk_import.job.importing
 import bulk_import.stripe_api.sending  # noqa: F401 - imported to be warm
 from bulk_import.cli.ending import run_program
 from bulk_import.ledger import Connection, connect
-from bulk_import.ledger import database as ledger_database
+from bulk_import.ledger import opening as ledger_opening
 
 GONE = 99
 """The exit code of a process that died where it was told."""
@@ -65,7 +65,7 @@ class Watched:
 
 def watch(points: Points) -> None:
     """Make every commit and every step of the loop a point of this process."""
-    ledger_database.open_for_writing.__defaults__ = (lambda path: Watched(connect(path), points),)
+    ledger_opening.open_for_writing.__defaults__ = (lambda path: Watched(connect(path), points),)
     run = asyncio.Handle._run
 
     def counted(handle: asyncio.Handle) -> None:

@@ -1,16 +1,9 @@
 """The ledger: what was promised, sent and answered for every input row; the only SQL of the project."""
 
 from bulk_import.ledger.arrows import ARROWS, allowed_from, is_allowed
-from bulk_import.ledger.database import (
-    Connect,
-    Connection,
-    Lock,
-    connect,
-    is_locked,
-    open_for_reading,
-    open_for_writing,
-    open_scratch,
-)
+from bulk_import.ledger.database import Connect, Connection, connect
+from bulk_import.ledger.lock import Lock, is_locked
+from bulk_import.ledger.opening import open_for_reading, open_for_writing, open_scratch
 from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
 from bulk_import.ledger.planned import Planned
 from bulk_import.ledger.purpose import Purpose, new_salt, new_token

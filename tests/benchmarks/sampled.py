@@ -35,6 +35,7 @@ STAGES = (
     ("/bulk_import/ledger/sampling.py", "", "settle"),
     ("/bulk_import/ledger/writing.py", "", "commit"),
     ("/bulk_import/ledger/database.py", "", "commit"),
+    ("/bulk_import/ledger/opening.py", "", "commit"),
     ("/bulk_import/ledger/chunks.py", "", ""),
     ("/bulk_import/ledger/", "", "dedupe"),
     ("/bulk_import/dedupe.py", "", "dedupe"),

@@ -1,0 +1,155 @@
+"""Opening a ledger: for its one writer, for a look while that works, or as a copy that nobody sees."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from bulk_import.errors import LedgerRefuses
+from bulk_import.ledger.database import Connect, Connection, connect, open_private, transaction, translate, translated
+from bulk_import.ledger.schema import APPLICATION_ID, SLICES, TABLES, UPGRADES, VERSION
+
+
+def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
+    """Open or make the ledger at *path*, mode 0600, WAL, every commit synced to disk.
+
+    The caller holds the `Lock`. Raises `LedgerRefuses` for a symlink, a damaged file, another kind of file
+    or a newer schema, `LedgerUnwritable` where the disk refuses.
+    """
+    os.close(open_private(path))
+    with translated(path):
+        db = connect(str(path))
+        try:
+            _check_kind(db, path)
+            # The one rollback journal of a new file must be gone for good: brought back by a power cut it would empty it.
+            db.execute("PRAGMA synchronous = EXTRA")
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA secure_delete = ON").fetchone()
+            db.execute("PRAGMA cache_size = -8000")
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                _create(db)
+            _upgrade(db)
+            db.execute(SLICES)
+            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                _check_whole(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
+    """Open an existing ledger for a look, also while another process works on it."""
+    if path.is_symlink() or not path.is_file():
+        kind = "a symbolic link" if path.is_symlink() else "not there"
+        raise LedgerRefuses(f"the ledger {path} is {kind}; give the path of a ledger that a run has written")
+    with translated(path):
+        db = connect(str(path)) if _can_be_shared(path) else _connect_unchanging(path)
+        try:
+            _check_kind(db, path)
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise LedgerRefuses(f"{path} is not a ledger of this tool; give the path of the ledger itself")
+            if not path.with_name(path.name + "-wal").exists():
+                _check_whole(db, path)
+            db.execute("PRAGMA query_only = ON")
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def open_scratch(path: Path | None) -> Connection:
+    """Open a ledger that no file shows, whatever ends the process: a copy of the one at *path* as it is now, or an empty one.
+
+    SQLite keeps what does not fit into its cache in a file without a name, which the system frees with the process.
+    """
+    scratch = connect("")
+    with translated(path or Path("the temporary ledger")):
+        try:
+            if path is None:
+                _create(scratch)
+            else:
+                _copy(path, scratch)
+            _upgrade(scratch)
+            scratch.execute(SLICES)
+        except BaseException:
+            scratch.close()
+            raise
+    return scratch
+
+
+def _copy(path: Path, scratch: Connection) -> None:
+    """Copy a ledger, whether or not a process works on it."""
+    source = open_for_reading(path)
+    try:
+        assert isinstance(source, sqlite3.Connection)  # noqa: S101 - only a test connects otherwise
+        assert isinstance(scratch, sqlite3.Connection)  # noqa: S101 - made by `connect`
+        source.backup(scratch)
+    finally:
+        source.close()
+
+
+def _can_be_shared(path: Path) -> bool:
+    """Whether SQLite can keep its own files beside the ledger, as it does to read beside a writer."""
+    return os.access(path.parent, os.W_OK) and not os.statvfs(path.parent).f_flag & os.ST_RDONLY
+
+
+def _connect_unchanging(path: Path) -> Connection:
+    """A ledger on a disk that nobody can write: an archive, a backup, or one that was made read-only after a trouble.
+
+    Commits that its last writer left in the log are read, too: with nobody to share it with, SQLite keeps the log's
+    index in memory, and needs no lock.
+    """
+    log = path.with_name(path.name + "-wal")
+    has_log = log.exists() and log.stat().st_size > 0
+    way = "mode=ro&vfs=unix-none" if has_log else "immutable=1"
+    db = sqlite3.connect(f"file:{quote(str(path))}?{way}", uri=True, isolation_level=None, check_same_thread=False)
+    if has_log:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+    return db
+
+
+def _check_kind(db: Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    kind = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if kind != APPLICATION_ID and tables:
+        raise LedgerRefuses(f"{path} is an SQLite file but no ledger of this tool; choose another path with --ledger")
+    if kind == APPLICATION_ID and version > VERSION:
+        raise LedgerRefuses(
+            f"the ledger {path} was written by a newer bulk-import (schema {version}, this one knows {VERSION}); "
+            "upgrade bulk-import"
+        )
+
+
+def _check_whole(db: Connection, path: Path) -> None:
+    """SQLite takes a last page that was cut short for a whole one; the log is in the file by now."""
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    size = db.execute("PRAGMA page_size").fetchone()[0]
+    if path.stat().st_size < pages * size:
+        raise translate(path, "SQLITE_CORRUPT", "its end is missing")
+
+
+def _upgrade(db: Connection) -> None:
+    """Bring a ledger of an older version up to this one, a version in each commit."""
+    while (version := db.execute("PRAGMA user_version").fetchone()[0]) < VERSION:
+        with transaction(db):
+            _execute_all(db, UPGRADES[version])
+            db.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _execute_all(db: Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        if statement.strip():
+            db.execute(statement)
+
+
+def _create(db: Connection) -> None:
+    with transaction(db):
+        _execute_all(db, TABLES)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
