@@ -62,9 +62,8 @@ class RunJob(Making):
     """`run`: from a source into its ledger; `plan` goes the same way up to the last step."""
 
     def __init__(self, options: RunOptions, observer: Observer, confirm: Confirm) -> None:
-        super().__init__(options.connecting, options.pacing, observer, options.command_line)
+        super().__init__(options.connecting, options.pacing, observer, options.command_line, confirm)
         self.options = options
-        self.confirm = confirm
         self.selection = Selection(0)
 
     async def course(self, engine: Engine) -> None:
@@ -95,7 +94,7 @@ class RunJob(Making):
         account = await self._account(engine, salt)
         purpose = self._purpose_of(found, source, account, salt, spooled=spooled)
         most = min(self.selection.count, found.valid - found.duplicates)
-        self.announce(purpose, self.selection.count, 0, account, self.options.dedupe, self.confirm, most)
+        self.announce(self.start_of(purpose, account, self.options.dedupe, self.selection.count, most=most))
         self.open_ledger()
         self.writer.found(purpose)
         self.purpose = purpose
@@ -128,7 +127,7 @@ class RunJob(Making):
         account = await same_account(engine.ask, purpose, self.key or key, self.api_base, self.reader)
         await self.settle_begun_undos(purpose)
         self._watch_chosen()
-        self.announce(purpose, self.watch.rows, self.watch.settled, account, self.options.dedupe, self.confirm)
+        self.announce(self.start_of(purpose, account, self.options.dedupe, self.watch.rows, self.watch.settled))
         purpose = self._with_options(purpose)
         assert source is not None  # noqa: S101 - an unfinished ledger was checked to have its source
         await self._import(purpose, source, fingerprint, jumped=jumped)

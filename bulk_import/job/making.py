@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bulk_import.customer.emails import email_key
 from bulk_import.errors import UsageError
 from bulk_import.existing import Choice, Means, Nobody, choose
@@ -13,20 +11,21 @@ from bulk_import.job.clock import longest_attempt
 from bulk_import.job.closing import quoted
 from bulk_import.job.identity import Account
 from bulk_import.job.script import Batches, Script
+from bulk_import.job.session import Session
 from bulk_import.job.terms import Terms
 from bulk_import.ledger import Purpose
 from bulk_import.model import Endpoint
-from bulk_import.options import DRY_RUN_METHOD, Confirm, Start
+from bulk_import.options import DRY_RUN_METHOD, Confirm, Connecting, Observer, Pacing, Start
 from bulk_import.undo import Known
-
-if TYPE_CHECKING:
-    pass
-from bulk_import.job.session import Session
 from bulk_import.wording import counted
 
 
 class Making(Session):
     """A job that makes or updates customers."""
+
+    def __init__(self, connecting: Connecting, pacing: Pacing, observer: Observer, line: str, confirm: Confirm) -> None:
+        super().__init__(connecting, pacing, observer, line)
+        self.confirm = confirm
 
     async def go(self, batches: Batches, dedupe: str, terms: Terms, rows_left: int, *, doubtful: bool) -> None:
         """Choose who to ask for existing customers, and follow the script."""
@@ -80,28 +79,24 @@ class Making(Session):
             looks=stored.get("dedupe", "auto") != "off",
         )
 
-    def announce(
-        self,
-        purpose: Purpose,
-        rows: int,
-        settled: int,
-        account: Account,
-        dedupe: str,
-        confirm: Confirm,
-        most: int | None = None,
-    ) -> None:
-        """Say what is about to happen; a live account is asked for once more before anything is written.
+    def start_of(
+        self, purpose: Purpose, account: Account, dedupe: str, rows: int, settled: int = 0, most: int | None = None
+    ) -> Start:
+        """What is about to happen.
 
         *most* is how many rows can come to be sent, where that is known better than by counting.
         """
         rate, which = binding(self.pacing)
         most = rows - settled if most is None else most
-        start = Start(
+        return Start(
             purpose.source, str(self.path), purpose.account, account.name or purpose.account_name, purpose.livemode,
             purpose.simulated, rows, settled, self.pacing.rate, rate, which, dedupe, purpose.dry_run,
             most, seconds_at_caps({Endpoint.CREATE: most}, self.pacing),
         )  # fmt: skip
-        if purpose.livemode and not self.connecting.yes and not confirm(start):
+
+    def announce(self, start: Start) -> None:
+        """Say what is about to happen; a live account is asked for once more before anything is written."""
+        if start.livemode and not self.connecting.yes and not self.confirm(start):
             raise UsageError("not confirmed, so nothing was sent; answer the question, or pass --yes")
         self.observer.start(start)
 

@@ -19,7 +19,6 @@ from bulk_import.existing import Choice
 from bulk_import.existing.newest import DEEP, OVERLAP
 from bulk_import.existing.pages import PAGE
 from bulk_import.job.caps import binding, seconds_at_caps
-from bulk_import.job.identity import Account
 from bulk_import.job.importing import RunJob
 from bulk_import.job.opening import spool_path
 from bulk_import.job.script import Batches, Script
@@ -27,7 +26,7 @@ from bulk_import.job.simulating import state_file
 from bulk_import.job.terms import Terms
 from bulk_import.ledger import Connection, Planned, Purpose, Tally, open_scratch
 from bulk_import.model import Claim, Endpoint, Request, Settled, Status
-from bulk_import.options import Confirm, Observer, RunOptions
+from bulk_import.options import Observer, RunOptions, Start
 from bulk_import.reading.passing import passing_folder
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
 from bulk_import.steps import steps_of
@@ -137,18 +136,9 @@ class PlanJob(RunJob):
         """The copy of the simulated account, so that not even its file is written."""
         return state_file(self.path) if self.connecting.simulate else None
 
-    def announce(
-        self,
-        purpose: Purpose,
-        rows: int,
-        settled: int,
-        account: Account,
-        dedupe: str,
-        confirm: Confirm,
-        most: int | None = None,
-    ) -> None:
+    def announce(self, start: Start) -> None:
         """A plan asks nothing, and begins nothing."""
-        self.observer.notice("plan", f"planning for {account.id}; nothing is sent")
+        self.observer.notice("plan", f"planning for {start.account}; nothing is sent")
 
     async def course(self, engine: Engine) -> None:
         """Go the way of a run, then sum up and tell the rows."""

@@ -38,9 +38,8 @@ class _RetryJob(Making):
     verb = "retry"
 
     def __init__(self, options: RetryOptions, observer: Observer, confirm: Confirm) -> None:
-        super().__init__(options.connecting, options.pacing, observer, options.command_line)
+        super().__init__(options.connecting, options.pacing, observer, options.command_line, confirm)
         self.options = options
-        self.confirm = confirm
 
     async def course(self, engine: Engine) -> None:
         """Open the ledger, meet Stripe, and send the chosen rows again."""
@@ -64,7 +63,7 @@ class _RetryJob(Making):
         account = await self.reach_same_account(purpose)
         await self.settle_begun_undos(purpose)
         dedupe = purpose.options.get("dedupe", "auto")
-        self.announce(purpose, len(rows) + at_rest, 0, account, dedupe, self.confirm)
+        self.announce(self.start_of(purpose, account, dedupe, len(rows) + at_rest))
         records = self._records(rows, await self._freed(engine, corrections, how))
         self.watch.reopened_failures([line.status for line in self.reader.lines(sorted(rows))])
         batches = in_batches(records, how, self.options.batch_size)
