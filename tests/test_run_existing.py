@@ -471,3 +471,29 @@ def test_who_signs_up_while_claims_wait_out_an_outage_is_seen_before_they_are_se
     assert len(twins) == (len(came) if policy == "create" else 0)
     verdicts = {"skip": ["existing"], "update": ["existing", "updated"], "refuse": ["failed"], "create": ["created"]}
     assert sum(world.tally().get(verdict, 0) for verdict in verdicts[policy]) >= len(came), run.notices
+
+
+@pytest.mark.parametrize(("dedupe", "seconds", "most"), [("snapshot", 0.8, 45), ("search", 1.5, 45)])
+def test_claims_that_waited_together_are_looked_at_together(
+    tmp_path: Path, dedupe: str, seconds: float, most: int
+) -> None:
+    """Each look alone would read, and hold, all who came meanwhile."""
+    world = World(tmp_path, people(200), VirtualStripe(existing=20))
+    began, came = world.seconds, list[str]()
+
+    def sign_up(arrival: Arrival) -> None:
+        if arrival.at > began + 300.0 and not came:
+            made = {customer["email"] for customer in world.stripe.account.customers.values()}
+            came.extend(email for email in (f"person{n}@example.com" for n in range(1, 201)) if email not in made)
+            others = [f"other{n}@example.com" for n in range(900)]
+            for n, email in enumerate([*came, *others]):
+                world.strangers.add(world.stripe.create(email, EPOCH + began + 50.0 + n / 5))
+
+    world.stripe.misbehave = sign_up
+    world.stripe.gone = (began + seconds, began + 300.0)
+    world.run(dedupe=dedupe, batch_size=50, pacing=Pacing(rate=None, concurrency=32))
+    emails = Counter(customer["email"] for customer in world.stripe.account.customers.values())
+    assert len(came) >= 40
+    assert not [email for email in came if emails[email] > 1]
+    after = [a for a in world.stripe.arrivals if a.at > began + 300.0 and a.endpoint in ("list", "search")]
+    assert len(after) <= most

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bulk_import.change import METHOD
 from bulk_import.engine.exchange import Exchange
+from bulk_import.engine.looking import SharedLook
 from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld, Trip
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
@@ -33,24 +33,12 @@ STORED_IS_FRESH = 60.0
 """Seconds in which nobody has found and deleted the customer that an earlier process made."""
 
 
-LookAgain = Callable[[Claim], Awaitable[Claim | Settled]]
-
-
-async def as_it_is(claim: Claim) -> Claim:
-    """Nobody looks again: the claim is sent as it is."""
-    return claim
-
-
 class Carrying:
-    """What a worker does with a claim.
-
-    `look_again` tells what is to become of a claim that waited too long for its first attempt: itself, another one that
-    is on disk by then, or how it is settled.
-    """
+    """What a worker does with a claim; `second_look` is for one that waited too long for its first attempt."""
 
     def __init__(self, parts: Parts, stop: Stop, scales: Scales, exchange: Exchange) -> None:
         self.parts = parts
-        self.look_again: LookAgain = as_it_is
+        self.second_look = SharedLook()
         self._stop = stop
         self._scales = scales
         self._exchange = exchange
@@ -64,7 +52,7 @@ class Carrying:
             except Outdated:
                 seen_at = None  # once is enough: at a very low rate it would be old each time
             try:
-                found = await self.look_again(claim)
+                found = await self.second_look.of(claim)
             except Stopped:
                 return [Settled(claim.row, Released(claim.generation))]
             except BulkImportError as error:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from bulk_import.engine.ahead import Ahead
-from bulk_import.engine.carrying import Carrying, LookAgain
+from bulk_import.engine.carrying import Carrying
 from bulk_import.engine.exchange import Exchange
 from bulk_import.engine.listening import listen, report
+from bulk_import.engine.looking import LookAgain
 from bulk_import.engine.parts import Ended, Parts, Stopped, T, Ts, first_of
 from bulk_import.engine.scribe import Scribe
 from bulk_import.engine.stopping import Stop
@@ -123,8 +125,12 @@ class Engine:
         self.check()
 
     def looks_again(self, look: LookAgain) -> None:
-        """A claim that waited long goes through *look* before it is first sent; see `Carrying`."""
-        self._carrying.look_again = look
+        """Claims that waited long go through *look* before they are first sent; see `SharedLook`."""
+        self._carrying.second_look.look = look
+
+    def alone(self) -> AbstractAsyncContextManager[None]:
+        """Look at the account in this block while nobody else does: what one has read, the next need not read again."""
+        return self._carrying.second_look.alone
 
     async def until_needed(self) -> None:
         """Wait until another batch is needed to keep the gate busy; see `Ahead`."""

@@ -90,7 +90,8 @@ class Script:
         began = self._engine.parts.now()
         owners, method_owners, generations = await self._offload(self._known, batch)
         told = sort_out(batch, owners, method_owners)
-        matches = await directory.find(told.owners) if told.owners else {}
+        async with self._engine.alone():
+            matches = await directory.find(told.owners) if told.owners else {}
         aims, settled = await self._meeting.of(told.owners, matches)
         claims = [self._claim(aim, generations.get(aim.row.number, 0), began) for aim in aims]
         await self._last_step(claims, [*told.settled, *settled])

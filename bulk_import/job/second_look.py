@@ -1,20 +1,20 @@
-"""A claim that waited for minutes and was never sent is held against the account once more."""
+"""Claims that waited for minutes and were never sent are held against the account once more."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import assert_never
 
 from bulk_import.dedupe import Differ, meet
 from bulk_import.engine import Engine
 from bulk_import.existing import Directory, Nobody
-from bulk_import.model import Claim, Existing, Failed, Row, Settled
+from bulk_import.model import Claim, Customer, Existing, Failed, Row, Settled
 from bulk_import.options import OnExisting
 from bulk_import.reconcile import Found, Sweep
 
 
 class SecondLook:
-    """What becomes of such a claim; `directory` is who is asked whether its person has come meanwhile."""
+    """What becomes of such claims; `directory` is who is asked whether their people have come meanwhile."""
 
     def __init__(self, engine: Engine, sweep: Sweep, policy: OnExisting, token: str, fingerprint: str | None) -> None:
         self.directory: Directory = Nobody()
@@ -24,32 +24,37 @@ class SecondLook:
         self._token = token
         self._fingerprint = fingerprint
 
-    async def look(self, claim: Claim) -> Claim | Settled:
-        """The claim itself, another one that is on disk by then, or how the row is settled."""
-        return await (self._still_to_make(claim) if claim.target is None else self._still_to_update(claim))
+    async def look(self, claims: Sequence[Claim]) -> list[Claim | Settled]:
+        """What becomes of each: the claim itself, another one that is on disk by then, or how the row is settled."""
+        found = await self._still_to_make([claim for claim in claims if claim.target is None])
+        found |= await self._still_to_update([claim for claim in claims if claim.target is not None])
+        return [found.get(claim.row, claim) for claim in claims]
 
-    async def _still_to_make(self, claim: Claim) -> Claim | Settled:
-        """Its person may have come to Stripe meanwhile."""
-        row = Row(claim.row, claim.line, claim.source_id, claim.email, claim.email_key, claim.params, claim.fields)
-        matches = await self.directory.find([row])
-        match meet(row, matches.get(row.email_key or "", ()), self._policy, self._token):
-            case None:
-                return claim
-            case Existing() | Failed() as outcome:
-                return Settled(claim.row, outcome)
-            case Differ(customers):
+    async def _still_to_make(self, claims: Sequence[Claim]) -> dict[int, Claim | Settled]:
+        """Their people may have come to Stripe meanwhile."""
+        rows = [Row(c.row, c.line, c.source_id, c.email, c.email_key, c.params, c.fields) for c in claims]
+        matches = await self.directory.find(rows) if rows else {}
+        met = [(row.number, self._met(row, matches.get(row.email_key or "", ()))) for row in rows]
+        return {number: Settled(number, outcome) for number, outcome in met if outcome is not None}
+
+    def _met(self, row: Row, customers: Sequence[Customer]) -> Existing | Failed | None:
+        match meet(row, customers, self._policy, self._token):
+            case Differ(others):
                 note = "came to Stripe while this row waited to be sent, and was not updated"
-                return Settled(claim.row, Existing(customers[0].id, note))
-            case unknown:
-                assert_never(unknown)
+                return Existing(others[0].id, note)
+            case outcome:
+                return outcome
 
-    async def _still_to_update(self, claim: Claim) -> Claim | Settled:
-        """Somebody may have changed its customer meanwhile: what is there now is what an undo must bring back."""
-        if not await self._sweep.overtaken([claim]):
-            return claim
-        (verdict,) = await self._sweep.renewed([claim], self._token)
-        if isinstance(verdict, Found):
-            return Settled(claim.row, verdict.outcome)
-        anew = replace(verdict.claim, key_fingerprint=self._fingerprint)
-        await self._engine.record([anew], [])
-        return anew
+    async def _still_to_update(self, claims: Sequence[Claim]) -> dict[int, Claim | Settled]:
+        """Somebody may have changed their customers meanwhile: what is there now is what an undo must bring back."""
+        overtaken = await self._sweep.overtaken(claims)
+        settled: dict[int, Claim | Settled] = {}
+        anew: dict[int, Claim] = {}
+        for verdict in await self._sweep.renewed(overtaken, self._token):
+            if isinstance(verdict, Found):
+                settled[verdict.claim.row] = Settled(verdict.claim.row, verdict.outcome)
+            else:
+                anew[verdict.claim.row] = replace(verdict.claim, key_fingerprint=self._fingerprint)
+        if anew:
+            await self._engine.record(list(anew.values()), [])
+        return settled | anew
