@@ -439,7 +439,7 @@ def test_with_hashed_emails_no_email_of_a_settled_row_is_left_in_any_file(tmp_pa
 def test_with_hashed_emails_duplicates_and_the_accounts_customers_leave_no_email_either(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
     with ledger(path, purpose(hash_emails=True)) as (writer, reader):
-        writer.remember([Customer("cus_9", "nine@example.com", 5, livemode=False)], ["nine@example.com"])
+        writer.remember([Customer("cus_9", "nine@example.com", 5, livemode=False)], ["nine@example.com"], 5)
         writer.write([claim(1)], [Settled(2, Duplicate(1), row(2, email_of(1)))])
         writer.write([], [Settled(3, Existing("cus_9"), row(3)), Settled(1, Created("cus_1"))])
         hashed = writer.owned_key(email_of(1)) or ""

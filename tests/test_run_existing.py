@@ -473,7 +473,7 @@ def test_who_signs_up_while_claims_wait_out_an_outage_is_seen_before_they_are_se
     assert sum(world.tally().get(verdict, 0) for verdict in verdicts[policy]) >= len(came), run.notices
 
 
-@pytest.mark.parametrize(("dedupe", "seconds", "most"), [("snapshot", 0.8, 45), ("search", 1.5, 45)])
+@pytest.mark.parametrize(("dedupe", "seconds", "most"), [("snapshot", 0.8, 50), ("search", 1.5, 50)])
 def test_claims_that_waited_together_are_looked_at_together(
     tmp_path: Path, dedupe: str, seconds: float, most: int
 ) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from bulk_import.existing.newest import Newest
 from bulk_import.existing.slices import cut, seams
 from bulk_import.existing.snapshot import CURSORS, Snapshot
 from bulk_import.ledger import Reader, Writer, open_for_writing
-from bulk_import.model import Reply, Request, Slice
+from bulk_import.model import Customer, Reply, Request, Slice
 from tests.virtual_time import run_virtual
 
 NOW = 1_790_000_000
@@ -342,3 +342,82 @@ def test_seams_lie_between_the_floor_and_what_was_read_and_slices_meet_at_them(
     assert ends[-1].low == low
     assert mine.high is None
     assert len({s.id for s in ends}) == len(ends)
+
+
+@dataclass
+class Busy(Lister):
+    """An account in which customers come all the time, *pace* of them a second; `late` ones show later than they say."""
+
+    pace: int = 0
+    until: int = NOW
+    late: list[tuple[int, str, int]] = field(default_factory=list)
+
+    async def live(self, seconds: int) -> None:
+        """Let time pass."""
+        for _ in range(seconds):
+            await asyncio.sleep(1)
+            self.until += 1
+            self.customers.update({f"cus_{self.until}x{n:03d}": self.until for n in range(self.pace)})
+            shown = [one for one in self.late if one[0] == self.until]
+            self.customers.update({cid: created for _, cid, created in shown})
+
+
+class Counted(Writer):
+    """A ledger that counts how many customers are put into it at once."""
+
+    most = 0
+
+    def remember(self, customers: Sequence[Customer], keys: Sequence[str | None], newest: int) -> None:
+        self.most = max(self.most, len(customers))
+        super().remember(customers, keys, newest)
+
+
+def test_the_newest_are_read_again_a_little_at_a_time_and_nobody_who_shows_late_is_missed(tmp_path: Path) -> None:
+    late = [(NOW + shown, f"cus_late{shown}", NOW + shown - 30) for shown in (40, 41, 45, 100)]
+    lister = Busy({}, pace=8, late=late)
+    most, shows = 0, list[int]()
+
+    async def reading(means: Means) -> None:
+        nonlocal most
+        newest = Newest(means)
+        means.writer.begin_snapshot()
+        newest.begins_now()
+        for _ in range(120):
+            await lister.live(6)
+            before = lister.asked
+            await newest.refresh()
+            most = max(most, lister.asked - before)
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert set(held(tmp_path)) == {cid for cid, at in lister.customers.items()}
+    assert most <= 6
+    assert lister.asked <= 0.05 * len(lister.customers)
+
+
+def test_whoever_comes_while_nobody_looks_is_put_into_the_ledger_a_few_thousand_at_a_time(tmp_path: Path) -> None:
+    lister, counted = Lister(spread(500, NOW - YEAR)), list[Counted]()
+    read(tmp_path, lister)
+
+    async def reading(means: Means) -> None:
+        counted.append(Counted(means.writer._db, means.writer._path, means.now))  # noqa: SLF001 - the same ledger, counted
+        newest = Newest(replace(means, writer=counted[0]))
+        newest.begins_now()
+        lister.customers.update({f"cus_came{n:06d}": NOW + n // 40 for n in range(30_000)})
+        await newest.refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert held(tmp_path) == sorted(lister.customers)
+    assert counted[0].most <= 6_000
+
+
+def test_a_reading_of_the_newest_that_was_cut_short_hides_nobody_from_the_next(tmp_path: Path) -> None:
+    lister = Lister(spread(500, NOW - 4_000))
+    read(tmp_path, lister)
+    lister.customers.update({f"cus_came{n:06d}": NOW + 700 + n // 10 for n in range(12_000)})
+    lister.asked, lister.dies_at = 0, 90
+    with pytest.raises(ExceptionGroup):
+        refresh(tmp_path, lister)
+    assert len(held(tmp_path)) > 5_000
+    lister.dies_at = None
+    refresh(tmp_path, lister)
+    assert held(tmp_path) == sorted(lister.customers)

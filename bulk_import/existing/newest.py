@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import key_of, pages
@@ -12,15 +13,17 @@ from bulk_import.existing.slices import are_within
 from bulk_import.model import Customer, Row
 
 OVERLAP = 600
-"""Seconds by which one reading overlaps the one before: a customer may show late, under an earlier `created`."""
+"""Seconds after which every second is read once more: a customer may show late, under an earlier `created`.
 
-DEEP = 600.0
-"""Seconds between readings of the whole overlap; those in between end at the first page with a known customer.
-
-Most of the newest customers are our own: the overlap alone is one page for each hundred creates of ten minutes, too
-many for every batch, and one per cent of the requests every ten minutes.
+Most of the newest customers are our own, a page for each hundred creates. To read ten minutes of them again before each
+batch would be far too much, and to do so every ten minutes would have the run stand still meanwhile.
 """
 
+STEP = 5
+"""At least so many seconds are read once more at a time."""
+
+HELD = 5_000
+"""Customers that are found before they are put into the ledger."""
 
 SOON = 2.5
 """Seconds for which a reading is new enough: half of what a batch takes at the default of 20 a second.
@@ -38,26 +41,29 @@ SIDE_BY_SIDE = 8
 
 
 class Newest:
-    """Keeps the ledger's table of customers up to date from a moment on; `since` is Stripe's own time."""
+    """Keeps the ledger's table of customers up to date from a moment on; `since` is Stripe's own time.
+
+    One refreshing at a time: each goes on where the one before has ended.
+    """
 
     def __init__(self, means: Means) -> None:
         self._means = means
         self._since = 0
-        self._deep_at = self._read_at = float("-inf")
+        self._again_from: int | None = None
+        self._read_at = float("-inf")
         self._begun = 0
         self._heeds_bounds = True
 
     def begins_now(self) -> None:
-        """Whoever is there is being read anyway; the whole overlap need not be read once more just after that."""
-        self._deep_at = self._means.now()
-        self._begun = int(self._means.stripe_now())
+        """Whoever is there is being read anyway; that need not be read once more just after that."""
+        self._begun = self._again_from = int(self._means.stripe_now())
 
     async def read_since(self, since: int) -> None:
         """Read every customer created since then."""
         self._since = since
         self.begins_now()
         async for page in pages(self._means.ask, {"created": {"gte": since}}):
-            await remember(self._means, page)
+            await remember(self._means, page, max((customer.created for customer in page), default=0))
 
     async def refresh(self) -> None:
         """Read what came since the last reading."""
@@ -65,38 +71,81 @@ class Newest:
             return
         snapshot = await self._means.offload(self._means.reader.snapshot)
         newest = snapshot[2] if snapshot else 0
-        since = max(newest - OVERLAP, self._since)
-        deep = self._means.now() - self._deep_at >= DEEP
-        if deep:
-            self._deep_at = self._means.now()
-        fresh: list[Customer] = []
-        reading = partial(self._read, since if deep else newest or self._begun, deep, fresh)
-        await self._means.together([partial(reading, since, None)], SIDE_BY_SIDE)
-        # All at once: were a reading cut short, its newest page would hide the older ones from the next.
-        await remember(self._means, fresh)
+        base = newest or self._begun
+        parts = self._parts(newest, base)
+        reading = _Reading(self._means, base, self._heeds_bounds)
+        await self._means.together([reading.piece(part) for part in parts], SIDE_BY_SIDE)
+        await reading.end()
+        self._heeds_bounds = reading.heeds_bounds
         # Counted from its end: a reading that takes that long would otherwise be followed by the next after one batch.
         self._read_at = self._means.now()
 
-    async def _read(self, base: int, deep: bool, fresh: list[Customer], low: int, high: int | None) -> Sequence[Piece]:
-        """Read a part of the time, newest first, down to the first page with somebody known; a long rest in parts.
+    def _parts(self, newest: int, base: int) -> list[Part]:
+        """What is to be read now: the newest and, where it is time, who showed late among those of ten minutes ago."""
+        now = int(self._means.stripe_now())
+        if self._again_from is None:  # an earlier process has read the account, and maybe not to the end
+            self._again_from = now
+            return [Part(max(newest - OVERLAP, self._since), None, whole=True)]
+        parts = [Part(base, None, whole=False)]
+        if now - OVERLAP >= self._again_from + STEP:
+            parts.append(Part(self._again_from, now - OVERLAP, whole=True))
+            self._again_from = now - OVERLAP
+        return parts
 
-        *base* is the second from which on nobody is known: what is cut lies above it.
+
+class Part(NamedTuple):
+    """Seconds of `created` to be read, from `low` to before `high`; unless `whole`, down to the first page with somebody known."""
+
+    low: int
+    high: int | None
+    whole: bool
+
+
+class _Reading:
+    """One reading of some parts of the time; nobody later than *base* was known before it."""
+
+    def __init__(self, means: Means, base: int, heeds_bounds: bool) -> None:
+        self._means = means
+        self._base = base
+        self._newest = 0
+        self._found: list[Customer] = []
+        self.heeds_bounds = heeds_bounds
+
+    def piece(self, part: Part) -> Piece:
+        """Read that part."""
+        return partial(self._read, part)
+
+    async def end(self) -> None:
+        """Put into the ledger who was found last, and only now up to where the newest are known.
+
+        Were that known before, and this reading cut short, the next one would not look for whom it has left.
         """
-        created = {name: at for name, at in (("gte", low), ("lt", high)) if at}
+        await remember(self._means, self._found, self._newest)
+
+    async def _read(self, part: Part) -> Sequence[Piece]:
+        """Read a part of the time, newest first; a long rest in parts."""
+        created = {name: at for name, at in (("gte", part.low), ("lt", part.high)) if at}
         count = 0
         async for page in pages(self._means.ask, {"created": created} if created else {}):
-            known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
-            fresh += [c.without_raw() for c in page if c.id not in known]
-            if known and not deep:
+            if await self._take(page) and not part.whole:
                 break
             count += 1
             dates = [customer.created for customer in page]
+            self.heeds_bounds &= are_within(dates, part.low, part.high)
             oldest = min(dates, default=0)
-            self._heeds_bounds &= are_within(dates, low, high)
-            if count == ONE_BY_ONE and self._heeds_bounds and (seams := _seams(max(low, base), oldest)):
-                rest = partial(self._read, base, deep, fresh)
-                return [partial(rest, start, end) for start, end in pairwise([low, *seams, oldest + 1])]
+            if count == ONE_BY_ONE and self.heeds_bounds and (seams := _seams(part.low, oldest)):
+                return [self.piece(Part(*ends, part.whole)) for ends in pairwise([part.low, *seams, oldest + 1])]
         return ()
+
+    async def _take(self, page: Sequence[Customer]) -> bool:
+        """Keep who is new on a page; whether anybody on it was known before this reading."""
+        known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
+        self._found += [c.without_raw() for c in page if c.id not in known]
+        self._newest = max(self._newest, *(c.created for c in page), 0)
+        if len(self._found) >= HELD:
+            found, self._found = self._found, []
+            await remember(self._means, found, 0)
+        return any(c.created <= self._base for c in page if c.id in known)
 
 
 def _seams(base: int, oldest: int) -> list[int]:
@@ -106,11 +155,10 @@ def _seams(base: int, oldest: int) -> list[int]:
     return [base + seconds * n // parts for n in range(1, parts)]
 
 
-async def remember(means: Means, customers: Sequence[Customer]) -> None:
-    """Put customers into the ledger's table."""
-    if customers:
-        keys = [key_of(means, customer) for customer in customers]
-        await means.offload(means.writer.remember, customers, keys)
+async def remember(means: Means, customers: Sequence[Customer], newest: int) -> None:
+    """Put customers into the ledger's table, where everybody is known up to the second *newest*."""
+    keys = [key_of(means, customer) for customer in customers]
+    await means.offload(means.writer.remember, customers, keys, newest)
 
 
 async def known(means: Means, rows: Sequence[Row]) -> Matches:

@@ -16,7 +16,7 @@ import anyio
 
 from bulk_import.engine import Ended, Engine
 from bulk_import.existing import Choice
-from bulk_import.existing.newest import DEEP, OVERLAP
+from bulk_import.existing.newest import OVERLAP
 from bulk_import.existing.pages import PAGE
 from bulk_import.job.caps import binding, seconds_at_caps
 from bulk_import.job.importing import RunJob
@@ -220,8 +220,8 @@ class PlanJob(RunJob):
             return 0
         earlier = sum(self._creates[:-1])
         took = seconds_at_caps({Endpoint.CREATE: earlier}, self.pacing) or 0.0
-        overlap = earlier * min(1.0, OVERLAP / took) if took else 0.0
-        return int(earlier // PAGE + (took // DEEP) * overlap // PAGE)
+        again = earlier * (1.0 - OVERLAP / took) if took > OVERLAP else 0.0
+        return int(earlier // PAGE + again // PAGE)
 
     # Closing.
 

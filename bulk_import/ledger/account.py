@@ -23,12 +23,11 @@ def begin(db: Connection, now: float) -> None:
     db.execute("INSERT OR REPLACE INTO snapshot (id, begun_at, finished_at, newest) VALUES (1, ?, NULL, 0)", (now,))
 
 
-def remember(db: Connection, entries: Sequence[Entry]) -> None:
-    """Keep customers, the latest word on each."""
+def remember(db: Connection, entries: Sequence[Entry], newest: int) -> None:
+    """Keep customers, the latest word on each; everybody is known up to the second *newest*."""
     db.executemany(
         "INSERT OR REPLACE INTO customer (id, email_key, email, created, marker) VALUES (?, ?, ?, ?, ?)", entries
     )
-    newest = max((created for *_, created, _ in entries), default=0)
     db.execute("UPDATE snapshot SET newest = max(newest, ?) WHERE id = 1", (newest,))
 
 

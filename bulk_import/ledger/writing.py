@@ -171,17 +171,21 @@ class Writer:
         with translated(self._path), transaction(self._db):
             account.begin(self._db, self._now())
 
-    def remember(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> None:
-        """Keep customers of the account, each with the key its e-mail is compared by."""
+    def remember(self, customers: Sequence[Customer], keys: Sequence[str | None], newest: int) -> None:
+        """Keep customers of the account, each with the key its e-mail is compared by.
+
+        Everybody is known up to the second *newest* (of `created`); 0 says nothing about that.
+        """
         with translated(self._path), transaction(self._db):
-            account.remember(self._db, self._entries(customers, keys))
+            account.remember(self._db, self._entries(customers, keys), newest)
 
     def read_slice(
         self, customers: Sequence[Customer], keys: Sequence[str | None], read: Slice, left: Sequence[Slice]
     ) -> None:
         """One page of slice *read*, and what is *left* of it, in one commit; with nothing left anywhere, the reading is whole."""
         with translated(self._path), transaction(self._db):
-            account.remember(self._db, self._entries(customers, keys))
+            newest = max((customer.created for customer in customers), default=0)
+            account.remember(self._db, self._entries(customers, keys), newest)
             account.narrow(self._db, read, left, self._now())
 
     def _entries(self, customers: Sequence[Customer], keys: Sequence[str | None]) -> list[account.Entry]:
