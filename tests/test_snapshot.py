@@ -399,7 +399,7 @@ def test_whoever_comes_while_nobody_looks_is_put_into_the_ledger_a_few_thousand_
     read(tmp_path, lister)
 
     async def reading(means: Means) -> None:
-        counted.append(Counted(means.writer._db, means.writer._path, means.now))  # noqa: SLF001 - the same ledger, counted
+        counted.append(Counted(means.writer._db, means.writer._path, means.now))
         newest = Newest(replace(means, writer=counted[0]))
         newest.begins_now()
         lister.customers.update({f"cus_came{n:06d}": NOW + n // 40 for n in range(30_000)})
