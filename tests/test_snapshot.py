@@ -375,7 +375,7 @@ class Counted(Writer):
 def test_the_newest_are_read_again_a_little_at_a_time_and_nobody_who_shows_late_is_missed(tmp_path: Path) -> None:
     late = [(NOW + shown, f"cus_late{shown}", NOW + shown - 30) for shown in (40, 41, 45, 100)]
     lister = Busy({}, pace=8, late=late)
-    most, shows = 0, list[int]()
+    most = 0
 
     async def reading(means: Means) -> None:
         nonlocal most
