@@ -46,7 +46,7 @@ DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name i
 OWNERS = {
     "stripe": {"stripe_api/composing.py"},
     "aiohttp": {"stripe_api/transport.py", "simulator/server.py"},
-    "aiolimiter": {"pace/gate.py"},
+    "aiolimiter": {"pace/level.py"},
     "anyio": {"engine", "job/importing.py", "job/planning.py", "job/retrying.py", "job/undoing.py", "job/verifying.py"},
     "click": {"cli"},
     "tqdm": {"cli"},

@@ -636,7 +636,7 @@ def test_the_limit_is_found_whatever_a_refusal_says_and_however_fast_it_comes(
 @pytest.mark.parametrize(
     ("server", "most_refused", "slower"),
     [
-        (Sliding(25, counts_refused=True), 0.06, 1.5),
+        (Sliding(25, counts_refused=True), 0.07, 1.5),
         (Bucket(25, 2), 0.05, 1.10),
         (Bucket(25, 100), 0.08, 1.08),
         (Calendar(25, 0.2), 0.05, 1.12),

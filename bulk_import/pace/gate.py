@@ -3,7 +3,7 @@
 A start needs a place in flight, room under the cap for all requests and room under the cap of its
 endpoint. It takes all three in one turn of the event loop, in the task that sends, once all have room: a
 request that waits holds nothing, so a slow endpoint never blocks another one, and no start is counted
-earlier than it happens. This is the only module that uses aiolimiter.
+earlier than it happens.
 """
 
 from __future__ import annotations
@@ -11,91 +11,24 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 
-from aiolimiter import AsyncLimiter
-
 from bulk_import.errors import OutOfReach
 from bulk_import.model import Endpoint, Reply
-from bulk_import.pace import adapt, evidence, flight, outage
+from bulk_import.pace import adapt, connections, evidence, flight, outage
+from bulk_import.pace.connections import Connections
+from bulk_import.pace.level import Level
 from bulk_import.pace.line import Line
+from bulk_import.pace.notices import Notices, duration, say_nothing
 
-BURST = 0.005
-REFILL = 0.9925
-SLACK = 0.005
-"""Seconds by which a late start may be made up for; a little less than the hard cap itself allows
-(`BURST / REFILL`), so that a start that our own spacing lets through finds room there."""
-MARGIN = 0.0075
-"""Seconds that a second is longer for us: starts that reach the server a little closer together than they left us still
-keep the cap there."""
-RECHECK = 0.001
-NOTICE_EVERY = 60.0
 USUAL_RATE = 100.0
 AT_HAND = 4
 """Without a rate, claims at hand for each request in flight: the next batch is on disk before the workers run dry."""
 READING = 4.0
 """Seconds that reading the newest customers may take at an unusual rate."""
-
-
-class Level:
-    """One hard cap of `cap` starts in any second, and in front of it the spacing that refusals ask for.
-
-    A bucket of capacity b refilled at r lets b + r through in its first second. Here that is
-    1 + 0.9975 · cap: never one more than the cap, even counting both ends of the second. What is made up for after a
-    late start could still bring a second close to that, so the start as many places before as the cap must be a
-    second and a margin ago.
-    """
-
-    def __init__(self, cap: float) -> None:
-        capacity = 1 + BURST * cap
-        self.cap = cap
-        self.pace = adapt.Pace(cap)
-        self._evidence = evidence.Evidence()
-        self._limiter = AsyncLimiter(capacity, capacity / (REFILL * cap))
-        self._due = -math.inf
-        self._starts: deque[float] = deque(maxlen=math.ceil(cap))
-
-    def opens_at(self, now: float) -> float:
-        """When the next start is due; the hard cap has the last word."""
-        opens_at = max(self._due + self._spacing(now), self.pace.hold_until)
-        if len(self._starts) == self._starts.maxlen:
-            opens_at = max(opens_at, self._starts[0] + 1 + MARGIN)
-        return now + RECHECK if opens_at <= now and not self._limiter.has_capacity() else opens_at
-
-    async def take(self, now: float) -> None:
-        """Count one start; it never suspends while `opens_at` says that there is room."""
-        self._due = max(self._due + self._spacing(now), now - SLACK)
-        self._starts.append(now)
-        evidence.begun(self._evidence, now)
-        await self._limiter.acquire()
-
-    def hear(self, reply: Reply, now: float, *, refused: bool) -> bool:
-        """Learn from one reply; true if it changed the pace."""
-        began, before = now - reply.seconds, self.pace
-        evidence.answered(self._evidence, before, began, refused=refused)
-        if not refused:
-            return False
-        if evidence.is_chance(self._evidence):
-            calm_until = max(before.braked_at, before.tried_at) + evidence.CALM
-            pace = adapt.tried(before, now) if now >= calm_until else before
-        else:
-            pace = adapt.after_refusal(before, now, began)
-            shown = evidence.rate_shown(self._evidence, began)
-            pace = adapt.bounded(pace, shown, now)
-            if shown < math.inf:
-                evidence.forget_moments(self._evidence)
-        self.pace = adapt.held(pace, now, reply.retry_after)
-        return self.pace.refused != before.refused
-
-    def _spacing(self, now: float) -> float:
-        return 1 / min(REFILL * self.cap, adapt.allowed(self.pace, now))
-
-
-def say_nothing(code: str, message: str) -> None:
-    """Drop a notice."""
 
 
 class Gate:
@@ -121,29 +54,33 @@ class Gate:
         self._rate = rate
         self._give_up_after = give_up_after
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self._notify = notify
+        self._notices = Notices(notify)
         self._rng = rng or random.Random()  # noqa: S311  # spreads probes over time, keeps no secret
         self._total = None if rate is None else Level(rate)
         self._own = {} if rate is None else {e: Level(min(rate, own)) for e, own in endpoint_rates.items()}
         self._levels = {e: tuple(filter(None, (self._total, self._own.get(e)))) for e in Endpoint}
         self._flight = flight.flight_for(rate, concurrency)
+        self._connections = Connections()
         self._flown = evidence.Evidence()
         self._reach = outage.Reach()
         self._fault = ""
         self._turned_away: dict[Endpoint, outage.TurnedAway] = {}
         self._refused_too_long_at = math.inf
-        self._noticed: dict[str, float] = {}
         self._line = Line(self._opens_at, self._gives_up_at, self._clock)
         self.starts: Counter[Endpoint] = Counter()
         self.first_start: float | None = None
         self.last_start: float | None = None
-        self.in_flight = 0
         self.rate_limited = 0
 
     @property
     def max_in_flight(self) -> int:
         """The most requests that will ever be in flight at once: no run needs more workers."""
         return self._flight.most
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in flight."""
+        return self._connections.in_use
 
     @property
     def claims_ahead(self) -> int:
@@ -210,19 +147,20 @@ class Gate:
 
     def land(self, *, is_probe: bool) -> None:
         """Give up the place of one request that was in flight; for `Turn` to call, once."""
-        self.in_flight -= 1
+        now = self._clock()
+        connections.returned(self._connections, now)
         if is_probe:
-            self._reach = outage.probe_over(self._reach, self._clock(), self._rng.random())
+            self._reach = outage.probe_over(self._reach, now, self._rng.random())
         self._line.look()
 
     async def _start(self, endpoint: Endpoint, now: float) -> Turn:
         """Take a place in flight and a start from both levels without suspending."""
         if self._gives_up_at() <= now:
             raise OutOfReach(
-                f"Stripe has been out of reach for {_duration(self._give_up_after)} ({self._fault}); "
+                f"Stripe has been out of reach for {duration(self._give_up_after)} ({self._fault}); "
                 "nothing is lost, run the same command again to continue"
             )
-        self.in_flight += 1
+        connections.taken(self._connections)
         evidence.begun(self._flown, now)
         for level in self._levels[endpoint]:
             await level.take(now)
@@ -236,13 +174,13 @@ class Gate:
         return min(outage.gives_up_at(self._reach, self._give_up_after), self._refused_too_long_at)
 
     def _opens_at(self, endpoint: Endpoint, now: float) -> float:
-        """When a place, Stripe's health and both levels let a request start; leaving and hearing look again."""
-        if self.in_flight >= flight.places(self._flight, now):
+        """When a place, Stripe's health, both levels and a connection let a request start; leaving and hearing look again."""
+        if self._connections.in_use >= flight.places(self._flight, now):
             return math.inf
         opens_at = max(outage.next_start_at(self._reach), self._flight.pace.hold_until)
         for level in self._levels[endpoint]:
             opens_at = max(opens_at, level.opens_at(now))
-        return opens_at
+        return connections.opens_at(self._connections, opens_at, self._flight.latency.mean, now)
 
     def _judge_reach(self, reply: Reply, sign: outage.Sign, now: float) -> None:
         before = self._reach.pause
@@ -250,13 +188,9 @@ class Gate:
         pause = self._reach.pause
         if before is None and pause is not None:
             self._fault = f"HTTP {reply.status}" if reply.status else reply.detail or reply.fault or "no answer"
-            self._notify(
-                "paused",
-                f"Stripe is out of reach, {pause.cause} ({self._fault}): waiting for up to "
-                f"{_duration(self._give_up_after)}, with a probe now and then; no row is lost",
-            )
+            self._notices.paused(pause.cause, self._fault, self._give_up_after)
         elif before is not None and pause is None:
-            self._notify("resumed", "Stripe answers again, the run goes on")
+            self._notices.resumed()
 
     def _judge_acceptance(
         self, endpoint: Endpoint, reply: Reply, sign: outage.Sign, limit: adapt.Limit | None, now: float
@@ -280,9 +214,9 @@ class Gate:
             self._lower_flight(reply, now)
         own, total = self._own.get(endpoint), self._total
         if own is not None and own.hear(reply, now, refused=limit is adapt.Limit.ENDPOINT_RATE):
-            self._say_slowed(endpoint.value, own, reply, now)
+            self._notices.too_fast(endpoint.value, own, reply.limited_reason, now)
         if total is not None and total.hear(reply, now, refused=limit is adapt.Limit.GLOBAL_RATE):
-            self._say_slowed("all requests", total, reply, now)
+            self._notices.too_fast("all requests", total, reply.limited_reason, now)
 
     def _lower_flight(self, reply: Reply, now: float) -> None:
         before, began = flight.places(self._flight, now), now - reply.seconds
@@ -291,28 +225,7 @@ class Gate:
         self._flight = flight.after_refusal(
             self._flight, now, began, reply.retry_after, self.in_flight or before, shown
         )
-        after = flight.places(self._flight, now)
-        if after < before:
-            self._say_now_and_then(
-                "concurrency",
-                f"Stripe refuses {before} requests at once ({reply.limited_reason}): {after} at once for now",
-                now,
-            )
-
-    def _say_slowed(self, what: str, level: Level, reply: Reply, now: float) -> None:
-        rate = adapt.allowed(level.pace, now + adapt.BRAKE_SECONDS)
-        reason = reply.limited_reason or "429 without a reason"
-        outcome = (
-            f"going on at about {rate:.3g} a second" if what in self._noticed else "slowing down to find its limit"
-        )
-        self._say_now_and_then(
-            what, f"Stripe allows less than {level.cap:g} requests a second ({what}: {reason}): {outcome}", now
-        )
-
-    def _say_now_and_then(self, about: str, message: str, now: float) -> None:
-        if now - self._noticed.get(about, -math.inf) >= NOTICE_EVERY:
-            self._noticed[about] = now
-            self._notify("slowed", message)
+        self._notices.too_many(before, flight.places(self._flight, now), reply.limited_reason, now)
 
 
 class Turn:
@@ -331,7 +244,3 @@ class Turn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._gate.land(is_probe=self._is_probe)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
