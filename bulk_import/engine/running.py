@@ -9,10 +9,11 @@ flights land, writes what they brought, and only then returns.
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from bulk_import.engine.ahead import Ahead
@@ -21,6 +22,7 @@ from bulk_import.engine.exchange import Exchange
 from bulk_import.engine.listening import listen, report
 from bulk_import.engine.looking import LookAgain
 from bulk_import.engine.parts import Ended, Parts, Stopped, T, Ts, first_of
+from bulk_import.engine.reading_ahead import ReadAhead
 from bulk_import.engine.scribe import Scribe
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
@@ -45,6 +47,7 @@ class Engine:
         self._carrying = Carrying(parts, self._stop, self.scales, self._exchange)
         self._scribe = Scribe(parts, self._stop.halt)
         self._work: MemoryObjectSendStream[Work]
+        self._hands: TaskGroup
 
     @property
     def requests(self) -> dict[Endpoint, int]:
@@ -75,6 +78,7 @@ class Engine:
         self._work, work = anyio.create_memory_object_stream[Work](self.parts.gate.claims_ahead)
         async with anyio.create_task_group() as hands:
             self._stop.flights = hands.cancel_scope
+            self._hands = hands
             for _ in range(workers):
                 hands.start_soon(self._carry_out_all, work.clone())
             work.close()
@@ -151,6 +155,10 @@ class Engine:
         with self._stop.cuts_short():
             return await self.parts.offload_reading(work, *args)
         raise Stopped
+
+    def read_ahead(self, items: Iterator[T]) -> ReadAhead[T]:
+        """The items of a blocking iterator, each read while the one before it is worked on."""
+        return ReadAhead(items, lambda left: self.blocking(next, left, None), self._hands)
 
     async def together(self, work: Sequence[Piece], at_once: int, /) -> None:
         """Do pieces of reading side by side, *at_once* at most, and the pieces they lead to."""

@@ -77,14 +77,14 @@ class Script:
     async def feed(self, directory: Directory, batches: Batches) -> None:
         """Take every row through dedupe and, with what is to be sent for it, to the last step."""
         self._second.directory = directory
-        first = await self._engine.blocking(next, batches, None)
-        if first is not None:
+        ahead = self._engine.read_ahead(batches)
+        batch = await ahead.following()
+        if batch is not None:
             await directory.begin()
-        batch: Sequence[Prepared] | None = first
         while batch is not None:
             await self._engine.until_needed()
             await self._feed(directory, batch)
-            batch = await self._engine.blocking(next, batches, None)
+            batch = await ahead.following()
 
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
         began = self._engine.parts.now()
