@@ -8,10 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import anyio
-
 from bulk_import import __version__
-from bulk_import.engine import Engine, Stopped
+from bulk_import.engine import Engine, Stopped, run_loop
 from bulk_import.errors import SourceError
 from bulk_import.job.adopting import changes, with_kept_key
 from bulk_import.job.feeding import from_source
@@ -55,7 +53,7 @@ def run_job(options: RunOptions, observer: Observer, confirm: Confirm) -> Summar
 
     Raises `BulkImportError` for whatever makes it impossible before the ledger was opened.
     """
-    return anyio.run(partial(RunJob(options, observer, confirm).main))
+    return run_loop(RunJob(options, observer, confirm).main)
 
 
 class RunJob(Making):

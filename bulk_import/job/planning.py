@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import anyio
-
-from bulk_import.engine import Ended, Engine
+from bulk_import.engine import Ended, Engine, run_loop
 from bulk_import.existing import Choice
 from bulk_import.existing.newest import OVERLAP
 from bulk_import.existing.pages import PAGE
@@ -89,7 +87,7 @@ def plan_job(options: RunOptions, observer: Observer, tell: TellRow | None = Non
     """
     with passing_folder() as folder:
         job = PlanJob(options, observer, folder, tell)
-        summary = anyio.run(job.main)
+        summary = run_loop(job.main)
     return job.plan, summary
 
 

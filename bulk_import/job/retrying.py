@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import anyio
-
-from bulk_import.engine import Ended, Engine
+from bulk_import.engine import Ended, Engine, run_loop
 from bulk_import.job.corrections import Corrections, read_corrections
 from bulk_import.job.feeding import in_batches
 from bulk_import.job.history import FINISHED, import_line, last_import
@@ -29,7 +27,7 @@ def retry_job(options: RetryOptions, observer: Observer, confirm: Confirm) -> Su
 
     Raises `BulkImportError` for whatever makes it impossible before the ledger was opened.
     """
-    return anyio.run(_RetryJob(options, observer, confirm).main)
+    return run_loop(_RetryJob(options, observer, confirm).main)
 
 
 class _RetryJob(Making):

@@ -11,7 +11,7 @@ from typing import TypeVar
 import anyio
 
 from bulk_import.change import Image
-from bulk_import.engine import Ended, Engine, Stopped
+from bulk_import.engine import Ended, Engine, Stopped, run_loop
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
 from bulk_import.job.closing import quoted
@@ -108,7 +108,7 @@ def undo_job(options: LedgerOptions, observer: Observer, agree: Agree) -> tuple[
     Raises `BulkImportError` for whatever makes it impossible before anything was deleted.
     """
     job = _UndoJob(options, observer, agree)
-    summary = anyio.run(job.main)
+    summary = run_loop(job.main)
     return job.undone, summary
 
 

@@ -6,10 +6,8 @@ import math
 import time
 from pathlib import Path
 
-import anyio
-
 from bulk_import.customer.emails import email_key
-from bulk_import.engine import Ended, Engine
+from bulk_import.engine import Ended, Engine, run_loop
 from bulk_import.errors import LedgerUnwritable
 from bulk_import.existing.choice import PROBES
 from bulk_import.existing.pages import PAGE
@@ -39,7 +37,7 @@ def verify_job(options: LedgerOptions, observer: Observer) -> tuple[Proof, Summa
     Raises `BulkImportError` for whatever makes it impossible before anything was read.
     """
     job = _VerifyJob(options, observer)
-    summary = anyio.run(job.main)
+    summary = run_loop(job.main)
     return job.proof, summary
 
 
