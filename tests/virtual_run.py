@@ -95,6 +95,7 @@ class Run:
     group_commits: int = 0
     seconds: float = 0.0
     read: list[tuple[int, int]] = field(default_factory=list)
+    claimed: list[tuple[int, int]] = field(default_factory=list)
     killed: bool = False
 
     def said(self, code: str) -> list[str]:
@@ -319,6 +320,8 @@ class _Process:
 
     def _write(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> Sequence[Settled]:
         self.run.group_commits += 1
+        if claims:
+            self.run.claimed.append((claims[-1].row, self.run.sends))
         return self.writer.write(claims, settled)
 
     def _offload(self) -> Offload:
