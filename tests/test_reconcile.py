@@ -18,8 +18,8 @@ from bulk_import.reconcile import (
     Found,
     Judge,
     Open,
+    Remainder,
     Verdict,
-    advice_on,
     needs_sweep,
     next_generation,
     row_of,
@@ -259,6 +259,12 @@ def test_a_row_that_stays_in_doubt_keeps_what_its_last_attempt_said_and_says_wha
         assert outcome.doubt is one.doubt
         assert outcome.refusal.message == "nobody knows; run the same command again later to settle it"
     assert still_in_doubt(Open(SILENT, "x")).doubt is Doubt.OPEN
+
+
+def advice_on(left: Sequence[Open]) -> str | None:
+    remainder = Remainder()
+    remainder.add(left)
+    return remainder.advice()
 
 
 def test_the_last_word_on_doubts_is_what_settles_them() -> None:

@@ -5,7 +5,7 @@ A row is at rest when it is claimed or in doubt and nobody is sending it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -16,11 +16,19 @@ from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import Claim, Settled, Status
-from bulk_import.reconcile import Absent, Found, Open, Sweep, Verdict, advice_on, still_in_doubt
+from bulk_import.reconcile import Absent, Found, Look, Open, Remainder, Scope, Sweep, Verdict
 from bulk_import.wording import counted
 
-Chosen = Callable[[Sequence[Claim]], Sequence[Claim]]
-"""Which of the claims at rest are looked for."""
+Chosen = Callable[[Sequence[Claim], float], Sequence[Claim]]
+"""Which of some claims at rest are looked for, at one moment for all of them (wall clock, seconds)."""
+
+PIECE = 500
+"""Claims that are taken out of the ledger at a time: there may be a million of them, of some 5 kB each."""
+
+
+def everyone(claims: Sequence[Claim], _: float) -> Sequence[Claim]:
+    """All that are at rest."""
+    return claims
 
 
 class Doubts:
@@ -47,44 +55,55 @@ class Doubts:
         self._notice = notice
         self._generations: dict[int, int] = {}
 
-    async def at_rest(self) -> list[Claim]:
-        """Claims at rest, oldest row first; a ledger that hashes e-mails keeps the hash as their key, so it is made anew."""
-        claims = await self._offload(self._reader.claims, (Status.CLAIMED, Status.IN_DOUBT))
-        return [replace(claim, email_key=email_key(claim.email) if claim.email else None) for claim in claims]
+    async def at_rest(self, chosen: Chosen, now: float) -> AsyncIterator[Sequence[Claim]]:
+        """Those of the claims at rest that are *chosen* at *now*, some at a time, in row order.
+
+        A ledger that hashes e-mails keeps the hash as their key, so it is made anew.
+        """
+        row = 0
+        while found := await self._offload(self._reader.claims, (Status.CLAIMED, Status.IN_DOUBT), row, PIECE):
+            row = found[-1].row
+            claims = [replace(claim, email_key=email_key(claim.email) if claim.email else None) for claim in found]
+            if piece := chosen(claims, now):
+                yield piece
+
+    async def scope(self, chosen: Chosen, now: float) -> Scope:
+        """What is known of all these together."""
+        scope = Scope()
+        async for piece in self.at_rest(chosen, now):
+            scope.add(piece)
+        return scope
 
     async def settle(self) -> str | None:
         """Sweep what the run left in doubt, and answer what to do about the rest of it.
 
         A claim without any answer, or one that needs a person, says why it is left.
         """
-        open_ = await self.sweep(list)
-        told = [o for o in open_ if o.claim.doubt is None or o.is_for_a_person]
-        await self._engine.claim([], [Settled(o.claim.row, still_in_doubt(o)) for o in told])
-        return advice_on(open_)
+        left = await self.sweep(everyone)
+        for settled in left.told(PIECE):
+            await self._engine.claim([], settled)
+        return left.advice()
 
-    async def sweep(self, chosen: Chosen) -> list[Open]:
+    async def sweep(self, chosen: Chosen) -> Remainder:
         """Look, settle what is found, send anew what is surely absent, wait where that helps; until nothing moves.
 
         It ends because a row gets only so many generations a run, and waiting is only worth it once a generation.
         """
-        while claims := chosen(await self.at_rest()):
-            self._notice("sweep", f"{counted(len(claims), 'row is', 'rows are')} in doubt; looking for their customers")
-            open_ = await self.act_on(await self.verdicts(claims))
-            wait = max((o.wait for o in open_ if o.wait is not None), default=0.0)
-            if wait:
-                self._notice("sweep", f"waiting {wait:.0f} s until every attempt of these rows must have ended")
-                await self._engine.nap(wait)
-            elif len(open_) == len(claims):
-                return open_
-        return []
+        while (scope := await self.scope(chosen, now := self._engine.parts.now())).count:
+            self._notice("sweep", f"{counted(scope.count, 'row is', 'rows are')} in doubt; looking for their customers")
+            look, left = await self._sweep.look(scope), Remainder()
+            async for piece in self.at_rest(chosen, now):
+                left.add(await self.act_on(await self.verdicts(look, piece)))
+            if left.wait:
+                self._notice("sweep", f"waiting {left.wait:.0f} s until every attempt of these rows must have ended")
+                await self._engine.nap(left.wait)
+            elif left.count == scope.count:
+                return left
+        return Remainder()
 
-    async def verdicts(self, claims: Sequence[Claim]) -> list[Verdict]:
-        """Ask the account what became of these."""
-        terms = self._terms
-        return await self._sweep.look(
-            claims, terms.token, terms.process_started, terms.deadline, self._generations,
-            clock_jumped=terms.clock_jumped,
-        )  # fmt: skip
+    async def verdicts(self, look: Look, claims: Sequence[Claim]) -> list[Verdict]:
+        """What became of these, as the account has shown it."""
+        return await self._sweep.judge(look, claims, self._generations)
 
     async def act_on(self, verdicts: Sequence[Verdict]) -> list[Open]:
         """Write what was found, send anew what is absent; answers what stays open."""

@@ -20,7 +20,7 @@ from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import MARKER, Claim, Params, Prepared, Row, Settled, marker_of
-from bulk_import.reconcile import Sweep
+from bulk_import.reconcile import Case, Sweep
 
 Batches = Iterator[Sequence[Prepared]]
 """Prepared rows, a batch at a time; a blocking iterator."""
@@ -58,7 +58,10 @@ class Script:
         self._meeting = Meeting(
             engine.ask, engine.together, offload, writer, terms.on_existing, terms.token, engine.parts.now
         )
-        sweep = Sweep(engine.ask, engine.together, self._owned, email_key, engine.parts.now)
+        case = Case(terms.token, terms.process_started, terms.deadline, terms.clock_jumped)
+        sweep = Sweep(
+            case, engine.ask, engine.together, offload, writer.listed(), self._owned, email_key, engine.parts.now
+        )
         self._doubts = Doubts(engine, terms, sweep, writer, reader, offload, watch, notice)
         self._left = LeftClaims(engine, terms, sweep, self._doubts, notice)
         self._second = SecondLook(engine, sweep, terms.on_existing, terms.token, terms.fingerprint)

@@ -50,7 +50,7 @@ class SecondLook:
         overtaken = await self._sweep.overtaken(claims)
         settled: dict[int, Claim | Settled] = {}
         anew: dict[int, Claim] = {}
-        for verdict in await self._sweep.renewed(overtaken, self._token):
+        for verdict in await self._sweep.renewed(overtaken):
             if isinstance(verdict, Found):
                 settled[verdict.claim.row] = Settled(verdict.claim.row, verdict.outcome)
             else:

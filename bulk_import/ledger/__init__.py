@@ -2,6 +2,7 @@
 
 from bulk_import.ledger.arrows import ARROWS, allowed_from, is_allowed
 from bulk_import.ledger.database import Connect, Connection, connect
+from bulk_import.ledger.listed import Listed
 from bulk_import.ledger.lock import Lock, is_locked
 from bulk_import.ledger.opening import open_for_reading, open_for_writing, open_scratch
 from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
@@ -20,6 +21,7 @@ __all__ = [
     "Connect",
     "Connection",
     "Line",
+    "Listed",
     "Lock",
     "Mapped",
     "Owner",

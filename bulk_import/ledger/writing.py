@@ -18,6 +18,7 @@ from bulk_import.ledger.believing import believed
 from bulk_import.ledger.chunks import chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.keeping import PAYLOAD, keep_or_drop, to_json
+from bulk_import.ledger.listed import Listed
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
 from bulk_import.ledger.settling import columns_of
@@ -193,6 +194,10 @@ class Writer:
             (c.id, self.owned_key(key), None if self._hashing else c.email, c.created, c.marker)
             for c, key in zip(customers, keys, strict=True)
         ]
+
+    def listed(self) -> Listed:
+        """Where a sweep keeps what it has listed."""
+        return Listed(self._db, self._path)
 
     def forget(self, customer_id: str) -> None:
         """Drop a customer that turned out to be deleted."""

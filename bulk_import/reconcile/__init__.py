@@ -9,28 +9,33 @@ from bulk_import.reconcile.claims import MOST_GENERATIONS, needs_sweep, next_gen
 from bulk_import.reconcile.judging import (
     OVERLAP,
     Absent,
+    Case,
     Evidence,
     Found,
     Judge,
     Open,
     Verdict,
-    advice_on,
     still_in_doubt,
 )
-from bulk_import.reconcile.sweep import BY_EMAIL, Sweep
+from bulk_import.reconcile.remainder import Remainder
+from bulk_import.reconcile.scope import BY_EMAIL, Scope
+from bulk_import.reconcile.sweep import Look, Sweep
 
 __all__ = [
     "BY_EMAIL",
     "MOST_GENERATIONS",
     "OVERLAP",
     "Absent",
+    "Case",
     "Evidence",
     "Found",
     "Judge",
+    "Look",
     "Open",
+    "Remainder",
+    "Scope",
     "Sweep",
     "Verdict",
-    "advice_on",
     "needs_sweep",
     "next_generation",
     "row_of",

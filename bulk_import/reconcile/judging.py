@@ -19,7 +19,6 @@ from bulk_import.model import (
     marker_of,
 )
 from bulk_import.reconcile.claims import MOST_GENERATIONS, next_generation, row_of
-from bulk_import.wording import counted
 
 OVERLAP = 600
 """Seconds before the oldest doubtful claim from which customers are listed."""
@@ -64,6 +63,20 @@ class Open:
 
 
 Verdict = Found | Absent | Open
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What holds for everything that one process judges.
+
+    `token` is the ledger's, `process_started` is when this process took the ledger's lock (wall clock, seconds),
+    `deadline` one attempt's longest time, and `clock_jumped` says that our clock was moved since an earlier process.
+    """
+
+    token: str
+    process_started: float
+    deadline: float
+    clock_jumped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +161,6 @@ class Judge:
         if last is None or last > self._evidence.list_began:
             last = started  # later than now can only be an earlier process's, by a clock that was moved since
         return max(last, started - self._evidence.deadline) + self._evidence.deadline
-
-
-def advice_on(left: Sequence[Open]) -> str | None:
-    """What settles the rows that a sweep has left in doubt, in one sentence; None where it left none."""
-    if not left:
-        return None
-    for_people = [one for one in left if one.is_for_a_person]
-    if not for_people:
-        return f"{counted(len(left), 'row stays', 'rows stay')} in doubt; run the same command again later"
-    one = for_people[0]
-    more = f" ({len(for_people) - 1} more rows say what they need in export --what all)" if len(for_people) > 1 else ""
-    return f"row {one.claim.row} stays in doubt: {one.why}; {one.advice}, then run the same command again{more}"
 
 
 def still_in_doubt(verdict: Open) -> InDoubt:

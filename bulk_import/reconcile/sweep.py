@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bulk_import.change import METHOD, difference, expansions, known_as, overtaken, own_of
-from bulk_import.existing import Ask, Piece, Together, is_attached, pages, reread
+from bulk_import.existing import Ask, Offload, Piece, Together, is_attached, pages, reread
+from bulk_import.ledger import Listed
 from bulk_import.model import (
     Claim,
     Customer,
@@ -16,12 +17,9 @@ from bulk_import.model import (
     Refusal,
     Updated,
 )
-from bulk_import.reconcile.claims import next_generation
-from bulk_import.reconcile.judging import OVERLAP, Absent, Evidence, Found, Judge, Verdict
-
-BY_EMAIL = 25
-"""Up to so many doubtful rows are looked for by e-mail, one request each, instead of by a window of time."""
-
+from bulk_import.reconcile.claims import next_generation, row_of
+from bulk_import.reconcile.judging import NO_EMAIL, Absent, Case, Evidence, Found, Judge, Verdict
+from bulk_import.reconcile.scope import Scope
 
 AT_ONCE = 16
 """Look-ups by e-mail side by side."""
@@ -31,81 +29,99 @@ JUST_BEFORE = 10
 """Seconds before claims from which on is listed who came while they rested; whoever came earlier was looked for by then."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When a look began (wall clock, seconds), and whether it went by e-mail."""
+
+    began: float
+    by_email: bool = False
+
+
 class Sweep:
-    """Asks Stripe what became of doubtful rows; `owned` tells which of these customers belong to which row."""
+    """Asks Stripe what became of doubtful rows; `owned` tells which of these customers belong to which row.
+
+    First whatever may be a customer of theirs is listed, once for all of them, into the ledger's own table; then they
+    are judged, some at a time.
+    """
 
     def __init__(
         self,
+        case: Case,
         ask: Ask,
         together: Together,
+        offload: Offload,
+        listed: Listed,
         owned: Callable[[Sequence[str]], Awaitable[Mapping[str, int]]],
         key: Callable[[str], str],
         now: Callable[[], float],
     ) -> None:
+        self._case = case
         self._ask = ask
         self._together = together
+        self._offload = offload
+        self._listed = listed
         self._owned = owned
         self._key = key
         self._now = now
 
-    async def look(
-        self,
-        claims: Sequence[Claim],
-        token: str,
-        process_started: float,
-        deadline: float,
-        generations: Mapping[int, int],
-        *,
-        clock_jumped: bool,
-    ) -> list[Verdict]:
-        """Judge every one of *claims*; those of updates by re-reading their target.
+    async def look(self, scope: Scope) -> Look:
+        """List whatever may be a customer of the claims in *scope*."""
+        await self._offload(self._listed.begin)
+        look = Look(self._now(), scope.is_cheaper_by_email)
+        await self._gather(scope.lists(by_email=look.by_email))
+        return look
+
+    async def look_since(self, since: float, *, goes_on: bool) -> Look:
+        """List who came since then (by Stripe's clock), in addition to what was listed before if it *goes_on*.
+
+        That proves nobody's absence: `look` begins ten minutes earlier, which takes many more pages of our own creates.
+        """
+        if not goes_on:
+            await self._offload(self._listed.begin)
+        look = Look(self._now())
+        await self._gather([{"created": {"gte": int(since) - JUST_BEFORE}}])
+        return look
+
+    async def judge(self, look: Look, claims: Sequence[Claim], generations: Mapping[int, int]) -> list[Verdict]:
+        """Judge every one of *claims*, all of them in the scope of *look*; those of updates by re-reading their target.
 
         Who is absent by e-mail is looked for in time, too, and the other way round: an e-mail may have been changed
         since, and a clock may be wrong.
         """
-        began = self._now()
         creates = [claim for claim in claims if claim.target is None]
-        by_email = _is_cheaper_by_email(creates)
-        found: dict[str, Customer] = {}
-
-        async def judged(some: Sequence[Claim]) -> list[Verdict]:
-            owned = await self._owned(list(found))
-            evidence = Evidence(list(found.values()), began, process_started, deadline, owned, clock_jumped)
-            judge = Judge(token, evidence, self._key)
-            return [judge.verdict(claim, self._now(), generations.get(claim.row, 0)) for claim in some]
-
-        await self._gather(_lists(creates, by_email=by_email), found)
-        verdicts = await judged(creates)
+        verdicts = await self.judge_by_lists(look, creates, generations)
         absent = [claim for claim, verdict in zip(creates, verdicts, strict=True) if isinstance(verdict, Absent)]
         if absent:
-            await self._gather(_lists(absent, by_email=not by_email, clocks=False), found)
-            again = {claim.row: verdict for claim, verdict in zip(absent, await judged(absent), strict=True)}
+            await self._gather(Scope.of(absent).lists(by_email=not look.by_email, with_clocks=False))
+            judged = await self.judge_by_lists(look, absent, generations)
+            again = {claim.row: verdict for claim, verdict in zip(absent, judged, strict=True)}
             verdicts = [again.get(claim.row, verdict) for claim, verdict in zip(creates, verdicts, strict=True)]
-        judge = Judge(token, Evidence((), began, process_started, deadline, {}, clock_jumped), self._key)
+        judge = self._judge(look, (), {})
         updates = [c for c in claims if c.target is not None]
         return verdicts + [await self._reread(c, judge, generations.get(c.row, 0)) for c in updates]
 
-    async def who_came(
-        self, claims: Sequence[Claim], token: str, process_started: float, deadline: float
+    async def judge_by_lists(
+        self, look: Look, creates: Sequence[Claim], generations: Mapping[int, int]
     ) -> list[Verdict]:
-        """Judge creates that were claimed minutes ago by one list of who came since; it proves nobody's absence.
+        """Judge *creates* by what was listed, and nothing else."""
+        keys = {NO_EMAIL if claim.email_key is None else claim.email_key for claim in creates}
+        found = await self._offload(self._listed.of, [claim.row for claim in creates], sorted(keys))
+        judge = self._judge(look, found, await self._owned([customer.id for customer in found]))
+        return [judge.verdict(claim, self._now(), generations.get(claim.row, 0)) for claim in creates]
 
-        `look` begins ten minutes earlier, which takes many more pages of our own creates.
-        """
-        began = self._now()
-        found: dict[str, Customer] = {}
-        since = min(int(c.claimed_at) - OVERLAP if c.stripe_time is None else int(c.stripe_time) for c in claims)
-        await self._gather([{"created": {"gte": since - JUST_BEFORE}}], found)
-        owned = await self._owned(list(found))
-        judge = Judge(token, Evidence(list(found.values()), began, process_started, deadline, owned), self._key)
-        return [judge.verdict(claim, self._now(), 0) for claim in claims]
+    def _judge(self, look: Look, found: Sequence[Customer], owned: Mapping[str, int]) -> Judge:
+        case = self._case
+        evidence = Evidence(found, look.began, case.process_started, case.deadline, owned, case.clock_jumped)
+        return Judge(case.token, evidence, self._key)
 
-    async def _gather(self, lists: Sequence[Params], found: dict[str, Customer]) -> None:
-        await self._together([partial(self._list, params, found) for params in lists], AT_ONCE)
+    async def _gather(self, lists: Sequence[Params]) -> None:
+        await self._together([partial(self._list, params) for params in lists], AT_ONCE)
 
-    async def _list(self, params: Params, found: dict[str, Customer]) -> Sequence[Piece]:
+    async def _list(self, params: Params) -> Sequence[Piece]:
         async for page in pages(self._ask, params):
-            found.update((customer.id, customer) for customer in page)
+            rows = [row_of(customer.marker, self._case.token) for customer in page]
+            keys = [self._key(customer.email) if customer.email else NO_EMAIL for customer in page]
+            await self._offload(self._listed.keep, page, rows, keys)
         return ()
 
     async def overtaken(self, claims: Sequence[Claim]) -> list[Claim]:
@@ -122,12 +138,13 @@ class Sweep:
         await self._together([partial(look, claim) for claim in claims], AT_ONCE)
         return sorted(found, key=lambda claim: claim.row)
 
-    async def renewed(self, claims: Sequence[Claim], token: str) -> list[Verdict]:
+    async def renewed(self, claims: Sequence[Claim]) -> list[Verdict]:
         """Judge updates of which no attempt can act any more: what is left of them goes out under a new key."""
         verdicts: list[Verdict] = []
         for claim in claims:
             left = await self._left(claim)
-            verdicts.append(left if isinstance(left, Found) else Absent(next_generation(left, token, self._now())))
+            anew = left if isinstance(left, Found) else Absent(next_generation(left, self._case.token, self._now()))
+            verdicts.append(anew)
         return verdicts
 
     async def _reread(self, claim: Claim, judge: Judge, generations: int) -> Verdict:
@@ -149,26 +166,3 @@ class Sweep:
         if left.is_empty:
             return Found(claim, Updated(target, note=claim.note))
         return replace(claim, params=left.params, before=left.before)
-
-
-def _is_cheaper_by_email(claims: Sequence[Claim]) -> bool:
-    return all(c.email for c in claims) and len({c.email for c in claims}) <= BY_EMAIL
-
-
-def _lists(claims: Sequence[Claim], *, by_email: bool, clocks: bool = True) -> list[Params]:
-    """The lists that show every customer of these claims; one on a test clock appears only in that clock's own."""
-    plain = [c for c in claims if not c.params.get("test_clock")]
-    if by_email:
-        lists: list[Params] = [{"email": email} for email in sorted({c.email for c in plain if c.email})]
-    else:
-        lists = [_window(plain)] if plain else []
-    on_clocks = {clock for c in claims if (clock := c.params.get("test_clock"))} if clocks else set()
-    return lists + [{"test_clock": clock} for clock in sorted(on_clocks)]
-
-
-def _window(claims: Sequence[Claim]) -> Params:
-    """List from the oldest doubtful claim on; without Stripe's own time for it, everything."""
-    times = [claim.stripe_time for claim in claims]
-    if any(time is None for time in times):
-        return {}
-    return {"created": {"gte": int(min(time for time in times if time is not None)) - OVERLAP}}

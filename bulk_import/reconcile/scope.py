@@ -1,0 +1,79 @@
+"""Which lists show every customer of some doubtful rows, be they a few or a million (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bulk_import.model import Claim, Params
+from bulk_import.reconcile.judging import OVERLAP
+
+BY_EMAIL = 25
+"""Up to so many doubtful rows are looked for by e-mail, one request each, instead of by a window of time."""
+
+MOST_EMAILS = 1000
+"""E-mails that are kept; with more of them nobody is looked for by e-mail."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """What is known of `count` claims together; updates are only counted, since they are judged by their targets.
+
+    `since` is the earliest moment of the creates by Stripe's own clock, or ten minutes before ours, in seconds; it is the
+    `bound` of a list where each of them has the former.
+    """
+
+    count: int = 0
+    since: float = math.inf
+    is_bounded: bool = True
+    all_have_emails: bool = True
+    emails: set[str] = field(default_factory=set)
+    clocks: set[str] = field(default_factory=set)
+    _plain: set[str] = field(default_factory=set)
+    _plain_count: int = 0
+
+    @classmethod
+    def of(cls, claims: Iterable[Claim]) -> Scope:
+        """The scope of just these."""
+        scope = cls()
+        scope.add(claims)
+        return scope
+
+    def add(self, claims: Iterable[Claim]) -> None:
+        """Take these in as well."""
+        for claim in claims:
+            self.count += 1
+            if claim.target is None:
+                self._add_create(claim)
+
+    def _add_create(self, claim: Claim) -> None:
+        clock = claim.params.get("test_clock")
+        self.all_have_emails &= bool(claim.email)
+        if claim.email and len(self.emails) <= MOST_EMAILS:
+            self.emails.add(claim.email)
+        if clock:
+            self.clocks.add(clock)
+            return
+        self._plain_count += 1
+        if claim.email and len(self._plain) <= MOST_EMAILS:
+            self._plain.add(claim.email)
+        self.is_bounded &= claim.stripe_time is not None
+        self.since = min(self.since, claim.claimed_at - OVERLAP if claim.stripe_time is None else claim.stripe_time)
+
+    @property
+    def is_cheaper_by_email(self) -> bool:
+        """Whether to ask for each e-mail takes no more requests than a window of time may."""
+        return self.all_have_emails and len(self.emails) <= BY_EMAIL
+
+    def lists(self, *, by_email: bool, with_clocks: bool = True) -> list[Params]:
+        """The lists that show every customer of these claims; one on a test clock appears only in that clock's own."""
+        if by_email:
+            lists: list[Params] = [{"email": email} for email in sorted(self._plain)]
+        else:
+            lists = [self._window()] if self._plain_count else []
+        return lists + [{"test_clock": clock} for clock in sorted(self.clocks if with_clocks else ())]
+
+    def _window(self) -> Params:
+        """List from the oldest claim on; without Stripe's own time for it, everything."""
+        return {"created": {"gte": int(self.since) - OVERLAP}} if self.is_bounded else {}
