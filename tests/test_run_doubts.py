@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from bulk_import.ledger import Reader
+from bulk_import.model import Claim, Status
 from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
 from tests.virtual_run import Kill, World, check_promises, people
@@ -228,6 +231,55 @@ def test_claims_that_rested_are_not_sent_again_to_people_who_signed_up_meanwhile
     emails = [customer["email"] for customer in world.stripe.account.customers.values()]
     assert emails.count(unsent.email) == 1, "the person was made a second time"
     assert len(run.creates()) == len(others), "what was carried out before was found, and not sent again"
+
+
+@pytest.mark.parametrize("rested", [10.0, 1000.0, 24 * 3600.0])
+def test_however_many_claims_rest_they_are_listed_once_and_judged_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rested: float
+) -> None:
+    world = World(tmp_path, people(60))
+    pacing = Pacing(rate=100.0, concurrency=30)
+    assert world.run(kill=Kill("send", "before", 35), batch_size=60, pacing=pacing, dedupe="snapshot").killed
+    world.wait(rested)
+    signed_up = world.stranger("person50@example.com")
+    monkeypatch.setattr("bulk_import.job.doubts.PIECE", 7)
+    most, claims = 0, Reader.claims
+
+    def counted(reader: Reader, statuses: Sequence[Status], after: int = 0, count: int = -1) -> list[Claim]:
+        nonlocal most
+        found = claims(reader, statuses, after, count)
+        most = max(most, len(found))
+        return found
+
+    monkeypatch.setattr(Reader, "claims", counted)
+    run = world.run(pacing=pacing, dedupe="snapshot")
+    assert most <= 7
+    assert world.tally() == {"created": 59, "in_doubt": 1}
+    emails = Counter(customer["email"] for customer in world.stripe.account.customers.values())
+    assert set(emails.values()) == {1}
+    assert signed_up in str(world.lines()[49].error_message)
+    whole = [a for a in run.arrivals if a.endpoint == "list" and "email" not in a.params]
+    assert len(whole) <= 3
+
+
+def test_who_signs_up_while_claims_of_a_dead_run_go_out_again_slowly_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulk_import.job.doubts.PIECE", 3)
+    world = World(tmp_path, people(20))
+    pacing = Pacing(rate=20.0, concurrency=2)
+    assert world.run(kill=Kill("send", "before", 4), batch_size=20, pacing=pacing, dedupe="snapshot").killed
+    world.wait(30.0)
+
+    def sign_up(arrival: Arrival) -> None:
+        if arrival.endpoint == "create" and arrival.email == "person3@example.com":
+            world.strangers.add(world.stripe.create("person18@example.com", EPOCH + arrival.at))
+
+    world.stripe.misbehave = sign_up
+    world.run(pacing=Pacing(rate=0.02, concurrency=2), dedupe="snapshot")
+    emails = Counter(customer["email"] for customer in world.stripe.account.customers.values())
+    assert set(emails.values()) == {1}
+    assert world.status(18) == "in_doubt"
 
 
 def test_a_row_that_nothing_identifies_is_never_sent_under_another_key(tmp_path: Path) -> None:
