@@ -264,7 +264,7 @@ class _Process:
         preparing = Preparing(allow_no_email=settings.allow_no_email)
         how = replace(preparation(reading, preparing), marker=settings.marker)
         if settings.retry:
-            rows = [number for number, _ in reader.source_ids((Status.FAILED, Status.INVALID), ())]
+            rows = reader.numbers((Status.FAILED, Status.INVALID))
             batches = in_batches(iter(reader.records(rows)), how, settings.batch_size)
             left = len(rows)
         else:

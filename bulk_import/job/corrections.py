@@ -86,7 +86,7 @@ def _filled(fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _retryable(reader: Reader) -> dict[int, str | None]:
     """The rows that the failed export holds, with their own ids."""
-    rows = dict(reader.source_ids((Status.FAILED, Status.INVALID), ()))
+    rows = dict(reader.source_ids((Status.FAILED, Status.INVALID)))
     return rows | {number: own_id for number, own_id, _ in reader.orphans()}
 
 

@@ -148,7 +148,7 @@ class RunJob(Making):
         if self.selection.is_whole:
             self.watch.begin(self.selection.count, tally)
             return
-        resting = [n for n, _ in self.reader.source_ids((Status.CLAIMED, Status.IN_DOUBT), ())]
+        resting = self.reader.numbers((Status.CLAIMED, Status.IN_DOUBT))
         rows = self.selection.count + sum(not self.selection.holds(n) for n in resting)
         left = self.selection.left(self.reader.looked_at())
         self.watch.begin(rows, tally, rows - left - len(resting))

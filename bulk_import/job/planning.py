@@ -17,6 +17,7 @@ from bulk_import.existing import Choice
 from bulk_import.existing.newest import OVERLAP
 from bulk_import.existing.pages import PAGE
 from bulk_import.job.caps import binding, seconds_at_caps
+from bulk_import.job.doubts import PIECE
 from bulk_import.job.importing import RunJob
 from bulk_import.job.opening import spool_path
 from bulk_import.job.script import Batches, Script
@@ -152,13 +153,19 @@ class PlanJob(RunJob):
         """Take every row up to the last step; what is at rest is counted as sent once more."""
         self.plan.dedupe, self.plan.dedupe_reason = choice.name, choice.reason
         self._note_settled()
-        for claim in self.reader.claims((Status.CLAIMED, Status.IN_DOUBT)):
-            self._count(claim)
+        self._count_what_rests()
         script = Script(
             self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice, self._note
         )
         await script.feed(choice.directory, batches)
         await self._probe()
+
+    def _count_what_rests(self) -> None:
+        row = 0
+        while claims := self.reader.claims((Status.CLAIMED, Status.IN_DOUBT), row, PIECE):
+            row = claims[-1].row
+            for claim in claims:
+                self._count(claim)
 
     def _note_account(self, purpose: Purpose) -> None:
         plan = self.plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,8 +62,8 @@ class _RetryJob(Making):
         await self.settle_begun_undos(purpose)
         dedupe = purpose.options.get("dedupe", "auto")
         self.announce(self.start_of(purpose, account, dedupe, len(rows) + at_rest))
-        records = self._records(rows, await self._freed(engine, corrections, how))
-        self.watch.reopened_failures([line.status for line in self.reader.lines(sorted(rows))])
+        records = self._records(rows, corrections, await self._freed(engine, corrections, how))
+        self.watch.reopened_failures(line.status for line in self.reader.lines(rows))
         batches = in_batches(records, how, self.options.batch_size)
         terms = self.terms(purpose, jumped=jumped)
         await self.go(batches, dedupe, terms, len(rows), doubtful=doubtful)
@@ -116,12 +116,12 @@ class _RetryJob(Making):
         )
         return {n: f for n, f in found.items() if n not in orphans or self._has_moved(orphans[n], f, how)}
 
-    def _rows(self, corrections: Corrections) -> dict[int, Mapping[str, Any] | None]:
-        """The rows to send again; None where their own fields are still right."""
+    def _rows(self, corrections: Corrections) -> Sequence[int]:
+        """The rows to send again, in their order; there may be as many as in the whole source."""
         wanted = [s for s in (Status.FAILED, Status.INVALID) if s.value in self.options.only]
         if self.options.fixed is not None:
-            return dict(corrections)
-        return dict.fromkeys(number for number, _ in self.reader.source_ids(wanted, self.options.codes))
+            return sorted(corrections)
+        return self.reader.numbers(wanted, self.options.codes)
 
     async def _freed(self, engine: Engine, corrections: Corrections, how: Preparation) -> dict[int, Record]:
         """Rows whose e-mail was corrected let their duplicates go, or go themselves: those are sent as rows of their own.
@@ -150,13 +150,13 @@ class _RetryJob(Making):
         method = prepare(Record(owner, 0, fields), how).method
         return self.writer.owned_method(method) != self.reader.owned_method_of(owner)
 
-    def _records(self, rows: Mapping[int, Mapping[str, Any] | None], freed: Mapping[int, Record]) -> Iterator[Record]:
-        """The records in row order, a batch of the ledger's at a time."""
-        numbers = sorted({*rows, *freed})
+    def _records(self, rows: Sequence[int], corrections: Corrections, freed: Mapping[int, Record]) -> Iterator[Record]:
+        """The records in row order, a batch of the ledger's at a time, each with its corrected fields where there are any."""
+        numbers = sorted({*rows, *freed}) if freed else rows
         for start in range(0, len(numbers), 500):
             chunk = numbers[start : start + 500]
             found = {**{record.number: record for record in self.reader.records(chunk)}, **freed}
             for number in chunk:
-                fields = rows.get(number)
+                fields = corrections.get(number)
                 if number in found:
                     yield found[number] if fields is None else replace(found[number], fields=fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bulk_import.ledger import Tally
 from bulk_import.model import Released, Settled, Status
@@ -60,7 +60,7 @@ class Watch:
         """Rows in doubt go out again."""
         self.counts[Status.IN_DOUBT] = max(0, self.counts.get(Status.IN_DOUBT, 0) - count)
 
-    def reopened_failures(self, statuses: Sequence[str]) -> None:
+    def reopened_failures(self, statuses: Iterable[str]) -> None:
         """Failed and invalid rows are tried again."""
         for name in statuses:
             self.counts[Status(name)] = max(0, self.counts.get(Status(name), 0) - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -148,14 +149,20 @@ class Reader:
             found.update(self._all(query, chunk))
         return found
 
-    def source_ids(self, statuses: Sequence[Status], codes: Sequence[str]) -> list[tuple[int, str | None]]:
-        """Rows in *statuses*, with their own ids in the source system; with *codes*, those with one of these errors."""
-        query = f"SELECT number, source_id FROM entry WHERE status IN ({marks(statuses)})"  # noqa: S608 - marks only
+    def source_ids(self, statuses: Sequence[Status]) -> list[tuple[int, str | None]]:
+        """Rows in *statuses*, with their own ids in the source system."""
+        query = f"SELECT number, source_id FROM entry WHERE status IN ({marks(statuses)}) ORDER BY number"  # noqa: S608 - marks only
+        return [(number, own) for number, own in self._all(query, [status.value for status in statuses])]
+
+    def numbers(self, statuses: Sequence[Status], codes: Sequence[str] = ()) -> array[int]:
+        """The numbers of the rows in *statuses*, in their order; with *codes*, of those with one of these errors."""
+        query = f"SELECT number FROM entry WHERE status IN ({marks(statuses)})"  # noqa: S608 - marks only
         values = [status.value for status in statuses]
         if codes:
             query += f" AND error_code IN ({marks(codes)})"
             values += codes
-        return [(number, own) for number, own in self._all(query + " ORDER BY number", values)]
+        with translated(self._path):
+            return array("q", (number for (number,) in self._db.execute(query + " ORDER BY number", values)))
 
     def records(self, numbers: Sequence[int]) -> list[Record]:
         """The original fields of these rows, as far as they are still kept, in row order."""
