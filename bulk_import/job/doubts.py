@@ -94,12 +94,16 @@ class Doubts:
             look, left = await self._sweep.look(scope), Remainder()
             async for piece in self.at_rest(chosen, now):
                 left.add(await self.act_on(await self.verdicts(look, piece)))
-            if left.wait:
-                self._notice("sweep", f"waiting {left.wait:.0f} s until every attempt of these rows must have ended")
-                await self._engine.nap(left.wait)
+            if left.wait is not None:
+                await self._wait(left.wait)
             elif left.count == scope.count:
                 return left
         return Remainder()
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self._notice("sweep", f"waiting {seconds:.0f} s until every attempt of these rows must have ended")
+            await self._engine.nap(seconds)
 
     async def verdicts(self, look: Look, claims: Sequence[Claim]) -> list[Verdict]:
         """What became of these, as the account has shown it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulk_import.age import is_young
 from bulk_import.model import (
@@ -122,7 +122,10 @@ class Judge:
             return Found(claim, Existing(bare[0].id, note))
         if strangers:
             return self._look_at_them(claim, strangers)
-        return self.absence(claim, now, generations)
+        verdict = self.absence(claim, now, generations)
+        if isinstance(verdict, Absent):  # whoever came after the list began was not looked for
+            return Absent(replace(verdict.claim, seen_at=self._evidence.list_began))
+        return verdict
 
     def _look_at_them(self, claim: Claim, strangers: Sequence[Customer]) -> Open:
         """Somebody came in the claim's time who may be its customer: only a person can tell."""

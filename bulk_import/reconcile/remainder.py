@@ -13,13 +13,15 @@ from bulk_import.wording import counted
 
 @dataclass(slots=True)
 class Remainder:
-    """The rows that stay open; `wait` is how many seconds until asking again could prove more, 0 if it could not.
+    """The rows that stay open; `wait` is how many seconds until asking again could prove more, None if it could not.
+
+    It may be negative: so long ago it was that a list could have shown more than the one that was asked for before.
 
     Most of them stay so for one of a few reasons, so each reason is kept once, with the numbers of its rows.
     """
 
     count: int = 0
-    wait: float = 0.0
+    wait: float | None = None
     for_people: int = 0
     first: Open | None = None
     _told: dict[InDoubt, array[int]] = field(default_factory=dict)
@@ -28,7 +30,8 @@ class Remainder:
         """Take these in as well."""
         for verdict in verdicts:
             self.count += 1
-            self.wait = max(self.wait, verdict.wait or 0.0)
+            if verdict.wait is not None:
+                self.wait = verdict.wait if self.wait is None else max(self.wait, verdict.wait)
             if verdict.is_for_a_person:
                 self.for_people += 1
                 self.first = self.first or verdict
