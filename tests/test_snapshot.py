@@ -394,6 +394,25 @@ def test_the_newest_are_read_again_a_little_at_a_time_and_nobody_who_shows_late_
     assert lister.asked <= 0.05 * len(lister.customers)
 
 
+def test_an_account_that_does_not_heed_created_is_not_read_again_every_few_seconds(tmp_path: Path) -> None:
+    lister = Heedless(spread(2_000, NOW - YEAR), unknown=frozenset(BOUNDS), asked=60)
+
+    async def reading(means: Means) -> None:
+        newest = Newest(means)
+        means.writer.begin_snapshot()
+        newest.begins_now()
+        await newest.refresh()
+        await asyncio.sleep(590)
+        lister.asked = 60
+        for _ in range(20):
+            await asyncio.sleep(6)
+            await newest.refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert held(tmp_path) == sorted(lister.customers)
+    assert lister.asked - 60 <= 20 + 25
+
+
 def test_whoever_comes_while_nobody_looks_is_put_into_the_ledger_a_few_thousand_at_a_time(tmp_path: Path) -> None:
     lister, counted = Lister(spread(500, NOW - YEAR)), list[Counted]()
     read(tmp_path, lister)

@@ -87,7 +87,8 @@ class Newest:
             self._again_from = now
             return [Part(max(newest - OVERLAP, self._since), None, whole=True)]
         parts = [Part(base, None, whole=False)]
-        if now - OVERLAP >= self._again_from + STEP:
+        # A list that knows nothing of `created` shows the whole account each time.
+        if now - OVERLAP >= self._again_from + (STEP if self._heeds_bounds else OVERLAP):
             parts.append(Part(self._again_from, now - OVERLAP, whole=True))
             self._again_from = now - OVERLAP
         return parts
