@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bulk_import import ledger
 from bulk_import.errors import UsageError
-from bulk_import.job.corrections import Corrections, read_corrections
+from bulk_import.job.corrections import read_corrections
 from bulk_import.ledger import Reader, open_for_reading
 from bulk_import.mapping.settled import MappingOptions
 from bulk_import.model import Created, Invalid, Problem, Settled
+from bulk_import.model.records import Written
 from bulk_import.options import Preparing
 from bulk_import.reading import Overrides, Reading
 from bulk_import.survey import preparation
@@ -38,7 +43,9 @@ class Mended:
         self.folder = folder
         self.said: list[str] = []
 
-    def __call__(self, text: str, overrides: Overrides | None = None, encoding: str = "utf-8") -> Corrections:
+    def __call__(
+        self, text: str, overrides: Overrides | None = None, encoding: str = "utf-8"
+    ) -> Mapping[int, Mapping[str, Any]]:
         path, ledger = self.folder / "fixed.csv", self.folder / "users.csv.ledger.db"
         path.write_text(text, encoding=encoding)
         reader = Reader(open_for_reading(ledger), ledger)
@@ -47,11 +54,25 @@ class Mended:
         wishes = Preparing(mapping=MappingOptions(maps=(("Notiz", "ignore"),), key="id"))
         how = preparation(Reading.from_json(facts.reading), wishes)
         try:
-            return read_corrections(
+            found = read_corrections(
                 path, overrides or Overrides(), facts, reader, how, lambda code, message: self.said.append(message)
             )
+            with closing(found):
+                return dict(found)
         finally:
             reader.close()
+
+
+def test_mended_fields_are_kept_in_row_order_with_the_digits_that_their_numbers_were_written_with() -> None:
+    with closing(ledger.Mended()) as kept:
+        for number in (2_500, *range(2, 2_000), 1):
+            kept.put(number, {"price": Written("0.10"), "tags": ["a", None]})
+        kept.put(7, {"price": 1})
+        kept.discard([8, 9])
+        assert list(kept) == [*range(1, 8), *range(10, 2_000), 2_500]
+        assert len(kept) == 1_998
+        assert (7 in kept, 8 in kept, kept.get(8), kept[7]) == (True, False, None, {"price": 1})
+        assert str(kept[2_500]["price"]) == "0.10"
 
 
 @pytest.fixture

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bulk_import.errors import UsageError
 from bulk_import.formulas import restore
-from bulk_import.ledger import Purpose, Reader
+from bulk_import.ledger import Mended, Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.targets import Ignored, described
-from bulk_import.model import Status
+from bulk_import.model import Record, Status
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import NO_CUSTOMER, Overrides, Reading, Records, detect
 from bulk_import.wording import listed, without_addresses
@@ -25,25 +25,34 @@ CHUNK = 500
 
 Notify = Callable[[str, str], None]
 
-Corrections = Mapping[int, Mapping[str, Any]]
-"""The corrected fields of each row that the file names."""
-
 
 def read_corrections(
     path: Path, overrides: Overrides, purpose: Purpose, reader: Reader, how: Preparation, notify: Notify
-) -> Corrections:
-    """Read *path* as *overrides* say; columns that its rows did not have before are told to *notify*.
+) -> Mended:
+    """The corrected fields of each row that *path* names; the caller closes them.
+
+    *path* is read as *overrides* say; columns that its rows did not have before are told to *notify*.
 
     A line that was never a customer's, such as a total, is left out and said.
     Raises `UsageError` for the whole file when any line of it does not belong to this ledger, or when a column that
     was sent is missing: nothing is guessed about which row a line means, or about whether a field was to go.
     """
-    found: dict[int, Mapping[str, Any]] = {}
+    found = Mended()
+    try:
+        _read_into(found, path, overrides, purpose, reader, how, notify)
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _read_into(
+    found: Mended, path: Path, overrides: Overrides, purpose: Purpose, reader: Reader, how: Preparation, notify: Notify
+) -> None:
     nobodys = set[int]()
     reading, notices = detect(path, overrides)
     cell_of = _cell_reader(reading.format, Reading.from_json(purpose.reading).format)
     name_of = restore if reading.format in DELIMITED else str
-    retryable = _retryable(reader)
     key = (purpose.options.get("mapping") or {}).get("key")
     for record in Records(path, reading, notices):
         where = f"{path}, line {record.line}"
@@ -53,41 +62,39 @@ def read_corrections(
         number = _row_number(fields, where)
         if fields.get("_ledger", purpose.token) != purpose.token:
             raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
-        if number not in retryable:
+        if (own_id := reader.own_id_of_failed(number)) is None:
             raise UsageError(f"{where} names row {number}, {_why_not(number, purpose, reader)}; take the line out")
         if number in found or number in nobodys:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
-        _check_key(fields, key, retryable[number], where)
+        _check_key(fields, key, own_id[0], where)
         if record.problem is not None:
             notify("no-customer", f"{where}: {record.problem}, so row {number} stays as it is")
             nobodys.add(number)
             continue
-        found[number] = {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS}
+        found.put(number, {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS})
     if not found:
         raise UsageError(
             f"{path} names no {'customers' if nobodys else 'rows'}; give the mended export of export --what failed"
         )
     _check_columns(path, found, reader, how, notify)
-    unchanged = [
-        each.number for each in reader.records(sorted(found)) if _filled(each.fields) == _filled(found[each.number])
-    ]
+    unchanged = [each.number for each in _before(found, reader) if _filled(each.fields) == _filled(found[each.number])]
     if unchanged:
         are = "row is as it was" if len(unchanged) == 1 else "rows are as they were"
         notify("unchanged", f"{len(unchanged):,} of the {len(found):,} {are}; what was invalid there stays so")
     # Which cells are whose is as doubtful as before.
-    broken = {line.row for line in reader.lines(unchanged) if line.error_code == "unreadable"}
-    return {number: fields for number, fields in found.items() if number not in broken}
+    found.discard([line.row for line in reader.lines(unchanged) if line.error_code == "unreadable"])
+
+
+def _before(found: Mended, reader: Reader) -> Iterator[Record]:
+    """The records of these rows as they were read at first."""
+    numbers = found.numbers()
+    for start in range(0, len(numbers), CHUNK):
+        yield from reader.records(numbers[start : start + CHUNK])
 
 
 def _filled(fields: Mapping[str, Any]) -> dict[str, str]:
     """The cells that hold anything, as text."""
     return {column: str(cell) for column, cell in fields.items() if cell not in (None, "")}
-
-
-def _retryable(reader: Reader) -> dict[int, str | None]:
-    """The rows that the failed export holds, with their own ids."""
-    rows = dict(reader.source_ids((Status.FAILED, Status.INVALID)))
-    return rows | {number: own_id for number, own_id, _ in reader.orphans()}
 
 
 def _why_not(number: int, purpose: Purpose, reader: Reader) -> str:
@@ -101,12 +108,9 @@ def _why_not(number: int, purpose: Purpose, reader: Reader) -> str:
     return f"which is {line.status.replace('_', ' ')}{has}, neither failed nor invalid"
 
 
-def _check_columns(path: Path, found: Corrections, reader: Reader, how: Preparation, notify: Notify) -> None:
+def _check_columns(path: Path, found: Mended, reader: Reader, how: Preparation, notify: Notify) -> None:
     """Refuse a file that lacks what these rows were sent with; say which columns are new."""
-    numbers, before = sorted(found), dict[str, None]()
-    for start in range(0, len(numbers), CHUNK):
-        for record in reader.records(numbers[start : start + CHUNK]):
-            before.update(dict.fromkeys(record.fields))
+    before = dict.fromkeys(column for record in _before(found, reader) for column in record.fields)
     given = dict.fromkeys(column for fields in found.values() for column in fields)
     unsent = {each.column for each in how.mapping.plan(tuple(before)).assignments if isinstance(each.target, Ignored)}
     if missing := [column for column in before if column not in given and column not in unsent]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bulk_import.engine import Ended, Engine, run_loop
-from bulk_import.job.corrections import Corrections, read_corrections
+from bulk_import.job.corrections import read_corrections
 from bulk_import.job.feeding import in_batches
 from bulk_import.job.history import FINISHED, import_line, last_import
 from bulk_import.job.making import Making
@@ -28,6 +29,10 @@ def retry_job(options: RetryOptions, observer: Observer, confirm: Confirm) -> Su
     Raises `BulkImportError` for whatever makes it impossible before the ledger was opened.
     """
     return run_loop(_RetryJob(options, observer, confirm).main)
+
+
+Corrections = Mapping[int, Mapping[str, Any]]
+"""The corrected fields of each row that a person has mended."""
 
 
 class _RetryJob(Making):
@@ -114,13 +119,16 @@ class _RetryJob(Making):
         found = read_corrections(
             self.options.fixed, self.options.overrides, purpose, self.reader, how, self.observer.notice
         )
-        return {n: f for n, f in found.items() if n not in orphans or self._has_moved(orphans[n], f, how)}
+        self.stack.callback(found.close)
+        following = (number for number in found if number in orphans)
+        found.discard([n for n in following if not self._has_moved(orphans[n], found[n], how)])
+        return found
 
     def _rows(self, corrections: Corrections) -> Sequence[int]:
         """The rows to send again, in their order; there may be as many as in the whole source."""
         wanted = [s for s in (Status.FAILED, Status.INVALID) if s.value in self.options.only]
         if self.options.fixed is not None:
-            return sorted(corrections)
+            return array("q", sorted(corrections))
         return self.reader.numbers(wanted, self.options.codes)
 
     async def _freed(self, engine: Engine, corrections: Corrections, how: Preparation) -> dict[int, Record]:
@@ -128,8 +136,8 @@ class _RetryJob(Making):
 
         Their fields are taken along, since the ledger forgets those of a row that begins anew.
         """
-        moved = [n for n, fields in corrections.items() if self._has_moved(n, fields, how)]
-        spare = [n for n, fields in corrections.items() if self._has_other_method(n, fields, how)]
+        moved = array("q", (n for n, fields in corrections.items() if self._has_moved(n, fields, how)))
+        spare = array("q", (n for n, fields in corrections.items() if self._has_other_method(n, fields, how)))
         own_way = {number for number, _, _ in self.reader.orphans()} & corrections.keys()
         freed = sorted({number for owner in moved for number in self.reader.duplicates_of(owner)} | own_way)
         kept = {record.number: record for record in self.reader.records(freed)}

@@ -4,6 +4,7 @@ from bulk_import.ledger.arrows import ARROWS, allowed_from, is_allowed
 from bulk_import.ledger.database import Connect, Connection, connect
 from bulk_import.ledger.listed import Listed
 from bulk_import.ledger.lock import Lock, is_locked
+from bulk_import.ledger.mended import Mended
 from bulk_import.ledger.opening import open_for_reading, open_for_writing, open_scratch
 from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
 from bulk_import.ledger.planned import Planned
@@ -24,6 +25,7 @@ __all__ = [
     "Listed",
     "Lock",
     "Mapped",
+    "Mended",
     "Owner",
     "Pairing",
     "Pairings",

@@ -149,10 +149,14 @@ class Reader:
             found.update(self._all(query, chunk))
         return found
 
-    def source_ids(self, statuses: Sequence[Status]) -> list[tuple[int, str | None]]:
-        """Rows in *statuses*, with their own ids in the source system."""
-        query = f"SELECT number, source_id FROM entry WHERE status IN ({marks(statuses)}) ORDER BY number"  # noqa: S608 - marks only
-        return [(number, own) for number, own in self._all(query, [status.value for status in statuses])]
+    def own_id_of_failed(self, number: int) -> tuple[str | None] | None:
+        """The own id in the source system of a row that failed, is invalid or follows one that failed; None for any other."""
+        query = (
+            "SELECT e.source_id FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE e.number = ? AND "
+            "(e.status IN ('failed', 'invalid') OR e.status = 'duplicate' AND o.status = 'failed')"
+        )
+        found = self._all(query, (number,))
+        return (found[0][0],) if found else None
 
     def numbers(self, statuses: Sequence[Status], codes: Sequence[str] = ()) -> array[int]:
         """The numbers of the rows in *statuses*, in their order; with *codes*, of those with one of these errors."""
