@@ -1,13 +1,20 @@
-"""How blocking work leaves the event loop: one piece at a time, and never half done."""
+"""How blocking work leaves the event loop: one piece at a time, and never half done; and how claims share a look."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Sequence
 
 import anyio
 import pytest
 
 from bulk_import.engine import OneThread
+from bulk_import.engine.looking import SharedLook
+from bulk_import.errors import OutOfReach
+from bulk_import.model import Claim, Released, Settled
+from tests.ledger_samples import claim
+from tests.virtual_time import run_virtual
 
 SECONDS = 20
 
@@ -86,3 +93,44 @@ def test_a_desk_that_is_closed_leaves_no_thread() -> None:
         return thread
 
     assert not anyio.run(main).is_alive()
+
+
+def test_claims_that_come_while_one_look_goes_on_are_in_the_next_and_each_gets_its_own_answer() -> None:
+    looks: list[list[int]] = []
+
+    async def look(claims: Sequence[Claim]) -> list[Claim | Settled]:
+        looks.append([each.row for each in claims])
+        await asyncio.sleep(1.0)
+        return [each if each.row % 2 else Settled(each.row, Released(0)) for each in claims]
+
+    async def main() -> list[Claim | Settled]:
+        shared = SharedLook()
+        shared.look = look
+
+        async def come(row: int) -> Claim | Settled:
+            await asyncio.sleep(0.0 if row < 6 else 0.5)
+            return await shared.of(claim(row))
+
+        return list(await asyncio.gather(*(come(row) for row in range(1, 9))))
+
+    answers = run_virtual(main)
+    assert [sorted(rows) for rows in looks] == [[1, 2, 3, 4, 5], [6, 7, 8]]
+    assert [each.row for each in answers if isinstance(each, Claim)] == [1, 3, 5, 7]
+    assert [each.number for each in answers if isinstance(each, Settled)] == [2, 4, 6, 8]
+
+
+def test_a_look_that_fails_fails_for_who_asked_and_the_next_is_a_look_of_its_own() -> None:
+    async def look(claims: Sequence[Claim]) -> list[Claim | Settled]:
+        await asyncio.sleep(1.0)
+        if any(each.row == 1 for each in claims):
+            raise OutOfReach("nobody answers")
+        return list(claims)
+
+    async def main() -> list[Claim | Settled | BaseException]:
+        shared = SharedLook()
+        shared.look = look
+        return await asyncio.gather(*(shared.of(claim(row)) for row in (1, 2, 3)), return_exceptions=True)
+
+    failed, *others = run_virtual(main)
+    assert isinstance(failed, OutOfReach)
+    assert [each.row for each in others if isinstance(each, Claim)] == [2, 3]
