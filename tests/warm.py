@@ -1,103 +1,141 @@
-"""A process that has imported everything and forks for each command line it is told, to die where it is told.
+"""A process that has imported everything, and forks for each program that a test starts.
 
-    python -m tests.warm        # a JSON object a line on standard input, one answer a line on standard output
+Most of what a start costs is its imports, and tests start hundreds. What is forked is a process like any other, with
+arguments, environment, standard streams and an end of its own; only what a start itself does is left to those tests that
+start the program as a user does.
 
-`die` names a point: the n-th `commit` of the ledger or the n-th `step` of the event loop (each await ends one and
-begins another), and whether the process is gone `before` or `after` it. The dead one cleans up nothing.
+    python -m tests.warm FD        # takes what is asked at a socket, until nobody holds its other end
 """
 
 from __future__ import annotations
 
-import asyncio
+import atexit
+import gc
+import importlib
 import json
 import os
+import select
+import signal
+import socket
+import struct
+import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-import bulk_import.job.importing
-import bulk_import.stripe_api.sending  # noqa: F401 - imported to be warm
-from bulk_import.cli.ending import run_program
-from bulk_import.ledger import Connection, connect
-from bulk_import.ledger import opening as ledger_opening
-
-GONE = 99
-"""The exit code of a process that died where it was told."""
+ROOT = Path(__file__).parent.parent
+NUMBER = struct.Struct("i")
+"""What is told of a process: its id, and once it has ended its exit code."""
 
 
-class Points:
-    """Counts the points of one kind, and dies at one of them."""
+class Forked:
+    """A program in a process of its own, which ends as a child of ours would."""
 
-    def __init__(self, kind: str, moment: str, nth: int) -> None:
-        self._kind, self._moment, self._nth = kind, moment, nth
-        self.counts = {"commit": 0, "step": 0}
+    def __init__(self, status: socket.socket) -> None:
+        self._status = status
+        self.pid = self._told()
 
-    def around(self, kind: str, work: Callable[[], Any]) -> Any:
-        """Do one piece of work, if the process lives to do it and to tell."""
-        self.counts[kind] += 1
-        due = (kind, self.counts[kind]) == (self._kind, self._nth)
-        if due and self._moment == "before":
-            os._exit(GONE)
-        done = work()
-        if due:
-            os._exit(GONE)
-        return done
+    def _told(self) -> int:
+        (number,) = NUMBER.unpack(self._status.recv(NUMBER.size))
+        return int(number)
 
-
-class Watched:
-    """A ledger connection whose commits are points."""
-
-    def __init__(self, db: Connection, points: Points) -> None:
-        self._db = db
-        self._points = points
-
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
-        if sql != "COMMIT":
-            return self._db.execute(sql, parameters)
-        return self._points.around("commit", lambda: self._db.execute(sql, parameters))
-
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
-        return self._db.executemany(sql, parameters)
-
-    def close(self) -> None:
-        self._db.close()
+    def wait(self, timeout: float) -> int:
+        """Its exit code, negative for a signal; it is killed if it does not end in time."""
+        with self._status:
+            if not select.select([self._status], [], [], timeout)[0]:
+                os.kill(self.pid, signal.SIGKILL)
+                raise TimeoutError(f"the process did not end within {timeout} s")
+            return self._told()
 
 
-def watch(points: Points) -> None:
-    """Make every commit and every step of the loop a point of this process."""
-    ledger_opening.open_for_writing.__defaults__ = (lambda path: Watched(connect(path), points),)
-    run = asyncio.Handle._run
+def start(program: str, words: Sequence[str], env: Mapping[str, str], streams: tuple[int, int, int]) -> Forked:
+    """Fork for *program*, `module:function` without arguments, whose answer is the exit code.
 
-    def counted(handle: asyncio.Handle) -> None:
-        points.around("step", lambda: run(handle))
-
-    asyncio.Handle._run = counted  # type: ignore[method-assign, assignment]  # the one place through which every step goes
-
-
-def live(asked: dict[str, Any]) -> None:
-    """Be the process that was asked for, to its end."""
-    quiet = os.open(asked["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    points = Points(*asked["die"])
-    watch(points)
-    code = run_program(asked["words"])
-    with open(asked["said"] + ".counts", "w") as file:
-        json.dump(points.counts, file)
-    os._exit(code)
+    *streams* are the descriptors of its standard input, output and error.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        asked = json.dumps({"program": program, "words": list(words), "env": dict(env), "folder": os.getcwd()})
+        socket.send_fds(_warm(), [asked.encode() + b"\n"], [*streams, theirs.fileno()])
+    return Forked(ours)
 
 
-def main() -> None:
-    """Fork for every line until there is none."""
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            live(json.loads(line))
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+@cache
+def _warm() -> socket.socket:
+    """The way to the warm process of this one."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        fd = theirs.fileno()
+        process = subprocess.Popen([sys.executable, "-m", "tests.warm", str(fd)], pass_fds=[fd], cwd=ROOT)
+
+    def leave() -> None:
+        ours.close()
+        process.wait(timeout=20)
+
+    atexit.register(leave)
+    return ours
+
+
+def get_warm() -> None:
+    """Import what the programs import, most of it only when they come to need it."""
+    for name in (
+        "bulk_import.__main__", "bulk_import.cli.ending", "bulk_import.job.importing", "bulk_import.job.planning",
+        "bulk_import.job.retrying", "bulk_import.job.undoing", "bulk_import.job.verifying", "bulk_import.report.page",
+        "bulk_import.simulator.__main__", "bulk_import.stripe_api.sending", "tests.dying",
+    ):  # fmt: skip
+        importlib.import_module(name)
+    gc.freeze()  # else every child copies all of it at its first look for unreachable cycles
+
+
+def serve(asking: socket.socket) -> Callable[[], int]:
+    """Fork for whatever is asked until nobody can ask any more; what it answers is to be done by whoever gets it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need nobody to wait for them
+    while True:
+        asked, fds, _, _ = socket.recv_fds(asking, 1 << 16, 4)
+        if not asked:
+            return lambda: 0
+        while not asked.endswith(b"\n"):
+            asked += asking.recv(1 << 16)
+        if not os.fork():
+            asking.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            child = os.fork()
+            if not child:
+                return become(json.loads(asked), fds)
+            keep(child, fds)
+        for fd in fds:
+            os.close(fd)
+
+
+def keep(child: int, fds: Sequence[int]) -> None:
+    """Wait for the program's end, and tell of it; whatever the program holds open is its own alone."""
+    *streams, status = fds
+    for fd in (0, 1, 2, *streams):
+        os.close(fd)
+    os.write(status, NUMBER.pack(child))
+    _, ended = os.waitpid(child, 0)
+    os.write(status, NUMBER.pack(os.waitstatus_to_exitcode(ended)))
+    os._exit(0)
+
+
+def become(asked: Mapping[str, Any], fds: Sequence[int]) -> Callable[[], int]:
+    """Be a process that was just started: only its program is still to be called."""
+    *streams, status = fds
+    os.close(status)
+    for number, fd in enumerate(streams):
+        os.dup2(fd, number)
+        os.close(fd)
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    sys.argv = [sys.executable, *asked["words"]]
+    module, name = asked["program"].split(":")
+    program: Callable[[], int] = getattr(importlib.import_module(module), name)
+    return program
 
 
 if __name__ == "__main__":
-    main()
+    get_warm()
+    sys.exit(serve(socket.socket(fileno=int(sys.argv[1])))())
