@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig import environment, simulated
+from tests.rig import environment, simulated, tool
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -34,13 +34,18 @@ README = commands_of(ROOT / "README.md")
 SAMPLES = commands_of(ROOT / "samples" / "README.md")
 
 
-def called(line: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Type *line* in *folder*."""
+def typed(line: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Type *line* in *folder*, so that each command starts from nothing once."""
     words = [sys.executable, "-m", "bulk_import", *shlex.split(line)[1:]]
     return subprocess.run(
         words, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False,
         stdin=subprocess.DEVNULL, timeout=120,
     )  # fmt: skip
+
+
+def called(line: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Carry out *line* in *folder*."""
+    return tool(*shlex.split(line)[1:], env=environment(**extra), folder=folder)
 
 
 def test_the_walk_through_the_readme_works_as_it_stands(tmp_path: Path) -> None:
@@ -49,10 +54,10 @@ def test_the_walk_through_the_readme_works_as_it_stands(tmp_path: Path) -> None:
         # Where Stripe is and how fast comes from the environment, so that the commands stay as they are.
         at = {f"BULK_IMPORT_{verb}_API_BASE": server.url for verb in ("RUN", "PLAN", "RETRY", "VERIFY", "UNDO")}
         at |= {"BULK_IMPORT_RUN_RATE": "none", "BULK_IMPORT_RETRY_RATE": "none"}
-        first = called("bulk-import run customers.csv --key user_id", tmp_path, **at)
+        first = typed("bulk-import run customers.csv --key user_id", tmp_path, **at)
         assert first.returncode == 1, first.stderr
         for line in dict.fromkeys(README):
-            done = called(line, tmp_path, **({} if "--simulate" in line else at))
+            done = typed(line, tmp_path, **({} if "--simulate" in line else at))
             assert "Traceback" not in done.stderr
             if "--live" in line:  # never with a test key, and there is no other here
                 assert (done.returncode, "--live" in done.stderr) == (2, True), (line, done.stderr)

@@ -50,15 +50,21 @@ class Forked:
             return self._told()
 
 
-def start(program: str, words: Sequence[str], env: Mapping[str, str], streams: tuple[int, int, int]) -> Forked:
+def start(
+    program: str,
+    words: Sequence[str],
+    env: Mapping[str, str],
+    streams: tuple[int, int, int],
+    folder: Path | None = None,
+) -> Forked:
     """Fork for *program*, `module:function` without arguments, whose answer is the exit code.
 
-    *streams* are the descriptors of its standard input, output and error.
+    *streams* are the descriptors of its standard input, output and error, *folder* is where it works.
     """
     ours, theirs = socket.socketpair()
     with theirs:
-        asked = json.dumps({"program": program, "words": list(words), "env": dict(env), "folder": os.getcwd()})
-        socket.send_fds(_warm(), [asked.encode() + b"\n"], [*streams, theirs.fileno()])
+        facts = {"program": program, "words": list(words), "env": dict(env), "folder": str(folder or Path.cwd())}
+        socket.send_fds(_warm(), [json.dumps(facts).encode() + b"\n"], [*streams, theirs.fileno()])
     return Forked(ours)
 
 
