@@ -53,11 +53,12 @@ def test_the_walk_through_the_readme_works_as_it_stands(tmp_path: Path) -> None:
     with simulated("--rate-limit", "none", "--endpoint-rate-limit", "none") as server:
         # Where Stripe is and how fast comes from the environment, so that the commands stay as they are.
         at = {f"BULK_IMPORT_{verb}_API_BASE": server.url for verb in ("RUN", "PLAN", "RETRY", "VERIFY", "UNDO")}
-        at |= {"BULK_IMPORT_RUN_RATE": "none", "BULK_IMPORT_RETRY_RATE": "none"}
+        fast = {"BULK_IMPORT_RUN_RATE": "none", "BULK_IMPORT_RETRY_RATE": "none"}
+        at |= fast
         first = typed("bulk-import run customers.csv --key user_id", tmp_path, **at)
         assert first.returncode == 1, first.stderr
         for line in dict.fromkeys(README):
-            done = typed(line, tmp_path, **({} if "--simulate" in line else at))
+            done = typed(line, tmp_path, **(fast if "--simulate" in line else at))
             assert "Traceback" not in done.stderr
             if "--live" in line:  # never with a test key, and there is no other here
                 assert (done.returncode, "--live" in done.stderr) == (2, True), (line, done.stderr)
