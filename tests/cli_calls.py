@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bulk_import.cli.ending import run_program
+from bulk_import.job.session import Session
 from bulk_import.ledger import Purpose, Writer, open_for_writing
 from bulk_import.model import (
     Claim,
@@ -59,11 +60,20 @@ class Program:
 
 
 def calling(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
-    """A program in an environment that says nothing of keys, options or colours."""
+    """A program in an environment that says nothing of keys, options or colours.
+
+    What it sends has no second of another process to wait out: how the cap holds from one to the next is seen in
+    `test_end_to_end` and `test_run_crashes`.
+    """
+    monkeypatch.setattr(Session, "let_the_last_second_pass", _it_has_passed)
     for name in list(os.environ):
         if name.startswith(("STRIPE_", "BULK_IMPORT_", "_BULK_IMPORT")) or name in ("NO_COLOR", "TERM"):
             monkeypatch.delenv(name)
     return Program(capsys)
+
+
+async def _it_has_passed(session: Session) -> None:
+    return
 
 
 @dataclass(slots=True)

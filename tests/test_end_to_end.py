@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.promises import worst_second
-from tests.rig import check_promises, command, environment, exported, simulated, tool
+from tests.rig import Simulated, check_promises, command, environment, exported, simulated, tool
 
 FAST = ("--rate", "100", "--endpoint-rate", "create=100")
 UNLIMITED = ("--rate-limit", "none", "--endpoint-rate-limit", "none")
@@ -80,6 +80,12 @@ def wait_for(holds: Any) -> None:
         time.sleep(0.01)  # whoever asks without a pause keeps the one who is to act from it
 
 
+def pause(server: Simulated, before: int) -> float:
+    """Seconds between the first so many requests and the rest: the caps hold from one process to the next."""
+    times = [arrival["t"] for arrival in server.arrivals()]
+    return float(times[before] - times[before - 1])
+
+
 def test_people_who_are_there_already_are_found_in_any_letter_case(tmp_path: Path) -> None:
     with simulated(*UNLIMITED, "--existing", "300") as server:
         there = {c["email"].lower(): c["id"] for c in server.customers()}
@@ -142,7 +148,9 @@ def test_a_key_revoked_midway_leaves_every_row_to_be_continued(tmp_path: Path) -
         assert statuses["failed"] == 0
         assert statuses["pending"] > 0
         server.set_faults([])
+        before = len(server.arrivals())
         assert tool(*run).returncode == 0
+        assert pause(server, before) >= 1.0
         assert check_promises(server, tmp_path / "users.csv.ledger.db", 60) == Counter(created=60)
 
 
@@ -193,8 +201,10 @@ def test_plain_retry_brings_rows_home_once_the_fault_is_mended(tmp_path: Path) -
         assert tool(*run).returncode == 6
         assert Counter(line["status"] for line in exported(ledger)) == Counter(created=7, in_doubt=5)
         server.set_faults([])
+        before = len(server.arrivals())
         done = tool("retry", ledger, "--api-base", server.url, "--rate", "none")
         assert done.returncode == 0, done.stderr
+        assert pause(server, before) >= 1.0
         assert check_promises(server, ledger, 12) == Counter(created=12)
 
 
