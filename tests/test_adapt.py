@@ -220,6 +220,12 @@ def test_a_limit_shown_within_the_burst_sharpens_the_brake_but_never_loosens_it(
     assert after_refusal(pace, 1.1, 0.1) == pace  # sent before the brake was sharpened
 
 
+def test_a_small_correction_leaves_refusals_of_what_was_sent_before_it_their_say() -> None:
+    pace = bounded(Pace(100.0, 50.0, 0.0, 0.0), 48.0, 2.0)
+    assert (pace.refused, pace.changed_at) == (48.0, 0.0)
+    assert after_refusal(pace, 2.1, 1.8).braked_at == 2.1
+
+
 def test_starts_are_forgotten_after_twelve_seconds() -> None:
     evidence = Evidence()
     for number in range(1000):

@@ -556,9 +556,11 @@ class Ran:
     notices: list[tuple[str, str]]
 
 
-async def import_rows(gate: Gate, server: Limiter, rows: int, says: Reply, refuses_in: float | None) -> tuple[int, int]:
+async def import_rows(
+    gate: Gate, server: Limiter, rows: int, says: Reply, refuses_in: float | None, seed: int
+) -> tuple[int, int]:
     """Create `rows` customers against an account; how many requests were sent and how many refused."""
-    rng = dice(1)
+    rng = dice(seed)
     loop = virtual_loop()
     todo = iter(range(rows))
     answers: list[bool] = []
@@ -585,13 +587,15 @@ async def import_rows(gate: Gate, server: Limiter, rows: int, says: Reply, refus
     return len(answers), answers.count(False)
 
 
-def simulate(server: Limiter, rate: float, rows: int, says: Reply = SAYS_WHY, refuses_in: float | None = None) -> Ran:
+def simulate(
+    server: Limiter, rate: float, rows: int, says: Reply = SAYS_WHY, refuses_in: float | None = None, seed: int = 1
+) -> Ran:
     notices: list[tuple[str, str]] = []
 
     async def main() -> Ran:
         gate = Gate(rate, {CREATE: rate}, notify=lambda code, text: notices.append((code, text)))
         begun = virtual_loop().time()
-        requests, refused = await import_rows(gate, server, rows, says, refuses_in)
+        requests, refused = await import_rows(gate, server, rows, says, refuses_in, seed)
         assert gate.rate_limited == refused
         return Ran(virtual_loop().time() - begun, requests, refused, notices)
 
@@ -611,6 +615,12 @@ def test_a_cap_far_above_what_the_account_allows_costs_little(
     assert ran.notices[0][0] == "slowed"
     assert "(create: endpoint-rate): slowing down to find its limit" in ran.notices[0][1]
     assert len(ran.notices) <= 3
+
+
+@pytest.mark.parametrize("seed", range(1001, 1005))
+def test_corrections_that_come_one_by_one_do_not_keep_the_brake_off(seed: int) -> None:
+    # A full bucket lets a burst through, which the last second shows for as long as it lasts.
+    assert simulate(Bucket(25), 100.0, 150, seed=seed).refused <= 70
 
 
 @pytest.mark.parametrize(

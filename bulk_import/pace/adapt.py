@@ -69,7 +69,7 @@ class Pace:
     """How fast one limit lets us go: never above `cap`, and below `refused` once that was refused.
 
     `refused` is the lowest rate known to be refused, `braked_at` when the brake was last put on,
-    `changed_at` when `refused` was last corrected, `tried_at` when we last slowed down only to see whether that
+    `changed_at` when `refused` was last corrected by more than a little, `tried_at` when we last slowed down only to see whether that
     helps, `hold_until` the end of a `Retry-After`.
     """
 
@@ -112,9 +112,15 @@ def after_refusal(pace: Pace, now: float, began: float, in_use: float = math.inf
 
 
 def bounded(pace: Pace, shown: float, now: float) -> Pace:
-    """The pace once replies have shown that no rate above `shown` can be kept."""
+    """The pace once replies have shown that no rate above `shown` can be kept.
+
+    What was sent before a small correction was refused at much the same rate, and still tells of it: were it not heard,
+    corrections that come one by one would keep the brake off while half of what is sent is refused.
+    """
     shown = max(shown, _floor(pace))
-    return replace(pace, refused=shown, changed_at=now) if shown < pace.refused else pace
+    if shown >= pace.refused:
+        return pace
+    return replace(pace, refused=shown, changed_at=now if shown < BACK_TO * pace.refused else pace.changed_at)
 
 
 def tried(pace: Pace, now: float) -> Pace:
