@@ -27,14 +27,14 @@ A_ROUND = 150
     [
         (99, 100, A_ROUND, 0.001, DUE),  # one is free
         (99, 100, A_ROUND, 0.050, DUE),  # also while nothing comes
-        (0, 0, 0, math.inf, DUE + MOMENT),  # the first one
-        (100, 100, 0, math.inf, DUE + MOMENT),  # nothing was answered yet
+        (0, 0, 0, math.inf, DUE),  # the first one
+        (100, 100, 99, 0.001, DUE),  # not every one was used yet, and the first answers are the fast ones
+        (100, 100, 99, 0.050, DUE),
         (100, 100, A_ROUND, 0.001, DUE + MOMENT),  # the next answer is near
         (100, 100, A_ROUND, 0.024, DUE + MOMENT),  # nine are overdue, which can happen
         (100, 100, A_ROUND, 0.026, DUE - 0.026 + PATIENCE),  # ten are
         (100, 100, A_ROUND, 0.099, DUE - 0.099 + PATIENCE),
         (100, 100, A_ROUND, 0.101, DUE + MOMENT),  # they take longer now
-        (100, 100, 99, 0.026, DUE + MOMENT),  # the first answers are the fast ones and tell nothing of the rest
         (10, 10, A_ROUND, 0.099, DUE + MOMENT),  # at forty a second a tenth of a second is no silence
     ],
 )
@@ -50,7 +50,7 @@ def test_without_a_rate_and_without_latency_nobody_waits_for_a_connection() -> N
 
 
 def test_a_start_that_is_late_by_more_than_a_moment_opens_its_connection_at_once() -> None:
-    assert connections.opens_at(Connections(3, 3, 0, DUE), DUE - 0.01, LATENCY, DUE) < DUE
+    assert connections.opens_at(Connections(3, 3, 9, DUE), DUE - 0.01, LATENCY, DUE) < DUE
 
 
 def test_one_that_broke_is_replaced_without_ado() -> None:
