@@ -261,6 +261,13 @@ def test_a_row_that_stays_in_doubt_keeps_what_its_last_attempt_said_and_says_wha
     assert still_in_doubt(Open(SILENT, "x")).doubt is Doubt.OPEN
 
 
+def test_a_claim_under_a_new_key_is_as_old_as_the_list_that_proved_absence() -> None:
+    verdict = judge(REPLAYED)
+    assert isinstance(verdict, Absent)
+    assert verdict.claim.claimed_at == LATER + 1
+    assert verdict.claim.seen_at == LATER
+
+
 def advice_on(left: Sequence[Open]) -> str | None:
     remainder = Remainder()
     remainder.add(left)
