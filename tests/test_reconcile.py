@@ -16,6 +16,7 @@ from bulk_import.reconcile import (
     Absent,
     Evidence,
     Found,
+    Generations,
     Judge,
     Open,
     Remainder,
@@ -259,6 +260,13 @@ def test_a_row_that_stays_in_doubt_keeps_what_its_last_attempt_said_and_says_wha
         assert outcome.doubt is one.doubt
         assert outcome.refusal.message == "nobody knows; run the same command again later to settle it"
     assert still_in_doubt(Open(SILENT, "x")).doubt is Doubt.OPEN
+
+
+def test_new_generations_are_counted_for_each_row() -> None:
+    given = Generations()
+    for row in (7, 3, 7, 900):
+        given.give(row)
+    assert [given.of(row) for row in (0, 3, 7, 8, 900, 901)] == [0, 1, 2, 0, 1, 0]
 
 
 def test_a_claim_under_a_new_key_is_as_old_as_the_list_that_proved_absence() -> None:

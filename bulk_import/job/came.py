@@ -10,7 +10,7 @@ from bulk_import.engine.exchange import VIEW_LIFE
 from bulk_import.job.doubts import Doubts
 from bulk_import.job.terms import Terms
 from bulk_import.model import Claim
-from bulk_import.reconcile import Found, Look, Open, Scope, Sweep, Verdict
+from bulk_import.reconcile import Found, Generations, Look, Open, Scope, Sweep, Verdict
 
 REST = 2.5
 """Seconds after which claims at rest are not sent again before somebody has looked who signed up meanwhile.
@@ -59,7 +59,7 @@ class Came:
         """Those of these claims that may go out again now."""
         if rested := self.rested([c for c in claims if c.row not in self._kept], self._engine.parts.now()):
             look = await self._look_again()
-            await self._settle(await self._sweep.judge_by_lists(look, rested, {}))
+            await self._settle(await self._sweep.judge_by_lists(look, rested, Generations()))
         return [c for c in claims if c.row not in self._kept]
 
     async def _look_again(self) -> Look:

@@ -16,7 +16,7 @@ from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import Claim, Settled, Status
-from bulk_import.reconcile import Absent, Found, Look, Open, Remainder, Scope, Sweep, Verdict
+from bulk_import.reconcile import Absent, Found, Generations, Look, Open, Remainder, Scope, Sweep, Verdict
 from bulk_import.wording import counted
 
 Chosen = Callable[[Sequence[Claim], float], Sequence[Claim]]
@@ -53,7 +53,7 @@ class Doubts:
         self._offload = offload
         self._watch = watch
         self._notice = notice
-        self._generations: dict[int, int] = {}
+        self._generations = Generations()
 
     async def at_rest(self, chosen: Chosen, now: float) -> AsyncIterator[Sequence[Claim]]:
         """Those of the claims at rest that are *chosen* at *now*, some at a time, in row order.
@@ -121,7 +121,7 @@ class Doubts:
                     self._tell_of_twins(claim, twins)
                 case Absent(claim):
                     anew.append(replace(claim, key_fingerprint=self._terms.fingerprint))
-                    self._generations[claim.row] = self._generations.get(claim.row, 0) + 1
+                    self._generations.give(claim.row)
                 case Open():
                     open_.append(verdict)
                 case _:

@@ -5,7 +5,7 @@ claim less ten minutes, or by the exact e-mail where that costs fewer requests. 
 that it is a row's own. The rules are pure; `Sweep` only asks.
 """
 
-from bulk_import.reconcile.claims import MOST_GENERATIONS, needs_sweep, next_generation, row_of
+from bulk_import.reconcile.claims import MOST_GENERATIONS, Generations, needs_sweep, next_generation, row_of
 from bulk_import.reconcile.judging import (
     OVERLAP,
     Absent,
@@ -29,6 +29,7 @@ __all__ = [
     "Case",
     "Evidence",
     "Found",
+    "Generations",
     "Judge",
     "Look",
     "Open",

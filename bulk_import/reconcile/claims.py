@@ -17,6 +17,22 @@ MOST_GENERATIONS = 3
 """New generations one row may get in one run."""
 
 
+class Generations:
+    """How many new generations each row was given in this run; a byte a row, since there may be a million of them."""
+
+    def __init__(self) -> None:
+        self._given = bytearray()
+
+    def of(self, row: int) -> int:
+        """How many this row was given."""
+        return self._given[row] if row < len(self._given) else 0
+
+    def give(self, row: int) -> None:
+        """Count one more for this row."""
+        self._given.extend(bytes(max(0, row + 1 - len(self._given))))
+        self._given[row] += 1
+
+
 def row_of(marker: str | None, token: str) -> int | None:
     """The row that a marker of this ledger names, in any generation."""
     parts = (marker or "").split(":")

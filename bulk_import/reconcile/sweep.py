@@ -17,7 +17,7 @@ from bulk_import.model import (
     Refusal,
     Updated,
 )
-from bulk_import.reconcile.claims import next_generation, row_of
+from bulk_import.reconcile.claims import Generations, next_generation, row_of
 from bulk_import.reconcile.judging import NO_EMAIL, Absent, Case, Evidence, Found, Judge, Verdict
 from bulk_import.reconcile.scope import Scope
 
@@ -82,7 +82,7 @@ class Sweep:
         await self._gather([{"created": {"gte": int(since) - JUST_BEFORE}}])
         return look
 
-    async def judge(self, look: Look, claims: Sequence[Claim], generations: Mapping[int, int]) -> list[Verdict]:
+    async def judge(self, look: Look, claims: Sequence[Claim], generations: Generations) -> list[Verdict]:
         """Judge every one of *claims*, all of them in the scope of *look*; those of updates by re-reading their target.
 
         Who is absent by e-mail is looked for in time, too, and the other way round: an e-mail may have been changed
@@ -98,16 +98,14 @@ class Sweep:
             verdicts = [again.get(claim.row, verdict) for claim, verdict in zip(creates, verdicts, strict=True)]
         judge = self._judge(look, (), {})
         updates = [c for c in claims if c.target is not None]
-        return verdicts + [await self._reread(c, judge, generations.get(c.row, 0)) for c in updates]
+        return verdicts + [await self._reread(c, judge, generations.of(c.row)) for c in updates]
 
-    async def judge_by_lists(
-        self, look: Look, creates: Sequence[Claim], generations: Mapping[int, int]
-    ) -> list[Verdict]:
+    async def judge_by_lists(self, look: Look, creates: Sequence[Claim], generations: Generations) -> list[Verdict]:
         """Judge *creates* by what was listed, and nothing else."""
         keys = {NO_EMAIL if claim.email_key is None else claim.email_key for claim in creates}
         found = await self._offload(self._listed.of, [claim.row for claim in creates], sorted(keys))
         judge = self._judge(look, found, await self._owned([customer.id for customer in found]))
-        return [judge.verdict(claim, self._now(), generations.get(claim.row, 0)) for claim in creates]
+        return [judge.verdict(claim, self._now(), generations.of(claim.row)) for claim in creates]
 
     def _judge(self, look: Look, found: Sequence[Customer], owned: Mapping[str, int]) -> Judge:
         case = self._case
