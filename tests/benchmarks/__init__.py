@@ -16,6 +16,7 @@ BENCHMARKS = (
     "deep",
     "startup",
     "memory",
+    "doubts",
     "check",
 )
 """In the order in which they run; to add one, add its module to this folder and its name here."""
