@@ -10,7 +10,7 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.ledgers import at_rest
 from tests.benchmarks.running import served, tool
 
-SIZES = (2_000, 100_000)
+SIZES = (10_000, 100_000)
 
 
 def measure(scale: float) -> Iterator[Figure]:
