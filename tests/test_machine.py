@@ -101,7 +101,7 @@ def test_a_closed_standard_input_is_one_sentence(tmp_path: Path) -> None:
 def test_a_second_process_on_one_ledger_is_told_who_holds_it(tmp_path: Path) -> None:
     source = write_users(tmp_path / "users.csv", 120)
     with simulated(*UNLIMITED, "--latency", "50ms") as server:
-        running = started(server, source, "--rate", "5")
+        running = started(server, source, "--rate", "20")
         running.send_signal(signal.SIGSTOP)  # still there however slowly the second one starts
         other = tool("run", source, "--api-base", server.url)
         running.send_signal(signal.SIGCONT)
