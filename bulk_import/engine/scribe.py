@@ -14,7 +14,7 @@ from bulk_import.engine.parts import Parts
 from bulk_import.errors import BulkImportError, LedgerRefuses, LedgerUnwritable
 from bulk_import.model import Claim, Created, Settled, Updated
 
-GROUP = 300
+GROUP = 200
 """Most outcomes in one commit."""
 
 LINGER = 0.1

@@ -25,7 +25,7 @@ from bulk_import.pace.line import Line
 from bulk_import.pace.notices import Notices, duration, say_nothing
 
 USUAL_RATE = 100.0
-AT_HAND = 8
+AT_HAND = 4
 """Without a rate, claims at hand for each request in flight: the next batch is on disk before the workers run dry."""
 READING = 4.0
 """Seconds that reading the newest customers may take at an unusual rate."""
