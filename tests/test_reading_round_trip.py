@@ -136,6 +136,15 @@ def test_what_a_writer_wrote_reads_as_the_strict_reader_of_the_standard_library_
     ]
 
 
+def test_an_escaped_quote_before_an_escaped_line_end_is_no_stray_one() -> None:
+    text = 'name,email,note\r\n,u0@example.com,\\"\\"\\"\\\r\r\n'
+    reading = Reading("csv", columns=("name", "email", "note"), delimiter=",", escape="backslash", line_ending="CRLF")
+    records = list(DelimitedRows(whole_lines([text]), reading, Path("x.csv")).records())
+    assert [(record.problem, list(record.fields.values())) for record in records] == [
+        (None, ["", "u0@example.com", '"""\r'])
+    ]
+
+
 @given(data=st.data(), delimiter=st.sampled_from([",", ";", "\t", "|"]), end=st.sampled_from(["\n", "\r\n"]))
 @settings(max_examples=100, deadline=None)
 def test_what_a_writer_escaped_instead_of_quoting_comes_back(data: st.DataObject, delimiter: str, end: str) -> None:

@@ -94,18 +94,19 @@ class _Splitter:
                 rest, quoted = self._text[self._place :], quoted + 1
                 cell, more = self._quoted()
             else:
+                escaped = self._dialect.escape == "backslash" and "\\" in self._text  # a line end, too
                 cell, more = self._plain()
-                self._look_for_quotes(len(cells), cell, more)
+                self._look_for_quotes(len(cells), cell, more, escaped=escaped)
             if cell is None:
                 return Split(cells, self._lines, self._stray, opened, rest, self._overlong, quoted, tuple(self._loose))
             cells.append(cell)
             if not more:
                 return Split(cells, self._lines, self._stray, quoted=quoted, loose=tuple(self._loose))
 
-    def _look_for_quotes(self, index: int, cell: str, more: bool) -> None:
-        """Keep an unquoted cell that holds a quote, unless a backslash makes it an ordinary character."""
+    def _look_for_quotes(self, index: int, cell: str, more: bool, *, escaped: bool) -> None:
+        """Keep an unquoted cell that holds a quote, unless a backslash on the line where it begins makes it an ordinary one."""
         quote = self._dialect.quote
-        if quote and quote in cell and not (self._dialect.escape == "backslash" and "\\" in self._text):
+        if quote and quote in cell and not escaped:
             behind = self._dialect.delimiter + self._text[self._place :]
             self._loose.append(Loose(index, cell, behind if more else ""))
 
