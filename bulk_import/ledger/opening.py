@@ -28,7 +28,7 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             db.execute("PRAGMA journal_mode = WAL").fetchone()
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON").fetchone()
-            db.execute("PRAGMA cache_size = -8000")
+            db.execute("PRAGMA cache_size = -4000")
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 _create(db)
             _upgrade(db)
