@@ -284,7 +284,8 @@ class _Process:
         terms = Terms(
             token=purpose.token, fingerprint=parse_key(settings.key).fingerprint(purpose.salt_bytes()),
             marker=settings.marker, on_existing=settings.on_existing, process_started=self.process_started,
-            deadline=settings.pacing.timeout, clock_jumped=jumped, looks=settings.dedupe != "off",
+            deadline=settings.pacing.timeout, clock_jumped=jumped, release=not settings.retry,
+            looks=settings.dedupe != "off",
         )  # fmt: skip
         script = Script(engine, terms, self.writer, self.reader, offload, self.watch, self._notice)
         await script.follow(choice.directory, batches)

@@ -43,27 +43,29 @@ class Carrying:
         self._scales = scales
         self._exchange = exchange
 
-    async def carry_out(self, claim: Claim, token: str, *, fresh: bool) -> list[Settled]:
+    async def carry_out(self, claim: Claim, token: str, *, fresh: bool, release: bool = True) -> list[Settled]:
         """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
         seen_at = claim.seen_at if fresh else None
         while True:
             try:
-                return await self._carry_out(claim, token, fresh=fresh, seen_at=seen_at)
+                return await self._carry_out(claim, token, fresh=fresh, release=release, seen_at=seen_at)
             except Outdated:
                 seen_at = None  # once is enough: at a very low rate it would be old each time
             try:
                 found = await self.second_look.of(claim)
             except Stopped:
-                return [Settled(claim.row, Released(claim.generation))]
+                return _unsent(claim, release=release)
             except BulkImportError as error:
                 self._stop.halt(error)
-                return [Settled(claim.row, Released(claim.generation))]
+                return _unsent(claim, release=release)
             if isinstance(found, Settled):
                 return [found]
             claim = found
 
-    async def _carry_out(self, claim: Claim, token: str, *, fresh: bool, seen_at: float | None) -> list[Settled]:
-        trip = Trip(claim, fresh=fresh, resumed=not fresh, attached=claim.attached, seen_at=seen_at)
+    async def _carry_out(
+        self, claim: Claim, token: str, *, fresh: bool, release: bool, seen_at: float | None
+    ) -> list[Settled]:
+        trip = Trip(claim, fresh=fresh, release=release, resumed=not fresh, attached=claim.attached, seen_at=seen_at)
         taken = Taken(claim.target or "", None)
         for step in steps_of(claim):
             if step.makes is Makes.PAYMENT_METHOD and trip.attached is not None:
@@ -83,7 +85,7 @@ class Carrying:
         expected = Expected(self.parts.livemode, claim.marker, claim.email, claim.target, step.makes)
         while True:
             if self._stop.stopping:
-                return [Settled(claim.row, Released(claim.generation))] if trip.fresh else []
+                return _unsent(claim, release=trip.fresh and trip.release)
             try:
                 started, reply = await self._exchange.attempt(request, claim, trip.seen_at if trip.fresh else None)
             except TooOld:
@@ -163,3 +165,8 @@ class Carrying:
             return made
         why = f"{made.customer_id} was made for this row and has been deleted since"
         return InDoubt(Refusal(type="deleted", message=why), Doubt.REPLAYED)
+
+
+def _unsent(claim: Claim, *, release: bool) -> list[Settled]:
+    """What a stop leaves of a claim that was never sent: the source's row again, or the claim itself."""
+    return [Settled(claim.row, Released(claim.generation))] if release else []

@@ -79,6 +79,7 @@ class Trip:
     claim: Claim
     fresh: bool
     resumed: bool
+    release: bool = True
     attached: str | None = None
     attempts: int = 0
     ended_at: float | None = None

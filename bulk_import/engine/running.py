@@ -30,7 +30,7 @@ from bulk_import.errors import BulkImportError
 from bulk_import.existing import Piece
 from bulk_import.model import Claim, Endpoint, Reply, Request, Settled
 
-Work = tuple[Claim, bool]
+Work = tuple[Claim, bool, bool]
 
 
 class Engine:
@@ -94,10 +94,10 @@ class Engine:
         with work:
             while True:
                 try:
-                    claim, fresh = await _taken(work)
+                    claim, fresh, release = await _taken(work)
                 except anyio.EndOfStream:
                     return
-                settled = await self._carrying.carry_out(claim, self.token, fresh=fresh)
+                settled = await self._carrying.carry_out(claim, self.token, fresh=fresh, release=release)
                 self._ahead.has_started(claim.row)  # or never will
                 await self._scribe.landed(settled)
 
@@ -109,7 +109,7 @@ class Engine:
         A claim that a stop keeps from ever being sent begins anew, unless not *release*: then it stays as it is.
         """
         await self.record(claims, settled)
-        await self.dispatch(claims, fresh=release)
+        await self.dispatch(claims, fresh=True, release=release)
 
     async def record(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
         """Put *claims* and *settled* on disk in one commit, and send nothing."""
@@ -117,15 +117,15 @@ class Engine:
         if not await self._scribe.write(claims, settled):
             raise Stopped
 
-    async def dispatch(self, claims: Sequence[Claim], *, fresh: bool) -> None:
-        """Hand claims that are on disk to the workers; *fresh* ones were surely never sent."""
+    async def dispatch(self, claims: Sequence[Claim], *, fresh: bool, release: bool = False) -> None:
+        """Hand claims that are on disk to the workers; *fresh* ones were surely never sent, and a stop may *release* those."""
         for claim in claims:
             self._scribe.took_off()
             self._ahead.add(claim.row)
             try:
-                self._work.send_nowait((claim, fresh))  # no trip through the event loop while there is room
+                self._work.send_nowait((claim, fresh, release))  # no trip through the event loop while there is room
             except anyio.WouldBlock:
-                await self._work.send((claim, fresh))
+                await self._work.send((claim, fresh, release))
         self.check()
 
     def looks_again(self, look: LookAgain) -> None:

@@ -25,6 +25,7 @@ class Scales:
     impossible: int = 0
     impossible_at: float = -inf
     mistaken: list[Claim] = field(default_factory=list)
+    takes_back: bool = True
 
     def succeeded_before(self) -> None:
         """An earlier command made customers in this ledger, so refusals that look alike are no mapping mistake."""
@@ -57,8 +58,13 @@ class Scales:
             return [settled], None
         if not self.budget.succeeded:
             self.mistaken.append(claim)
-        if self.budget.is_mistake:
+        if self.budget.is_mistake and self.takes_back:
             return self._take_back(outcome.refusal)
+        if self.budget.is_mistake:  # what a person has mended is in no source: the rows stay failed, with their fields
+            return [settled], TooManyErrors(
+                f"the first {self.budget.refused} rows were all refused alike: {outcome.refusal.message}; "
+                "they stay failed; look at them with export --what failed"
+            )
         return [settled], self._overdrawn() if self.budget.is_spent else None
 
     def _overdrawn(self) -> TooManyErrors:

@@ -2,9 +2,10 @@
 
 from bulk_import.existing.choice import Choice, choose
 from bulk_import.existing.directory import Ask, Directory, Matches, Means, Nobody, Offload, Piece, Together
+from bulk_import.existing.lookup import Lookup
 from bulk_import.existing.pages import customer_from, is_attached, pages, reread
 
 __all__ = [
-    "Ask", "Choice", "Directory", "Matches", "Means", "Nobody", "Offload", "Piece", "Together", "choose", "customer_from",
+    "Ask", "Choice", "Directory", "Lookup", "Matches", "Means", "Nobody", "Offload", "Piece", "Together", "choose", "customer_from",
     "is_attached", "pages", "reread",
 ]  # fmt: skip

@@ -62,7 +62,7 @@ def _read_into(
         number = _row_number(fields, where)
         if fields.get("_ledger", purpose.token) != purpose.token:
             raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
-        if (own_id := reader.own_id_of_failed(number)) is None:
+        if number > purpose.rows or (own_id := reader.own_id_of_failed(number)) is None:
             raise UsageError(f"{where} names row {number}, {_why_not(number, purpose, reader)}; take the line out")
         if number in found or number in nobodys:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")

@@ -127,7 +127,9 @@ class Doubts:
                 case _:
                     assert_never(verdict)
         self._watch.reopened(len(settled) + len(anew))
-        await self._engine.claim(anew, settled, release=self._terms.release)
+        await self._engine.claim(
+            anew, settled, release=False
+        )  # a retry may have made the claim, with fields that no source has
         await self._engine.idle()
         return open_
 

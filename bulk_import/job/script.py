@@ -11,7 +11,7 @@ from functools import partial
 from bulk_import.customer.emails import email_key
 from bulk_import.dedupe import Holder, sort_out
 from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Offload
+from bulk_import.existing import Directory, Lookup, Means, Nobody, Offload
 from bulk_import.job.doubts import Doubts
 from bulk_import.job.left_claims import LeftClaims
 from bulk_import.job.meeting import Aim, Meeting
@@ -50,6 +50,7 @@ class Script:
         self._engine = engine
         self._last_step = last_step or partial(engine.claim, release=terms.release)
         engine.token = terms.token
+        engine.scales.takes_back = terms.release
         self._terms = terms
         self._writer = writer
         self._reader = reader
@@ -65,6 +66,10 @@ class Script:
         self._doubts = Doubts(engine, terms, sweep, writer, reader, offload, watch, notice)
         self._left = LeftClaims(engine, terms, sweep, self._doubts, notice)
         self._second = SecondLook(engine, sweep, terms.on_existing, terms.token, terms.fingerprint)
+        if terms.looks and terms.on_existing != "create":  # until, and unless, there are rows to be fed
+            self._second.directory = Lookup(
+                Means(engine.ask, engine.together, offload, writer, reader, engine.parts.now, email_key)
+            )
         engine.looks_again(self._second.look)
 
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
@@ -79,7 +84,8 @@ class Script:
 
     async def feed(self, directory: Directory, batches: Batches) -> None:
         """Take every row through dedupe and, with what is to be sent for it, to the last step."""
-        self._second.directory = directory
+        if not isinstance(directory, Nobody):
+            self._second.directory = directory
         ahead = self._engine.read_ahead(batches)
         batch = await ahead.following()
         if batch is not None:

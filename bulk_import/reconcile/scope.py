@@ -52,6 +52,7 @@ class Scope:
         self.all_have_emails &= bool(claim.email)
         if claim.email and len(self.emails) <= MOST_EMAILS:
             self.emails.add(claim.email)
+        self.since = min(self.since, claim.claimed_at - OVERLAP if claim.stripe_time is None else claim.stripe_time)
         if clock:
             self.clocks.add(clock)
             return
@@ -59,7 +60,6 @@ class Scope:
         if claim.email and len(self._plain) <= MOST_EMAILS:
             self._plain.add(claim.email)
         self.is_bounded &= claim.stripe_time is not None
-        self.since = min(self.since, claim.claimed_at - OVERLAP if claim.stripe_time is None else claim.stripe_time)
 
     @property
     def is_cheaper_by_email(self) -> bool:
