@@ -12,7 +12,7 @@ import pytest
 
 from bulk_import.options import Pacing
 from tests.virtual_run import Kill, World, check_promises, people
-from tests.virtual_stripe import EPOCH, Arrival, refused
+from tests.virtual_stripe import EPOCH, Arrival, VirtualStripe, refused
 
 OUTAGE, SIGN_UP = 600.0, 300.0
 """Seconds that Stripe is out of reach, and after which somebody signs up meanwhile."""
@@ -87,6 +87,37 @@ def test_a_sweep_that_takes_half_an_hour_to_send_anew_looks_for_the_last_ones_ag
     world.stripe.misbehave = trouble
     world.run(dedupe="snapshot", pacing=Pacing(rate=0.1, concurrency=2))
     assert persons_with_two_customers(world) == []
+
+
+def test_who_comes_in_a_second_outage_right_after_the_second_look_is_seen_as_well(tmp_path: Path) -> None:
+    world = World(tmp_path, people(30), VirtualStripe(existing=20))
+    began, looked = world.seconds, list[float]()
+    came: list[str] = []
+
+    def trouble(arrival: Arrival) -> None:
+        if arrival.at > began + 300 and arrival.endpoint == "list" and not looked:
+            looked.append(arrival.at)
+            world.stripe.gone = (arrival.at + 0.25, arrival.at + 600)
+        if looked and arrival.at > looked[0] + 590 and not came:
+            made = {customer["email"] for customer in world.stripe.account.customers.values()}
+            came.extend(email for n in range(1, 31) if (email := f"person{n}@example.com") not in made)
+            for email in came:
+                signs_up(world, email, arrival.at)
+
+    world.stripe.misbehave = trouble
+    world.stripe.gone = (began + 2.0, began + 300.0)
+    world.run(dedupe="snapshot", batch_size=30, pacing=Pacing(rate=10.0, concurrency=4))
+    assert len(came) > 5
+    assert persons_with_two_customers(world) == []
+
+
+@pytest.mark.parametrize("end", [300.0, 700.0])
+def test_a_turn_in_which_nothing_is_sent_is_no_probe_of_an_outage(tmp_path: Path, end: float) -> None:
+    world = World(tmp_path, people(300), VirtualStripe(existing=20))
+    began = world.seconds
+    world.stripe.gone = (began + 2.0, began + end)
+    world.run(dedupe="snapshot", batch_size=100, pacing=Pacing(rate=20.0))
+    assert min(start for start in world.starts if start > began + end) - began - end < 72.0
 
 
 def test_what_a_person_has_mended_outlives_a_killed_retry_and_a_run_that_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -121,3 +122,39 @@ def test_only_rows_with_a_code_are_tried_again(tmp_path: Path) -> None:
         assert attempts == {1: ("failed", "card_declined"), 2: ("failed", "resource_missing"), 3: ("created", None)}
         keys = [arrival["idempotency_key"] for arrival in server.creates()]
         assert len(set(keys)) == len(keys), "a row that failed for good goes out under a new key"
+
+
+def test_mended_rows_that_are_all_refused_alike_stay_failed_with_what_was_mended(tmp_path: Path) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    ledger = tmp_path / "users.csv.ledger.db"
+    refused = ("pm_card_chargeDeclined", "pm_missing")
+    people = "".join(f"u{n},old{n}@example.com,{refused[n % 2]}{n if n % 2 else ''}\n" for n in range(1, 31))
+    source.write_text(f"id,email,payment_method\n{people}")
+    with simulated(*UNLIMITED) as server:
+        options = ("--api-base", server.url, "--rate", "none", "--max-errors", "100%")
+        assert tool("run", source, "--key", "id", *options).returncode == 1
+        lines = failed_export(ledger, fixed)
+        mended = [re.sub(r"pm_missing\d+", refused[0], line).replace("old", "mended") for line in lines]
+        fixed.write_text("\n".join(mended) + "\n")
+        stopped = tool("retry", ledger, "--with", fixed, *options)
+        assert stopped.returncode == 3
+        assert "refused alike" in stopped.stderr
+        failed = [row for row in exported(ledger) if row["status"] == "failed"]
+        assert len(failed) == 30
+        assert sum(row["email"].startswith("mended") for row in failed) >= 20
+        assert tool("retry", ledger, "--with", fixed, *options).returncode in (1, 3)  # what was advised is not refused
+
+
+def test_a_row_number_that_no_file_reaches_is_a_mistake_of_the_mended_file(tmp_path: Path) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    ledger = tmp_path / "users.csv.ledger.db"
+    source.write_text(DECLINED)
+    with simulated(*UNLIMITED) as server:
+        assert tool("run", source, "--api-base", server.url, "--rate", "none", "--key", "id").returncode == 1
+        head, owner, _duplicate = failed_export(ledger, fixed)
+        cells = owner.split(",")
+        cells[head.split(",").index("_row")] = "9" * 20
+        fixed.write_text(f"{head}\n{','.join(cells)}\n")
+        done = tool("retry", ledger, "--api-base", server.url, "--with", fixed)
+    assert done.returncode == 2
+    assert "9" * 20 in done.stderr

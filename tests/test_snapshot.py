@@ -440,3 +440,51 @@ def test_a_reading_of_the_newest_that_was_cut_short_hides_nobody_from_the_next(t
     lister.dies_at = None
     refresh(tmp_path, lister)
     assert held(tmp_path) == sorted(lister.customers)
+
+
+def test_who_came_just_before_the_beginning_and_shows_after_it_is_found_in_ten_minutes(tmp_path: Path) -> None:
+    lister = Busy({}, pace=1, late=[(NOW + 20, "cus_late", NOW - 10)])
+
+    async def reading(means: Means) -> None:
+        newest = Newest(means)
+        means.writer.begin_snapshot()
+        newest.begins_now()
+        for _ in range(110):
+            await lister.live(6)
+            await newest.refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert set(held(tmp_path)) == set(lister.customers)
+
+
+@pytest.mark.parametrize("came", [298, 301, 895])
+def test_who_shows_late_is_not_hidden_by_a_process_that_died_before_looking_again(tmp_path: Path, came: int) -> None:
+    lister = Busy({}, pace=1, late=[(NOW + came + 40, "cus_late", NOW + came)])
+
+    async def reading(means: Means) -> None:
+        means.writer.begin_snapshot()
+        died, goes_on = Newest(means), Newest(means)
+        died.begins_now()
+        for newest, rounds in ((died, 150), (goes_on, 120)):
+            for _ in range(rounds):
+                await lister.live(6)
+                await newest.refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert set(held(tmp_path)) == set(lister.customers)
+
+
+def test_a_clock_that_is_ahead_hides_nobody_where_the_server_tells_no_time(tmp_path: Path) -> None:
+    lister = Busy({}, pace=1)
+
+    async def reading(means: Means) -> None:
+        ahead = replace(means, now=lambda: means.now() + 3_600.0, stripe_time=lambda: None)
+        means.writer.begin_snapshot()
+        newest = Newest(ahead)
+        newest.begins_now()
+        for _ in range(5):
+            await lister.live(6)
+            await newest.refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert set(held(tmp_path)) == set(lister.customers)

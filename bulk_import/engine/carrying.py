@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bulk_import.change import METHOD
-from bulk_import.engine.exchange import Exchange
+from bulk_import.engine.exchange import VIEW_LIFE, Exchange
 from bulk_import.engine.looking import SharedLook
 from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld, Trip
 from bulk_import.engine.stopping import Stop
@@ -45,12 +45,13 @@ class Carrying:
 
     async def carry_out(self, claim: Claim, token: str, *, fresh: bool, release: bool = True) -> list[Settled]:
         """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
-        seen_at = claim.seen_at if fresh else None
+        seen_at, patience = claim.seen_at if fresh else None, VIEW_LIFE
         while True:
             try:
                 return await self._carry_out(claim, token, fresh=fresh, release=release, seen_at=seen_at)
             except Outdated:
-                seen_at = None  # once is enough: at a very low rate it would be old each time
+                patience *= 2  # at a very low rate it would be old each time
+            seen_at = self.parts.now() + patience - VIEW_LIFE
             try:
                 found = await self.second_look.of(claim)
             except Stopped:

@@ -14,7 +14,7 @@ from bulk_import.budget import Budget
 from bulk_import.errors import BulkImportError
 from bulk_import.existing import Offload
 from bulk_import.model import Claim, Endpoint, Outcome, Reply, Request, Settled
-from bulk_import.pace import Gate
+from bulk_import.pace import Gate, Unused
 from bulk_import.settle import Limits
 
 T = TypeVar("T")
@@ -29,11 +29,11 @@ class Stopped(Exception):
     """The run is stopping; the script unwinds. Never leaves this module."""
 
 
-class Outdated(Exception):
+class Outdated(Unused):
     """What was read of the account is too old for a first attempt upon it, so nothing was sent. Never leaves this module."""
 
 
-class TooOld(Exception):
+class TooOld(Unused):
     """A key no longer protects, so nothing was sent. Never leaves this module."""
 
 

@@ -55,8 +55,9 @@ class Newest:
         self._heeds_bounds = True
 
     def begins_now(self) -> None:
-        """Whoever is there is being read anyway; that need not be read once more just after that."""
-        self._begun = self._again_from = int(self._means.stripe_now())
+        """Whoever is there is being read anyway; who shows late among them is read once more in ten minutes."""
+        self._begun = int(self._means.stripe_now())
+        self._again_from = self._begun - OVERLAP
 
     async def read_since(self, since: int) -> None:
         """Read every customer created since then."""
@@ -71,7 +72,8 @@ class Newest:
             return
         snapshot = await self._means.offload(self._means.reader.snapshot)
         newest = snapshot[2] if snapshot else 0
-        base = newest or self._begun
+        # Without Stripe's clock nobody knows whether ours is ahead, and whom that would hide.
+        base = newest or (self._begun if self._means.stripe_time() is not None else self._since)
         parts = self._parts(newest, base)
         reading = _Reading(self._means, base, self._heeds_bounds)
         await self._means.together([reading.piece(part) for part in parts], SIDE_BY_SIDE)
@@ -84,11 +86,11 @@ class Newest:
         """What is to be read now: the newest and, where it is time, who showed late among those of ten minutes ago."""
         now = int(self._means.stripe_now())
         if self._again_from is None:  # an earlier process has read the account, and maybe not to the end
-            self._again_from = now
-            return [Part(max(newest - OVERLAP, self._since), None, whole=True)]
+            self._begun, self._again_from = now, now - OVERLAP
+            return [Part(max(newest - OVERLAP - 2 * STEP, self._since), None, whole=True)]
         parts = [Part(base, None, whole=False)]
         # A list that knows nothing of `created` shows the whole account each time.
-        if now - OVERLAP >= self._again_from + (STEP if self._heeds_bounds else OVERLAP):
+        if now - OVERLAP >= max(self._again_from, self._begun) + (STEP if self._heeds_bounds else OVERLAP):
             parts.append(Part(self._again_from, now - OVERLAP, whole=True))
             self._again_from = now - OVERLAP
         return parts
@@ -146,7 +148,7 @@ class _Reading:
         if len(self._found) >= HELD:
             found, self._found = self._found, []
             await remember(self._means, found, 0)
-        return any(c.created <= self._base for c in page if c.id in known)
+        return any(c.created < self._base for c in page if c.id in known)  # within a second lists may have any order
 
 
 def _seams(base: int, oldest: int) -> list[int]:

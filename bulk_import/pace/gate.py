@@ -145,11 +145,13 @@ class Gate:
             self._judge_limits(endpoint, reply, limit, now)
         self._line.look()
 
-    def land(self, *, is_probe: bool) -> None:
+    def land(self, *, is_probe: bool, unused: bool = False) -> None:
         """Give up the place of one request that was in flight; for `Turn` to call, once."""
         now = self._clock()
         connections.returned(self._connections, now)
-        if is_probe:
+        if is_probe and unused:
+            self._reach = outage.probe_unused(self._reach)
+        elif is_probe:
             self._reach = outage.probe_over(self._reach, now, self._rng.random())
         self._line.look()
 
@@ -228,6 +230,10 @@ class Gate:
         self._notices.too_many(before, flight.places(self._flight, now), reply.limited_reason, now)
 
 
+class Unused(Exception):
+    """A turn is given back: nothing was sent in it."""
+
+
 class Turn:
     """One request's place in flight, until the block is left."""
 
@@ -243,4 +249,4 @@ class Turn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._gate.land(is_probe=self._is_probe)
+        self._gate.land(is_probe=self._is_probe, unused=kind is not None and issubclass(kind, Unused))

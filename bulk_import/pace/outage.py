@@ -90,6 +90,11 @@ def probe_begun(reach: Reach) -> Reach:
     return reach if reach.pause is None else replace(reach, pause=replace(reach.pause, probing=True))
 
 
+def probe_unused(reach: Reach) -> Reach:
+    """The probe was not sent after all: the next request is it."""
+    return reach if reach.pause is None else replace(reach, pause=replace(reach.pause, probing=False))
+
+
 def probe_over(reach: Reach, now: float, draw: float) -> Reach:
     """The probe is back; if the pause outlived it, the next one waits twice as long, up to a minute."""
     if reach.pause is None:
