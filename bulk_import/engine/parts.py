@@ -26,27 +26,27 @@ def ignore(*_: object) -> None:
 
 
 class Stopped(Exception):
-    """The run is stopping; the script unwinds. Never leaves this module."""
+    """The run is stopping; the script unwinds."""
 
 
 class Outdated(Unused):
-    """What was read of the account is too old for a first attempt upon it, so nothing was sent. Never leaves this module."""
+    """What was read of the account is too old for a first attempt upon it, so nothing was sent. Never leaves `engine`."""
 
 
 class TooOld(Unused):
-    """A key no longer protects, so nothing was sent. Never leaves this module."""
+    """A key no longer protects, so nothing was sent. Never leaves `engine`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything a run is made of.
 
-    `write` is one commit of claims and outcomes, and answers the outcomes as they were written. `now` is the wall clock and `tick` a monotonic one, both in
-    seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on disk, `progress` is called a
-    few times a second. Ledger work leaves the loop through `offload`, reading that may be abandoned when the run
-    A *strict* run stops at anything it reads that is not of `livemode`.
-    stops through `offload_reading`. `heard` is told of every request and its answer, `landed` of each row that an answer
-    settled, with the seconds since its first attempt began and the number of attempts.
+    `write` is one commit of claims and outcomes, and answers the outcomes as they were written. `now` is the wall clock
+    and `tick` a monotonic one, both in seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on
+    disk, `progress` is called a few times a second. Ledger work leaves the loop through `offload`, reading that may be
+    abandoned when the run stops through `offload_reading`. A *strict* run stops at anything it reads that is not of
+    `livemode`. `heard` is told of every request and its answer, `landed` of each row that an answer settled, with the
+    seconds since its first attempt began and the number of attempts.
     """
 
     write: Callable[[Sequence[Claim], Sequence[Settled]], Sequence[Settled]]
@@ -71,7 +71,8 @@ class Parts:
 class Trip:
     """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
 
-    `fresh` is True as long as nothing of it can have been acted upon, `resumed` if an earlier attempt left it, and
+    `fresh` is True as long as nothing of it can have been acted upon, `release` if it may then begin anew from the source
+    when the run stops (a retry's may not: its fields may be mended ones), `resumed` if an earlier attempt left it, and
     `begun` is when its first attempt of this process began (monotonic, seconds). `seen_at` is when the account was read that
     it was made from (wall clock, seconds).
     """

@@ -19,7 +19,10 @@ Weighed = tuple[list[Settled], BulkImportError | None]
 
 @dataclass(slots=True)
 class Scales:
-    """The answers of one run so far."""
+    """The answers of one run so far.
+
+    Unless it *takes_back*, rows stay failed even where all are refused alike: what a person has mended is in no source.
+    """
 
     budget: Budget
     impossible: int = 0
@@ -58,19 +61,20 @@ class Scales:
             return [settled], None
         if not self.budget.succeeded:
             self.mistaken.append(claim)
-        if self.budget.is_mistake and self.takes_back:
-            return self._take_back(outcome.refusal)
-        if self.budget.is_mistake:  # what a person has mended is in no source: the rows stay failed, with their fields
-            return [settled], TooManyErrors(
-                f"the first {self.budget.refused} rows were all refused alike: {outcome.refusal.message}; "
-                "they stay failed; look at them with export --what failed"
-            )
+        if self.budget.is_mistake:
+            return self._take_back(outcome.refusal) if self.takes_back else ([settled], self._alike(outcome.refusal))
         return [settled], self._overdrawn() if self.budget.is_spent else None
 
     def _overdrawn(self) -> TooManyErrors:
         return TooManyErrors(
             f"stopped after {self.budget.refused} of {self.budget.answered} answers were refusals, more than "
             "--max-errors allows; look at them with export --what failed, then run the same command again"
+        )
+
+    def _alike(self, why: Refusal) -> TooManyErrors:
+        return TooManyErrors(
+            f"the first {self.budget.refused} rows were all refused alike: {why.message}; they stay failed as they were sent; "
+            "look at them with export --what failed, then mend and retry them"
         )
 
     def _take_back(self, why: Refusal) -> Weighed:

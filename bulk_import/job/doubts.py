@@ -127,9 +127,8 @@ class Doubts:
                 case _:
                     assert_never(verdict)
         self._watch.reopened(len(settled) + len(anew))
-        await self._engine.claim(
-            anew, settled, release=False
-        )  # a retry may have made the claim, with fields that no source has
+        # Not to be released: a retry may have made the claim, with fields that no source has.
+        await self._engine.claim(anew, settled, release=False)
         await self._engine.idle()
         return open_
 

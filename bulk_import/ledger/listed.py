@@ -10,11 +10,12 @@ from bulk_import.ledger.chunks import chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection, translated
 from bulk_import.model import Customer
 
+# Emptied and not dropped: SQLite refuses to drop a table while anybody reads on this connection.
 _BEGIN = (
-    "DROP TABLE IF EXISTS temp.listed",
-    "CREATE TEMP TABLE listed (id TEXT PRIMARY KEY, number INTEGER, email_key TEXT NOT NULL, created INTEGER, marker TEXT) WITHOUT ROWID",
-    "CREATE INDEX temp.listed_number ON listed(number) WHERE number IS NOT NULL",
-    "CREATE INDEX temp.listed_email ON listed(email_key) WHERE number IS NULL",
+    "CREATE TEMP TABLE IF NOT EXISTS listed (id TEXT PRIMARY KEY, number INTEGER, email_key TEXT NOT NULL, created INTEGER, marker TEXT) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS temp.listed_number ON listed(number) WHERE number IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS temp.listed_email ON listed(email_key) WHERE number IS NULL",
+    "DELETE FROM temp.listed",
 )
 _KEEP = "INSERT OR REPLACE INTO temp.listed (id, number, email_key, created, marker) VALUES {rows}"
 _COLUMNS = "SELECT id, email_key, created, marker FROM temp.listed"
