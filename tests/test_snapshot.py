@@ -442,6 +442,13 @@ def test_a_reading_of_the_newest_that_was_cut_short_hides_nobody_from_the_next(t
     assert held(tmp_path) == sorted(lister.customers)
 
 
+async def goes_on(lister: Busy, newest: Newest, rounds: int) -> None:
+    """Read the newest every six seconds while people come."""
+    for _ in range(rounds):
+        await lister.live(6)
+        await newest.refresh()
+
+
 def test_who_came_just_before_the_beginning_and_shows_after_it_is_found_in_ten_minutes(tmp_path: Path) -> None:
     lister = Busy({}, pace=1, late=[(NOW + 20, "cus_late", NOW - 10)])
 
@@ -449,9 +456,7 @@ def test_who_came_just_before_the_beginning_and_shows_after_it_is_found_in_ten_m
         newest = Newest(means)
         means.writer.begin_snapshot()
         newest.begins_now()
-        for _ in range(110):
-            await lister.live(6)
-            await newest.refresh()
+        await goes_on(lister, newest, 110)
 
     _with_means(tmp_path, lister, 0.0, reading)
     assert set(held(tmp_path)) == set(lister.customers)
@@ -463,12 +468,10 @@ def test_who_shows_late_is_not_hidden_by_a_process_that_died_before_looking_agai
 
     async def reading(means: Means) -> None:
         means.writer.begin_snapshot()
-        died, goes_on = Newest(means), Newest(means)
+        died, following = Newest(means), Newest(means)
         died.begins_now()
-        for newest, rounds in ((died, 150), (goes_on, 120)):
-            for _ in range(rounds):
-                await lister.live(6)
-                await newest.refresh()
+        for newest, rounds in ((died, 150), (following, 120)):
+            await goes_on(lister, newest, rounds)
 
     _with_means(tmp_path, lister, 0.0, reading)
     assert set(held(tmp_path)) == set(lister.customers)
@@ -482,9 +485,7 @@ def test_a_clock_that_is_ahead_hides_nobody_where_the_server_tells_no_time(tmp_p
         means.writer.begin_snapshot()
         newest = Newest(ahead)
         newest.begins_now()
-        for _ in range(5):
-            await lister.live(6)
-            await newest.refresh()
+        await goes_on(lister, newest, 5)
 
     _with_means(tmp_path, lister, 0.0, reading)
     assert set(held(tmp_path)) == set(lister.customers)
