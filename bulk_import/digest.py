@@ -38,6 +38,7 @@ _ONLY_IF_SENT = ("business_name", "individual_name", "invoice_prefix", "test_clo
 
 _COMPARED = (*_EMPTY, *_DEFAULTS, *_ONLY_IF_SENT)
 _NAMES = frozenset({"business_name", "individual_name"})
+_TEXTS = frozenset({str})
 
 
 def digest_of(params: Params, salt: bytes) -> str:
@@ -45,7 +46,7 @@ def digest_of(params: Params, salt: bytes) -> str:
     found = {name: _digest(name, form, salt) for name, form in _fields(params).items() if form}
     if "source" in params and _form(params["source"]):
         found["default_source"] = ANY
-    if "default_payment_method" in found and str(_default_method(params)).startswith(TEST_CARD):
+    if "default_payment_method" in found and str(_default_method(params.get("invoice_settings"))).startswith(TEST_CARD):
         found["default_payment_method"] = ANY
     if MARKER in _mapping(params.get("metadata")):
         found[MARKED] = ANY
@@ -76,40 +77,41 @@ def _is_changed(name: str, form: Form, digest: Digest, salt: bytes) -> bool:
 
 def _fields(customer: Mapping[str, Any]) -> dict[str, Form]:
     """The compared fields, the same for what is sent and for what is shown: nulls are left out, empty texts are nothing."""
-    found: dict[str, Form] = {}
-    for name in _COMPARED:
-        value = _APART[name](customer) if name in _APART else customer.get(name)
-        if value is not None:
-            found[name] = _form(value)
-    return found
+    values = {name: value for name, value in customer.items() if name in _PLAIN}
+    values.update((name, pick(customer[holder])) for name, (holder, pick) in _APART.items() if holder in customer)
+    return {name: _form(value) for name, value in values.items() if value is not None}
 
 
 def _form(value: Any) -> Form:
     if value is None or isinstance(value, str):  # most fields of most customers
         return {"": value} if value else {}
+    if isinstance(value, dict) and _TEXTS.issuperset(map(type, value.values())):  # most of the others
+        return {f"[{name}]": leaf for name, leaf in value.items() if leaf}
     return {name: str(leaf) for name, leaf in flatten({"": value}).items() if leaf != ""}
 
 
-def _settings(customer: Mapping[str, Any]) -> Mapping[str, Any]:
+def _settings(settings: Any) -> Mapping[str, Any]:
     """The invoice settings but for the payment method, which is compared by itself."""
-    settings = _mapping(customer.get("invoice_settings"))
-    return {name: value for name, value in settings.items() if name != "default_payment_method"}
+    return {name: value for name, value in _mapping(settings).items() if name != "default_payment_method"}
 
 
-def _metadata(customer: Mapping[str, Any]) -> Mapping[str, Any]:
+def _metadata(metadata: Any) -> Mapping[str, Any]:
     """What the source says of a person, without our marker."""
-    return {name: value for name, value in _mapping(customer.get("metadata")).items() if name != MARKER}
+    return {name: value for name, value in _mapping(metadata).items() if name != MARKER}
 
 
-def _default_method(customer: Mapping[str, Any]) -> str | None:
-    method = _mapping(customer.get("invoice_settings")).get("default_payment_method")
+def _default_method(settings: Any) -> str | None:
+    method = _mapping(settings).get("default_payment_method")
     return method if isinstance(method, str) and method else None
 
 
-_APART: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-    "invoice_settings": _settings, "metadata": _metadata, "default_payment_method": _default_method,
+_APART: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "invoice_settings": ("invoice_settings", _settings), "metadata": ("metadata", _metadata),
+    "default_payment_method": ("invoice_settings", _default_method),
 }  # fmt: skip
-"""Fields that are not compared as they stand there."""
+"""Fields that are not compared as they stand there: what holds each, and what of that it is."""
+
+_PLAIN = frozenset(_COMPARED) - _APART.keys()
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -118,7 +120,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _digest(name: str, form: Form, salt: bytes) -> str:
     # The JSON of name and sorted leaves, ASCII and the same from any version of Python, made by hand: every row passes here.
-    leaves = ", ".join([f"[{_quoted(leaf)}, {_quoted(form[leaf])}]" for leaf in sorted(form)])
+    names = sorted(form) if len(form) > 1 else form
+    leaves = ", ".join([f"[{_quoted(leaf)}, {_quoted(form[leaf])}]" for leaf in names])
     found = _keyed(salt).copy()
     found.update(f"[{_quoted(name)}, [{leaves}]]".encode())
     return found.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, assert_never
 
 from bulk_import.model import (
@@ -19,14 +18,15 @@ from bulk_import.model import (
     Updated,
 )
 
+_NOTHING = Refusal()
+
 
 def columns_of(s: Settled, now: float) -> tuple[Status, tuple[Any, ...]]:
     """The status that *s* brings its row to, and the values of its columns, the row's number last."""
-    nothing = Refusal()
     customer: str | None = None
     owner: int | None = None
     doubt: str | None = None
-    refusal = nothing
+    refusal = _NOTHING
     match s.outcome:
         case Created(customer_id, request_id):
             status, customer, refusal = Status.CREATED, customer_id, Refusal(request_id=request_id)
@@ -34,7 +34,7 @@ def columns_of(s: Settled, now: float) -> tuple[Status, tuple[Any, ...]]:
             status, customer = Status.UPDATED, customer_id
             refusal = Refusal(request_id=request_id, message=note)
         case Existing(customer_id, note):
-            status, customer, refusal = Status.EXISTING, customer_id, replace(nothing, message=note)
+            status, customer, refusal = Status.EXISTING, customer_id, Refusal(message=note)
         case Duplicate(owner_number):
             status, owner = Status.DUPLICATE, owner_number
         case Failed(why):
