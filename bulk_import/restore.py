@@ -12,13 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulk_import.change import (
+from bulk_import.customer_parts import (
     DEFAULT_METHOD,
     METHOD,
     SOURCE_PART,
     TAX_IDS,
-    Image,
-    digest,
     expansions,
     form_of,
     is_clearable,
@@ -27,8 +25,9 @@ from bulk_import.change import (
     value_of,
 )
 from bulk_import.existing import Ask, customer_from, is_attached
+from bulk_import.image import Image, digest
 from bulk_import.model import Customer, Endpoint, Params, Reply, Request
-from bulk_import.settle import is_refusal, refusal_of
+from bulk_import.replies import is_refusal, refusal_of
 from bulk_import.undo import Gone, Known, Left, wrong_account
 
 ROUNDS = 6

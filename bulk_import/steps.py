@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bulk_import.change import METHOD, TAX_IDS, known_as
+from bulk_import.change import known_as
+from bulk_import.customer_parts import METHOD, TAX_IDS
 from bulk_import.model import Claim, Endpoint, Params, Refusal, Request, idempotency_key
 
 

@@ -17,7 +17,7 @@ from bulk_import.existing import Ask, customer_from
 from bulk_import.ledger import Pairing
 from bulk_import.model import Customer, Endpoint, Reply, Request
 from bulk_import.reconcile import row_of
-from bulk_import.settle import refusal_of
+from bulk_import.replies import refusal_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from bulk_import.existing.pages import PAGE
 from bulk_import.ledger import Pairing, Pairings, Span
 from bulk_import.model import Customer, Endpoint, Params, Request
 from bulk_import.reconcile import row_of
-from bulk_import.settle import refusal_of
+from bulk_import.replies import refusal_of
 
 OVERLAP = 600
 """Seconds before the first claim from which customers are listed: clocks differ."""

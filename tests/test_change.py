@@ -6,17 +6,9 @@ from typing import Any
 
 import pytest
 
-from bulk_import.change import (
-    Image,
-    after_of,
-    difference,
-    expansions,
-    is_clearable,
-    known_as,
-    merged,
-    overtaken,
-    own_of,
-)
+from bulk_import.change import difference, known_as, overtaken, own_of
+from bulk_import.customer_parts import expansions, is_clearable
+from bulk_import.image import Image, after_of, merged
 from bulk_import.model import Claim, Refusal
 from bulk_import.steps import explained, steps_of
 

@@ -32,8 +32,10 @@ dedupe
 existing options report
 ledger
 settle
+replies
 steps
-change digest prepare series
+change digest image prepare series
+customer_parts
 mapping stripe_api
 budget customer keys pace reading
 column_names errors

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bulk_import.change import Image
+from bulk_import.image import Image
 from bulk_import.ledger import Pairings, open_for_reading
 from bulk_import.options import Pacing
 from bulk_import.restore import Todo, judge

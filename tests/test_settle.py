@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Reply
+from bulk_import.replies import Halt, never_began, object_in, refusal_of
 from bulk_import.settle import (
     FIRST_DELAY,
     LONGEST_DELAY,
@@ -16,15 +17,11 @@ from bulk_import.settle import (
     Again,
     Done,
     Expected,
-    Halt,
     Limits,
     Taken,
     Tries,
     Verdict,
     backoff,
-    never_began,
-    object_in,
-    refusal_of,
     settle,
 )
 from bulk_import.steps import Makes

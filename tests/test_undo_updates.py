@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bulk_import.change import Image, after_of
+from bulk_import.image import Image, after_of
 from bulk_import.model import Reply, Request
 from bulk_import.restore import Restored, Restorer, Todo, judge
 from bulk_import.simulator import Call, Fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bulk_import.change import METHOD
+from bulk_import.customer_parts import METHOD
 from bulk_import.engine.exchange import VIEW_LIFE, Exchange
 from bulk_import.engine.looking import SharedLook
 from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld, Trip
@@ -26,7 +26,8 @@ from bulk_import.model import (
     Settled,
     Updated,
 )
-from bulk_import.settle import Again, Done, Expected, Halt, Taken, Tries, never_began, settle
+from bulk_import.replies import Halt, never_began
+from bulk_import.settle import Again, Done, Expected, Taken, Tries, settle
 from bulk_import.steps import Makes, Step, explained, steps_of
 
 STORED_IS_FRESH = 60.0

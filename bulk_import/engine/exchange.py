@@ -10,7 +10,8 @@ from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
 from bulk_import.model import Claim, Endpoint, Reply, Request
 from bulk_import.pace.outage import Sign, sign_of
-from bulk_import.settle import answers, backoff, halting, is_refusal, of_another_mode, refusal_of, was_not_executed
+from bulk_import.replies import answers, halting, is_refusal, of_another_mode, refusal_of, was_not_executed
+from bulk_import.settle import backoff
 
 VIEW_LIFE = 180.0
 """Seconds that what was read of the account may be old when a claim made from it is first sent: an outage, or a low rate,

@@ -8,7 +8,7 @@ from functools import partial
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import customer_from, key_of
 from bulk_import.model import Customer, Endpoint, Reply, Request
-from bulk_import.settle import refusal_of
+from bulk_import.replies import refusal_of
 
 AT_ONCE = 16
 """Customers that are looked at side by side; the gate decides how fast that starts."""

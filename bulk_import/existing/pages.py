@@ -9,7 +9,7 @@ from typing import Any
 from bulk_import.errors import StripeRefuses
 from bulk_import.existing.directory import Ask, Means
 from bulk_import.model import MARKER, Customer, Endpoint, Params, Reply, Request
-from bulk_import.settle import refusal_of
+from bulk_import.replies import refusal_of
 
 PAGE = 100
 """The most customers Stripe puts on one page."""

@@ -13,7 +13,7 @@ from bulk_import.existing.newest import Newest, known
 from bulk_import.existing.pages import PAGE, by_key, customers_on, goes_nowhere, has_more
 from bulk_import.existing.snapshot import Snapshot
 from bulk_import.model import Customer, Endpoint, Request, Row
-from bulk_import.settle import refusal_of
+from bulk_import.replies import refusal_of
 
 CLAUSES = 10
 """The most clauses of one query (Stripe facts, section 5)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from bulk_import.change import Image
 from bulk_import.engine import Engine
 from bulk_import.existing import Offload, Piece
+from bulk_import.image import Image
 from bulk_import.ledger import Pairing, Pairings
 from bulk_import.model import Status
 from bulk_import.restore import Halfway, Restored, Restorer, Written

@@ -10,7 +10,7 @@ from bulk_import.errors import StripeRefuses
 from bulk_import.existing import Ask
 from bulk_import.keys import SecretKey
 from bulk_import.model import Endpoint, Request
-from bulk_import.settle import HALTING_CODES, refusal_of
+from bulk_import.replies import HALTING_CODES, refusal_of
 
 ACCOUNT = re.compile(r"acct_[A-Za-z0-9]+", re.ASCII)
 UNNAMED = "key_"

@@ -11,17 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
-from bulk_import.change import (
-    DEFAULT_METHOD,
-    METHOD,
-    SHARED,
-    Change,
-    difference,
-    expansions,
-    metadata_after,
-    value_of,
-)
+from bulk_import.change import Change, difference, metadata_after
 from bulk_import.customer.emails import email_key
+from bulk_import.customer_parts import DEFAULT_METHOD, METHOD, SHARED, expansions, value_of
 from bulk_import.dedupe import Differ, meet, of_several
 from bulk_import.existing import Ask, Matches, Offload, Piece, Together, is_attached, reread
 from bulk_import.ledger import Writer

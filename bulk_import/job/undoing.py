@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import anyio
 
-from bulk_import.change import Image
 from bulk_import.engine import Ended, Engine, Stopped, run_loop
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
+from bulk_import.image import Image
 from bulk_import.job.closing import quoted
 from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bulk_import.change import Image, merged
 from bulk_import.errors import LedgerRefuses
+from bulk_import.image import Image, merged
 from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import marks
 from bulk_import.ledger.database import Connection, sound, transaction, translated

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bulk_import.change import after_of
 from bulk_import.digest import digest_of
 from bulk_import.errors import LedgerRefuses
+from bulk_import.image import after_of
 from bulk_import.ledger import account
 from bulk_import.ledger.arrows import allowed_from, is_allowed
 from bulk_import.ledger.believing import believed

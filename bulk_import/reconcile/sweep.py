@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bulk_import.change import METHOD, difference, expansions, known_as, overtaken, own_of
+from bulk_import.change import difference, known_as, overtaken, own_of
+from bulk_import.customer_parts import METHOD, expansions
 from bulk_import.existing import Ask, Offload, Piece, Together, is_attached, pages, reread
 from bulk_import.ledger import Listed
 from bulk_import.model import (

@@ -16,7 +16,8 @@ from bulk_import.keys import parse_key
 from bulk_import.model import Reply, Request
 from bulk_import.options import STRIPE, Pacing
 from bulk_import.pace import Gate
-from bulk_import.settle import backoff, halting, is_refusal, refusal_of, was_not_executed
+from bulk_import.replies import halting, is_refusal, refusal_of, was_not_executed
+from bulk_import.settle import backoff
 from bulk_import.stripe_api.sending import StripeApi
 
 SALT = b"find_or_create"

@@ -16,7 +16,8 @@ from typing import assert_never
 from bulk_import.errors import CustomerRefused, OutOfReach, StripeRefuses
 from bulk_import.job.identity import Account
 from bulk_import.model import Created, Endpoint, Failed, InDoubt, Refusal, Reply, Request
-from bulk_import.settle import Again, Done, Expected, Halt, Limits, Taken, Tries, refusal_of, settle
+from bulk_import.replies import Halt, refusal_of
+from bulk_import.settle import Again, Done, Expected, Limits, Taken, Tries, settle
 from bulk_import.signup.client import Client, TooLate
 from bulk_import.signup.day import ACTING, Day, day_of
 from bulk_import.signup.looking import is_theirs, look, look_among_newest, look_before_a_day, look_until
