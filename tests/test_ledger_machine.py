@@ -40,7 +40,10 @@ PAIRED = (S.CREATED, S.EXISTING, S.UPDATED)
 
 @dataclass(frozen=True)
 class Known:
-    """What the model remembers of one row; `spent` is the highest generation that may have been sent, -1 for none."""
+    """What the model remembers of one row; `spent` is the highest generation that may have been sent, -1 for none.
+
+    `claimed` is whether it ever was.
+    """
 
     status: Status = S.PENDING
     generation: int = 0
@@ -49,6 +52,7 @@ class Known:
     owner: int | None = None
     customer: str | None = None
     attempts: int = 0
+    claimed: bool = False
 
 
 class Ledger(RuleBasedStateMachine):
@@ -92,13 +96,17 @@ class Ledger(RuleBasedStateMachine):
         owner = self.owner_of(email, number)
         if owner is not None:
             self.writer.write([], [Settled(number, Duplicate(owner), row(number, email))])
-            self.set(number, status=S.DUPLICATE, owned=None, owner=owner)
+            known = self.rows[number]
+            spent = known.generation + known.claimed  # the key it was sent under before
+            self.set(number, status=S.DUPLICATE, owned=None, owner=owner, generation=spent)
             return
         generation = self.reader.next_generations([number]).get(number, 0)
         assert generation > self.rows[number].spent, "a key that may have been sent is promised again"
         assert generation >= self.rows[number].generation
         self.writer.write([claim(number, generation, email)], [])
-        self.set(number, status=S.CLAIMED, generation=generation, owned=email, owner=None, customer=None, attempts=0)
+        self.set(
+            number, status=S.CLAIMED, generation=generation, owned=email, owner=None, customer=None, attempts=0, claimed=True
+        )  # fmt: skip
 
     @rule(number=numbers, refused=st.booleans(), email=emails)
     def meet(self, number: int, refused: bool, email: str) -> None:
@@ -166,17 +174,46 @@ class Ledger(RuleBasedStateMachine):
             return
         self.writer.write([], [Settled(number, Released(generation))])
         self.set(number, status=S.PENDING, generation=generation)
-        for follower in [n for n, k in self.rows.items() if k.owner == number and k.status is S.DUPLICATE]:
-            self.set(follower, status=S.PENDING, owner=None)
+        self.follow_no_longer(number)
+
+    def follow_no_longer(self, number: int, *, all_own: bool = False) -> None:
+        """What may have been mended goes its own way, with the ledger's fields; anything else begins anew with the source's."""
+        for n, known in [(n, k) for n, k in self.rows.items() if k.owner == number and k.status is S.DUPLICATE]:
+            if all_own or known.generation > 0:
+                self.set(n, status=S.FAILED, owner=None, generation=known.generation + 1, attempts=0)
+            else:
+                self.set(n, status=S.PENDING, owner=None)
+
+    @rule(number=numbers, email=emails)
+    def mend(self, number: int, email: str) -> None:
+        """Its fields are taken over; unless it goes on following, it is to be sent, and owns only what it owned before."""
+        known = self.rows[number]
+        owner = self.rows[known.owner] if known.owner else None
+        command = self.writer.begin_command("retry", None, None)
+        if known.status not in (S.FAILED, S.INVALID, S.DUPLICATE):
+            with pytest.raises(LedgerRefuses):
+                self.writer.mend([row(number, email)], command, None)
+            return
+        if owner is not None and owner.status is not S.FAILED:
+            return
+        to_send = self.writer.mend([row(number, email)], command, None)
+        assert self.reader.records([number])[0].fields == row(number, email).fields
+        if known.status is S.DUPLICATE and owner is not None and owner.owned == email:
+            assert list(to_send) == []
+            return
+        owned = email if known.owned == email else None
+        self.set(number, status=S.FAILED, owned=owned, owner=None, generation=known.generation + 1, attempts=0)
+        if owned is None:
+            self.follow_no_longer(number, all_own=True)
+        assert number in to_send
 
     @rule(number=numbers)
     def let_go(self, number: int) -> None:
         """The owner's e-mail is about to be corrected: its duplicate is a row of its own again."""
         if self.rows[number].status is S.DUPLICATE:
             self.writer.write([], [Settled(number, Released(0))])
-            followers = [n for n, known in self.rows.items() if known.owner == number]
-            for begins_anew in (number, *followers):
-                self.set(begins_anew, status=S.PENDING, owner=None)
+            self.set(number, status=S.PENDING, owner=None)
+            self.follow_no_longer(number)
 
     @rule(first=numbers, second=numbers)
     def swap(self, first: int, second: int) -> None:

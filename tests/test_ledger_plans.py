@@ -46,6 +46,7 @@ def test_no_statement_of_a_commit_or_of_a_batch_looks_at_all_rows_of_a_status(tm
     plans: dict[str, str] = {}
     about = purpose(rows=100, hash_emails=hashing)
     with ledger(tmp_path / "l.db", about, lambda path: Explaining(path, plans)) as (writer, reader):
+        command = writer.begin_command("retry", None, None)
         plans.clear()
         writer.write([claim(n) for n in range(1, 86)], [])
         writer.write([claim(86, target="cus_there", before={"name": "Old"})], [])
@@ -59,7 +60,7 @@ def test_no_statement_of_a_commit_or_of_a_batch_looks_at_all_rows_of_a_status(tm
         ]
         writer.write([], landed)
         writer.claim_again([82, 84], "fp")
-        writer.disown([81], [81])
+        writer.mend([row(81, "moved@example.com"), invalid(92)], command, "a file")
         reader.owners([f"person{n}@example.com" for n in range(1, 86)])
         reader.method_owners(["pm_1", "pm_2"])
         reader.next_generations(list(range(1, 86)))

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, TypeVarTuple
@@ -30,9 +30,10 @@ from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Connection, Line, Pairings, Purpose, Reader, Writer, open_for_reading, open_for_writing
-from bulk_import.model import Claim, Reply, Request, Settled, Status
+from bulk_import.model import Claim, Record, Reply, Request, Settled, Status
 from bulk_import.options import Dedupe, OnExisting, Pacing, Preparing
 from bulk_import.pace.gate import Gate
+from bulk_import.prepare.rows import prepare
 from bulk_import.reading import Fingerprint, Reading
 from bulk_import.report.summary import exit_code
 from bulk_import.settle import Limits
@@ -67,7 +68,10 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one run is asked to do; `disk` is how many seconds a commit takes, `retry` sends failed rows again."""
+    """What one run is asked to do; `disk` is how many seconds a commit takes, `retry` sends failed rows again.
+
+    A retry takes over the fields of rows that were `mended`, and sends those.
+    """
 
     dedupe: Dedupe = "off"
     on_existing: OnExisting = "skip"
@@ -78,6 +82,7 @@ class Settings:
     key: str = "sk_test_first"
     disk: float = 0.0
     retry: bool = False
+    mended: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     allow_no_email: bool = False
     signals: tuple[signal.Signals, ...] = ()
 
@@ -246,7 +251,7 @@ class _Process:
             writer.found(purpose)
         writer.adopt(purpose)
         jumped = clock_jumped(reader.commands(), boot)
-        writer.begin_command("run", boot.id, boot.offset)
+        command = writer.begin_command("retry" if settings.retry else "run", boot.id, boot.offset)
         selection = Selection(purpose.rows)
         left = selection.left(reader.looked_at())
         self.watch.begin(selection.count, reader.tally())
@@ -264,7 +269,12 @@ class _Process:
         preparing = Preparing(allow_no_email=settings.allow_no_email)
         how = replace(preparation(reading, preparing), marker=settings.marker)
         if settings.retry:
-            rows = reader.numbers((Status.FAILED, Status.INVALID))
+            fixed = (prepare(Record(number, 0, fields), how) for number, fields in settings.mended.items())
+            rows = (
+                writer.mend(fixed, command, None)
+                if settings.mended
+                else reader.numbers((Status.FAILED, Status.INVALID))
+            )
             batches = in_batches(iter(reader.records(rows)), how, settings.batch_size)
             left = len(rows)
         else:

@@ -24,6 +24,7 @@ PATHS = ("--ledger", "--mapping", "--api-key-file")
 def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
     """What to type next on this ledger: to end an undo that was cut short, or what its rows ask for."""
     from bulk_import.job.history import import_line, run_cut_short
+    from bulk_import.ledger import MENDED
     from bulk_import.model import Status
 
     if purpose is None:
@@ -34,8 +35,10 @@ def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -
     commands = reader.commands()
     line = import_line(commands)
     here = seen_from_here(line, path, purpose) if line else None
-    if counts["in_doubt"] and run_cut_short(commands):
+    if (counts["in_doubt"] or counts["pending"]) and run_cut_short(commands):
         return here or continuing(path, purpose)
+    if reader.mended():
+        return typed("retry", path, "--code", MENDED, *live(purpose))
     return next_command(path, purpose, counts, tally.orphans, here)
 
 

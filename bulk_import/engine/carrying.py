@@ -145,7 +145,7 @@ class Carrying:
     def _weighed(self, trip: Trip, outcome: Outcome) -> list[Settled]:
         if trip.begun is not None:
             self.parts.landed(trip.claim.row, self.parts.tick() - trip.begun, trip.attempts)
-        settled, end = self._scales.weigh(trip.claim, trip.ends(outcome))
+        settled, end = self._scales.weigh(trip, trip.ends(outcome))
         if end is not None:
             self._stop.halt(end)
         return settled

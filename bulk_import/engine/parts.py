@@ -71,8 +71,8 @@ class Parts:
 class Trip:
     """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
 
-    `fresh` is True as long as nothing of it can have been acted upon, `release` if it may then begin anew from the source
-    when the run stops (a retry's may not: its fields may be mended ones), `resumed` if an earlier attempt left it, and
+    `fresh` is True as long as nothing of it can have been acted upon, `release` if it may begin anew from the source when the
+    run stops before that, or finds a mapping mistake (a retry's may not: its fields may be mended ones), `resumed` if an earlier attempt left it, and
     `begun` is when its first attempt of this process began (monotonic, seconds). `seen_at` is when the account was read that
     it was made from (wall clock, seconds).
     """

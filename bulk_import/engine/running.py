@@ -118,14 +118,21 @@ class Engine:
             raise Stopped
 
     async def dispatch(self, claims: Sequence[Claim], *, fresh: bool, release: bool = False) -> None:
-        """Hand claims that are on disk to the workers; *fresh* ones were surely never sent, and a stop may *release* those."""
+        """Hand claims that are on disk to the workers; *fresh* ones were surely never sent, and a stop may *release* those.
+
+        What is not to be released may hold mended fields, unless it is its row's first claim: a mapping mistake takes back
+        only what the source says, too.
+        """
         for claim in claims:
+            may_begin_anew = release or claim.is_first
             self._scribe.took_off()
             self._ahead.add(claim.row)
             try:
-                self._work.send_nowait((claim, fresh, release))  # no trip through the event loop while there is room
+                self._work.send_nowait(
+                    (claim, fresh, may_begin_anew)
+                )  # no trip through the event loop while there is room
             except anyio.WouldBlock:
-                await self._work.send((claim, fresh, release))
+                await self._work.send((claim, fresh, may_begin_anew))
         self.check()
 
     def looks_again(self, look: LookAgain) -> None:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 
 from bulk_import.job.watching import Watch
-from bulk_import.ledger import Tally
+from bulk_import.ledger import MENDED, Tally
 from bulk_import.model import Endpoint, Status
 from bulk_import.pace.gate import Gate
 from bulk_import.report.summary import OK, TO_MEND, Summary
@@ -57,6 +57,11 @@ def next_command(summary: Summary, line: str) -> str | None:
     if summary.exit_code == 1:
         return f"bulk-import export {quoted(summary.ledger)} {' '.join(TO_MEND)}"
     return line
+
+
+def mended_command(ledger: str, *, live: bool) -> str:
+    """What sends the rows that were mended and not sent yet."""
+    return f"bulk-import retry {quoted(ledger)} --code {MENDED}{' --live' if live else ''}"
 
 
 def quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from bulk_import.mapping.targets import Ignored, described
 from bulk_import.model import Record, Status
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import NO_CUSTOMER, Overrides, Reading, Records, detect
-from bulk_import.wording import listed, without_addresses
+from bulk_import.wording import counted, listed, without_addresses
 
 DELIMITED = ("csv", "tsv")
 """Formats whose cells are all text."""
@@ -26,10 +27,29 @@ CHUNK = 500
 Notify = Callable[[str, str], None]
 
 
+def digest_of(path: Path, overrides: Overrides) -> str | None:
+    """What tells a mended file, read as *overrides* say, from any other; None for what can be read only once."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        told = hashlib.file_digest(file, "sha256")
+    told.update(repr(overrides).encode())
+    return told.hexdigest()
+
+
 def read_corrections(
-    path: Path, overrides: Overrides, purpose: Purpose, reader: Reader, how: Preparation, notify: Notify
+    path: Path,
+    overrides: Overrides,
+    purpose: Purpose,
+    reader: Reader,
+    how: Preparation,
+    notify: Notify,
+    *,
+    goes_on: bool = False,
 ) -> Mended:
     """The corrected fields of each row that *path* names; the caller closes them.
+
+    Where that *goes_on* with a file that the ledger has taken over before, what came of its rows since is left as it is.
 
     *path* is read as *overrides* say; columns that its rows did not have before are told to *notify*.
 
@@ -39,7 +59,7 @@ def read_corrections(
     """
     found = Mended()
     try:
-        _read_into(found, path, overrides, purpose, reader, how, notify)
+        _read_into(found, path, overrides, purpose, reader, how, notify, goes_on=goes_on)
     except BaseException:
         found.close()
         raise
@@ -47,9 +67,17 @@ def read_corrections(
 
 
 def _read_into(
-    found: Mended, path: Path, overrides: Overrides, purpose: Purpose, reader: Reader, how: Preparation, notify: Notify
+    found: Mended,
+    path: Path,
+    overrides: Overrides,
+    purpose: Purpose,
+    reader: Reader,
+    how: Preparation,
+    notify: Notify,
+    *,
+    goes_on: bool,
 ) -> None:
-    nobodys = set[int]()
+    nobodys, done = set[int](), 0
     reading, notices = detect(path, overrides)
     cell_of = _cell_reader(reading.format, Reading.from_json(purpose.reading).format)
     name_of = restore if reading.format in DELIMITED else str
@@ -63,7 +91,13 @@ def _read_into(
         if fields.get("_ledger", purpose.token) != purpose.token:
             raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
         if number > purpose.rows or (own_id := reader.own_id_of_failed(number)) is None:
-            raise UsageError(f"{where} names row {number}, {_why_not(number, purpose, reader)}; take the line out")
+            if goes_on and _has_come_to_something(number, purpose, reader):
+                done += 1
+                continue
+            raise UsageError(
+                f"{where} names row {number}, {_why_not(number, purpose, reader)}; take the line out, or mend a new export: "
+                "it has the rows that are left, as they were mended before"
+            )
         if number in found or number in nobodys:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
         _check_key(fields, key, own_id[0], where)
@@ -72,17 +106,26 @@ def _read_into(
             nobodys.add(number)
             continue
         found.put(number, {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS})
-    if not found:
+    if done:
+        settled = counted(done, "row of it was", "rows of it were")
+        notify("with", f"{path} was taken over before; {settled} settled or sent since and not again now")
+    if not found and not done:
         raise UsageError(
             f"{path} names no {'customers' if nobodys else 'rows'}; give the mended export of export --what failed"
         )
     _check_columns(path, found, reader, how, notify)
     unchanged = [each.number for each in _before(found, reader) if _filled(each.fields) == _filled(found[each.number])]
-    if unchanged:
+    if unchanged and not goes_on:
         are = "row is as it was" if len(unchanged) == 1 else "rows are as they were"
         notify("unchanged", f"{len(unchanged):,} of the {len(found):,} {are}; what was invalid there stays so")
     # Which cells are whose is as doubtful as before.
     found.discard([line.row for line in reader.lines(unchanged) if line.error_code == "unreadable"])
+
+
+def _has_come_to_something(number: int, purpose: Purpose, reader: Reader) -> bool:
+    """Whether this row was sent, or follows one that was; what an undo took back has no fields any more but the source's."""
+    line = next(iter(reader.lines([number])), None) if number <= purpose.rows else None
+    return line is not None and line.status != Status.PENDING.value
 
 
 def _before(found: Mended, reader: Reader) -> Iterator[Record]:

@@ -42,6 +42,12 @@ def last_deciding(commands: Sequence[Command]) -> Command | None:
     return decided[-1] if decided else None
 
 
+def last_file(commands: Sequence[Command]) -> str | None:
+    """The digest of the mended file that was taken over last; None where none was, or it had none."""
+    taken: list[str | None] = [c.facts["with"] for c in commands if "with" in c.facts]
+    return taken[-1] if taken else None
+
+
 def import_line(commands: Sequence[Command]) -> str | None:
     """The import as it was typed last; for all rows, once those that were chosen are done and not undone."""
     last = last_import(commands)

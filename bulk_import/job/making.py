@@ -8,7 +8,7 @@ from bulk_import.existing import Choice, Means, Nobody, choose
 from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import binding, seconds_at_caps
 from bulk_import.job.clock import longest_attempt
-from bulk_import.job.closing import quoted
+from bulk_import.job.closing import mended_command, quoted
 from bulk_import.job.identity import Account
 from bulk_import.job.script import Batches, Script
 from bulk_import.job.session import Session
@@ -16,6 +16,7 @@ from bulk_import.job.terms import Terms
 from bulk_import.ledger import Purpose
 from bulk_import.model import Endpoint
 from bulk_import.options import DRY_RUN_METHOD, Confirm, Connecting, Observer, Pacing, Start
+from bulk_import.report.summary import SOME_FAILED, Summary
 from bulk_import.undo import Known
 from bulk_import.wording import counted
 
@@ -54,6 +55,12 @@ class Making(Session):
         script = Script(self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
         await script.follow(choice.directory, batches, doubtful=doubtful)
         self.advice = script.advice
+
+    def following(self, summary: Summary) -> str | None:
+        """Rows that a retry has left mended and unsent come first: the export to mend them in would only ask for more."""
+        if summary.exit_code == SOME_FAILED and self.purpose is not None and self.reader.mended():
+            return mended_command(summary.ledger, live=self.purpose.livemode)
+        return super().following(summary)
 
     def dedupe_clock(self) -> float:
         """The clock by which the newest customers are read again, in seconds."""

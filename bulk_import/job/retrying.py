@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from bulk_import.engine import Ended, Engine, run_loop
-from bulk_import.job.corrections import read_corrections
+from bulk_import.job.corrections import digest_of, read_corrections
 from bulk_import.job.feeding import in_batches
-from bulk_import.job.history import FINISHED, import_line, last_import
+from bulk_import.job.history import FINISHED, import_line, last_file, last_import
 from bulk_import.job.making import Making
 from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
-from bulk_import.ledger import Purpose, Tally
-from bulk_import.model import Record, Released, Row, Settled, Status
+from bulk_import.job.selection import for_code
+from bulk_import.ledger import MENDED, Mended, Purpose, Tally
+from bulk_import.model import Record, Row, Status
 from bulk_import.options import Confirm, Observer, RetryOptions
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Reading
@@ -31,10 +30,6 @@ def retry_job(options: RetryOptions, observer: Observer, confirm: Confirm) -> Su
     return run_loop(_RetryJob(options, observer, confirm).main)
 
 
-Corrections = Mapping[int, Mapping[str, Any]]
-"""The corrected fields of each row that a person has mended."""
-
-
 class _RetryJob(Making):
     """`retry`: account, mode and API base come from the ledger, rows and options too."""
 
@@ -43,16 +38,17 @@ class _RetryJob(Making):
     def __init__(self, options: RetryOptions, observer: Observer, confirm: Confirm) -> None:
         super().__init__(options.connecting, options.pacing, observer, options.command_line, confirm)
         self.options = options
+        self._file: str | None = None
+        self._has_taken_over = False
 
     async def course(self, engine: Engine) -> None:
-        """Open the ledger, meet Stripe, and send the chosen rows again."""
+        """Open the ledger, meet Stripe, take over what was mended, and send the chosen rows again."""
         purpose = self.take_known_ledger(self.options.ledger)
         how = self._preparation(purpose)
-        corrections = self._corrections(purpose, how)
+        mended = self._mended(purpose, how)
         boot = this_boot()
         jumped = clock_jumped(self.reader.commands(), boot)
         self.begin_command(boot)
-        rows = self._rows(corrections)
         doubtful = Status.IN_DOUBT.value in self.options.only
         at_rest = self.reader.tally().count(Status.IN_DOUBT) if doubtful else 0
         self.watch.begin(purpose.rows, self.reader.tally())
@@ -60,16 +56,18 @@ class _RetryJob(Making):
             never = counted(left, "row of the source was", "rows of the source were")
             self.observer.notice("never-sent", f"{never} never sent, which is for run to do")
         self._tell_of_codes()
-        if not rows and not at_rest and not self.reader.begun_undos():
+        count = self._count(mended, how)
+        if not count and not mended and not at_rest and not self.reader.begun_undos():
             self.observer.notice("nothing", "no row of this ledger is to be sent again, so nothing was sent")
             return
         account = await self.reach_same_account(purpose)
         await self.settle_begun_undos(purpose)
         dedupe = purpose.options.get("dedupe", "auto")
-        self.announce(self.start_of(purpose, account, dedupe, len(rows) + at_rest))
-        records = self._records(rows, corrections, await self._freed(engine, corrections, how))
+        self.announce(self.start_of(purpose, account, dedupe, count + at_rest))
+        rows = await self._taken_over(mended, how)
+        self.watch.begin(purpose.rows, self.reader.tally())
         self.watch.reopened_failures(line.status for line in self.reader.lines(rows))
-        batches = in_batches(records, how, self.options.batch_size)
+        batches = in_batches(self._records(rows), how, self.options.batch_size)
         terms = self.terms(purpose, jumped=jumped)
         await self.go(batches, dedupe, terms, len(rows), doubtful=doubtful)
 
@@ -99,7 +97,9 @@ class _RetryJob(Making):
         return f"{counted(left, 'row of the source was', 'rows of the source were')} never sent; the import goes on with the next command"
 
     def following(self, summary: Summary) -> str | None:
-        """Where rows were never sent, the import as it was typed last, for all rows."""
+        """Where mended rows are left, the same without their file, which the ledger has taken over; else rows never sent."""
+        if self._has_taken_over and self.reader.mended():
+            return for_code(self.line, MENDED)
         goes_on = (
             summary.exit_code in (OK, SOME_FAILED, STOPPED) and summary.pending and self.engine.ended.error is None
         )
@@ -111,60 +111,48 @@ class _RetryJob(Making):
         marker = bool(stored.get("marker", True))
         return preparation(reading, preparing_from(stored), self.method(purpose), marker=marker)
 
-    def _corrections(self, purpose: Purpose, how: Preparation) -> Corrections:
-        """What the file corrects; a duplicate that still has its failed owner's e-mail goes on following it."""
+    def _mended(self, purpose: Purpose, how: Preparation) -> Mended | None:
+        """The rows of the file and their mended fields; None without a file."""
         if self.options.fixed is None:
-            return {}
-        orphans = {number: owner for number, _, owner in self.reader.orphans()}
+            return None
+        self._file = digest_of(self.options.fixed, self.options.overrides)
+        goes_on = self._file is not None and self._file == last_file(self.reader.commands())
         found = read_corrections(
-            self.options.fixed, self.options.overrides, purpose, self.reader, how, self.observer.notice
-        )
+            self.options.fixed, self.options.overrides, purpose, self.reader, how, self.observer.notice,
+            goes_on=goes_on,
+        )  # fmt: skip
         self.stack.callback(found.close)
-        following = (number for number in found if number in orphans)
-        found.discard([n for n in following if not self._has_moved(orphans[n], found[n], how)])
         return found
 
-    def _rows(self, corrections: Corrections) -> Sequence[int]:
-        """The rows to send again, in their order; there may be as many as in the whole source."""
+    def _count(self, mended: Mended | None, how: Preparation) -> int:
+        """How many rows are to be sent; a duplicate that still has its failed owner's e-mail goes on following it."""
+        if mended is None:
+            return len(self._failed())
+        return sum(not self._follows(number, mended, how) for number in mended)
+
+    def _follows(self, number: int, mended: Mended, how: Preparation) -> bool:
+        followed = self.reader.followed_key(number)
+        if followed is None:
+            return False
+        row = prepare(Record(number, 0, mended[number]), how)
+        return isinstance(row, Row) and self.writer.owned_key(row.email_key) == followed
+
+    def _failed(self) -> array[int]:
+        """The rows that were asked for, in their order; there may be as many as in the whole source."""
         wanted = [s for s in (Status.FAILED, Status.INVALID) if s.value in self.options.only]
-        if self.options.fixed is not None:
-            return array("q", sorted(corrections))
         return self.reader.numbers(wanted, self.options.codes)
 
-    async def _freed(self, engine: Engine, corrections: Corrections, how: Preparation) -> dict[int, Record]:
-        """Rows whose e-mail was corrected let their duplicates go, or go themselves: those are sent as rows of their own.
+    async def _taken_over(self, mended: Mended | None, how: Preparation) -> array[int]:
+        """The rows to send again. What was mended is in the ledger by then, whatever ends this command after that."""
+        if mended is None:
+            return self._failed()
+        assert self.command is not None  # noqa: S101 - it has begun
+        rows = (prepare(Record(number, 0, fields), how) for number, fields in mended.items())
+        to_send = await self.offload(self.writer.mend, rows, self.command, self._file)
+        self._has_taken_over = True
+        return to_send
 
-        Their fields are taken along, since the ledger forgets those of a row that begins anew.
-        """
-        moved = array("q", (n for n, fields in corrections.items() if self._has_moved(n, fields, how)))
-        spare = array("q", (n for n, fields in corrections.items() if self._has_other_method(n, fields, how)))
-        own_way = {number for number, _, _ in self.reader.orphans()} & corrections.keys()
-        freed = sorted({number for owner in moved for number in self.reader.duplicates_of(owner)} | own_way)
-        kept = {record.number: record for record in self.reader.records(freed)}
-        # First of all of them, so that a row may take the e-mail or the payment method of one that comes later.
-        await self.offload(self.writer.disown, moved, spare)
-        if kept:
-            await engine.claim([], [Settled(number, Released(0)) for number in kept])
-        return kept
-
-    def _has_moved(self, owner: int, fields: Mapping[str, Any], how: Preparation) -> bool:
-        """Whether these fields have another e-mail than the one that *owner* owns."""
-        row = prepare(Record(owner, 0, fields), how)
-        key = row.email_key if isinstance(row, Row) else None
-        return self.writer.owned_key(key) != self.reader.owned_key_of(owner)
-
-    def _has_other_method(self, owner: int, fields: Mapping[str, Any], how: Preparation) -> bool:
-        """Whether these fields have another payment method than the one that *owner* has to itself."""
-        method = prepare(Record(owner, 0, fields), how).method
-        return self.writer.owned_method(method) != self.reader.owned_method_of(owner)
-
-    def _records(self, rows: Sequence[int], corrections: Corrections, freed: Mapping[int, Record]) -> Iterator[Record]:
-        """The records in row order, a batch of the ledger's at a time, each with its corrected fields where there are any."""
-        numbers = sorted({*rows, *freed}) if freed else rows
-        for start in range(0, len(numbers), 500):
-            chunk = numbers[start : start + 500]
-            found = {**{record.number: record for record in self.reader.records(chunk)}, **freed}
-            for number in chunk:
-                fields = corrections.get(number)
-                if number in found:
-                    yield found[number] if fields is None else replace(found[number], fields=fields)
+    def _records(self, rows: Sequence[int]) -> Iterator[Record]:
+        """The records in row order, a batch of the ledger's at a time."""
+        for start in range(0, len(rows), 500):
+            yield from self.reader.records(rows[start : start + 500])

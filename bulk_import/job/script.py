@@ -50,7 +50,6 @@ class Script:
         self._engine = engine
         self._last_step = last_step or partial(engine.claim, release=terms.release)
         engine.token = terms.token
-        engine.scales.takes_back = terms.release
         self._terms = terms
         self._writer = writer
         self._reader = reader

@@ -63,6 +63,26 @@ def for_live(line: str) -> str:
     return shlex.join([*(word for word in words if word not in REHEARSING_FLAGS), "--live"])
 
 
+RETRYING = (
+    "--with",
+    "--only",
+    "--code",
+    "--format",
+    "--encoding",
+    "--delimiter",
+    "--quote",
+    "--skip-lines",
+    "--max-bytes",
+)
+RETRYING_FLAGS = ("--no-header", "--header")
+
+
+def for_code(line: str, code: str) -> str:
+    """A retry as it was typed, without its file and what chose its rows: for those with one error code."""
+    words = _without(line, RETRYING)
+    return shlex.join([*(word for word in words if word not in RETRYING_FLAGS), "--code", code])
+
+
 def _without(line: str, options: tuple[str, ...]) -> list[str]:
     """The words of a command line without these options and their values."""
     kept: list[str] = []

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from bulk_import.ledger.chunks import execute_for_all
 from bulk_import.ledger.database import Connection
+from bulk_import.ledger.mending import let_go
+from bulk_import.ledger.payload import PAYLOAD, to_json
 from bulk_import.model import Created, Duplicate, Existing, Failed, Invalid, Released, Settled, Updated
 
 SUCCESSES = "('created','existing','updated')"
-PAYLOAD = """
-INSERT INTO payload (number, params, fields) VALUES {rows}
-ON CONFLICT (number) DO UPDATE SET params = excluded.params, fields = coalesce(excluded.fields, fields)
-"""
 _DROP = "DELETE FROM payload WHERE number IN (VALUES {rows})"
 _DROP_OF_DUPLICATES = """
 DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE owner IN (VALUES {rows}) AND +status = 'duplicate')
 """
+_HAS_FIELDS = "EXISTS (SELECT 1 FROM payload WHERE payload.number = entry.number AND fields IS NOT NULL)"
 _FORGET_EMAIL = """
 UPDATE entry SET email = NULL,
     source_id = CASE WHEN instr(lower(source_id), lower(email)) THEN owned_key ELSE source_id END
 WHERE number = ?
 """
 """An id of the source's own that holds the e-mail, as with `--key email`, is an e-mail in clear."""
-
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""Parameters and fields as they lie there; made once, where `dumps` makes an encoder a call."""
 
 
 def keep_or_drop(db: Connection, settled: Sequence[Settled], *, hashing: bool) -> None:
@@ -54,6 +49,8 @@ def _put_back(db: Connection, released: Sequence[tuple[int, int]]) -> None:
     numbers = [(number,) for _, number in released]
     db.executemany("UPDATE entry SET generation = max(generation, ?) WHERE number = ?", released)
     execute_for_all(db, _DROP, numbers)
+    # What a person has mended is in no source; what was never claimed nor mended is of generation 0.
+    let_go(db, [number for _, number in released], f" AND generation > 0 AND {_HAS_FIELDS}")
     # What was never sent replaced nothing; what an earlier generation replaced is still to be put back.
     db.executemany("DELETE FROM image WHERE generation >= ? AND number = ?", released)
     execute_for_all(db, _DROP_OF_DUPLICATES, numbers)

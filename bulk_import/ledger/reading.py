@@ -177,18 +177,15 @@ class Reader:
                 found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
         return found
 
-    def duplicates_of(self, owner: int) -> list[int]:
-        """The rows that follow *owner*."""
-        query = "SELECT number FROM entry WHERE owner = ? AND status = 'duplicate' ORDER BY number"
-        return [row[0] for row in self._all(query, (owner,))]
+    def followed_key(self, number: int) -> str | None:
+        """What stands for the e-mail of the row that a duplicate follows, None for any other row."""
+        query = "SELECT o.owned_key FROM entry e JOIN entry o ON o.number = e.owner WHERE e.number = ? AND e.status = 'duplicate'"
+        found = self._all(query, (number,))
+        return found[0][0] if found else None
 
-    def orphans(self) -> list[tuple[int, str | None, int]]:
-        """The duplicates whose owner failed: number, own id in the source system, and the owner."""
-        query = (
-            "SELECT e.number, e.source_id, e.owner FROM entry e JOIN entry o ON o.number = e.owner "
-            "WHERE e.status = 'duplicate' AND o.status = 'failed' ORDER BY e.number"
-        )
-        return [(number, own, owner) for number, own, owner in self._all(query)]
+    def mended(self) -> bool:
+        """Whether rows are left that were mended and not sent since."""
+        return self._one("SELECT 1 FROM entry WHERE status = 'failed' AND error_code = 'mended' LIMIT 1") is not None
 
     def begun_undos(self) -> int:
         """How many rows an undo set out to take back without writing what came of it: it was cut short, or goes on now."""
@@ -199,16 +196,6 @@ class Reader:
         return int(
             self._one("SELECT count(*) FROM entry WHERE status = 'pending' AND error_message LIKE 'undone: %'")[0]
         )
-
-    def owned_key_of(self, number: int) -> str | None:
-        """What stands for the e-mail that a row owns, None if it owns none."""
-        found = self._all("SELECT owned_key FROM entry WHERE number = ?", (number,))
-        return found[0][0] if found else None
-
-    def owned_method_of(self, number: int) -> str | None:
-        """What stands for the payment method that only this row may have, None if it has none."""
-        found = self._all("SELECT owned_method FROM entry WHERE number = ?", (number,))
-        return found[0][0] if found else None
 
     def settled_since(self, moment: float) -> int:
         """How many rows were settled from *moment* on (seconds since the epoch)."""

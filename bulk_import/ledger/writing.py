@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from bulk_import.ledger.arrows import allowed_from, is_allowed
 from bulk_import.ledger.believing import believed
 from bulk_import.ledger.chunks import chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection, transaction, translated
-from bulk_import.ledger.keeping import PAYLOAD, keep_or_drop, to_json
+from bulk_import.ledger.keeping import keep_or_drop
 from bulk_import.ledger.listed import Listed
+from bulk_import.ledger.mending import Unmendable, mend
+from bulk_import.ledger.payload import PAYLOAD, to_json
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
 from bulk_import.ledger.settling import columns_of
-from bulk_import.model import Claim, Customer, Existing, Failed, Invalid, Method, Settled, Slice, Status
+from bulk_import.model import Claim, Customer, Existing, Failed, Invalid, Method, Prepared, Settled, Slice, Status
 from bulk_import.series import Sample
 
 _CLAIM = """
@@ -40,7 +43,7 @@ WHERE entry.status IN (CLAIMED) AND excluded.generation >= entry.generation + (e
 _RECONSIDER = """
 UPDATE entry SET status = 'pending', owned_key = NULL, owned_method = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
     error_message = NULL, settled_at = NULL
-WHERE status = 'invalid' AND claimed_at IS NULL
+WHERE status = 'invalid' AND claimed_at IS NULL AND generation = 0
 """
 _ENTER = """
 INSERT INTO entry (number, line, source_id, email, owned_key, owned_method, status) VALUES (?, ?, ?, ?, ?, ?, 'pending')
@@ -114,11 +117,17 @@ class Writer:
     def end_command(self, command: int, exit_code: int, reason: str | None, facts: Mapping[str, Any]) -> None:
         """Close a command's log line with its exit code and, in one sentence, why it ended."""
         with translated(self._path), transaction(self._db):
-            (noted,) = self._db.execute("SELECT facts FROM command WHERE id = ?", (command,)).fetchone()
+            self._note(command, facts)
             self._db.execute(
-                "UPDATE command SET ended_at = ?, exit_code = ?, reason = ?, facts = ? WHERE id = ?",
-                (self._now(), exit_code, reason, json.dumps({**json.loads(noted), **facts}), command),
+                "UPDATE command SET ended_at = ?, exit_code = ?, reason = ? WHERE id = ?",
+                (self._now(), exit_code, reason, command),
             )
+
+    def _note(self, command: int, facts: Mapping[str, Any]) -> None:
+        (noted,) = self._db.execute("SELECT facts FROM command WHERE id = ?", (command,)).fetchone()
+        self._db.execute(
+            "UPDATE command SET facts = ? WHERE id = ?", (json.dumps({**json.loads(noted), **facts}), command)
+        )
 
     def write(
         self, claims: Sequence[Claim], settled: Sequence[Settled], sample: Sample | None = None
@@ -161,11 +170,18 @@ class Writer:
             self._db.execute("DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE status = 'pending')")
         return again
 
-    def disown(self, emails: Sequence[int], methods: Sequence[int]) -> None:
-        """Rows whose e-mail, or whose payment method, was corrected own their old one no longer."""
+    def mend(self, rows: Iterable[Prepared], command: int, file: str | None) -> array[int]:
+        """Take over the mended fields of *rows*, all or none; answers the numbers of what is to be sent now (see `mending`).
+
+        That *command* took them out of the mended file with the digest *file* is noted in the same commit.
+        """
         with translated(self._path), transaction(self._db):
-            self._db.executemany("UPDATE entry SET owned_key = NULL WHERE number = ?", [(n,) for n in emails])
-            self._db.executemany("UPDATE entry SET owned_method = NULL WHERE number = ?", [(n,) for n in methods])
+            try:
+                to_send = mend(self._db, rows, self.owned_key, self.owned_method)
+            except Unmendable:
+                raise self._disagrees("mended row", "one to be sent") from None
+            self._note(command, {"with": file})
+        return to_send
 
     def begin_snapshot(self) -> None:
         """Forget the account's customers as last read; a new reading begins now."""
@@ -291,10 +307,13 @@ class Writer:
 
     def _must_have_changed(self, before: int, count: int, status: str) -> None:
         if self._changes() - before != count:
-            raise LedgerRefuses(
-                f"the ledger {self._path} does not agree that every one of these {count} rows may become {status}; "
-                "nothing of this was written; keep the file and report this"
-            )
+            raise self._disagrees(f"one of these {count} rows", status)
+
+    def _disagrees(self, which: str, what: str) -> LedgerRefuses:
+        return LedgerRefuses(
+            f"the ledger {self._path} does not agree that every {which} may become {what}; "
+            "nothing of this was written; keep the file and report this"
+        )
 
 
 def _names(statuses: Iterable[Status]) -> str:

@@ -60,6 +60,11 @@ class Claim:
     seen_at: float | None = None
 
     @property
+    def is_first(self) -> bool:
+        """Whether it is surely a run's, made of what the source says: those of a retry are of a later generation."""
+        return self.generation == 0
+
+    @property
     def marker(self) -> str | None:
         """The marker this claim stores, None when it was claimed without one."""
         metadata = self.params.get("metadata")

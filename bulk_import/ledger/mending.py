@@ -1,0 +1,118 @@
+"""Mended fields come into the ledger, all of them in one commit and before anything of them is sent.
+
+From then on the ledger alone knows what is to be sent: whatever ends the command, a retry goes on with what was mended.
+Such a row has failed and was not sent since; it owns its old e-mail and payment method only where they are still its own.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from bulk_import.ledger.arrows import is_allowed
+from bulk_import.ledger.chunks import AT_ONCE, chunks, execute_for_all, marks
+from bulk_import.ledger.database import Connection
+from bulk_import.ledger.payload import PAYLOAD, to_json
+from bulk_import.model import Method, Prepared, Row, Status
+
+MENDED = "mended"
+"""The error code of a row that is to be sent with what the ledger holds of it, and was not yet."""
+
+_TO_SEND = """
+UPDATE entry SET status = 'failed', owner = NULL, generation = generation + 1, doubt = NULL, error_type = 'not_sent',
+    error_code = 'mended', error_param = NULL, error_message = SAID, http_status = NULL, request_id = NULL,
+    attempts = 0, attempted_at = NULL, settled_at = NULL
+"""
+# The generation tells these rows from those that hold nothing but what the source does: those are of generation 0.
+_MEND = (
+    _TO_SEND.replace("SAID", "'its fields were mended and not sent yet; retry sends them'")
+    + """,
+    email = new.column1, source_id = coalesce(new.column2, source_id), owned_key = new.column3, owned_method = new.column4
+FROM (VALUES {rows}) AS new WHERE number = new.column5
+"""
+)
+_LET_GO = (
+    _TO_SEND.replace("SAID", "'the row that it repeated goes another way, and it was not sent yet; retry sends it'")
+    + """
+FROM (VALUES {rows}) AS new WHERE number = new.column1
+"""
+)
+_FOLLOWERS = "SELECT number FROM entry WHERE owner IN ({marks}) AND +status = 'duplicate'"
+_STANDINGS = """
+SELECT e.number, e.status, e.owned_key, e.owned_method, o.owned_key FROM entry e LEFT JOIN entry o ON o.number = e.owner
+WHERE e.number IN ({marks})
+"""
+
+Named = Callable[[str | None], str | None]
+NamedMethod = Callable[[Method | None], str | None]
+
+
+class Standing(NamedTuple):
+    """Where a row stands: what it owns, and the e-mail of the row that it follows."""
+
+    status: Status
+    owned_key: str | None
+    owned_method: str | None
+    followed: str | None
+
+
+class Unmendable(Exception):
+    """The table of states does not let this row be mended; nothing of the commit is to be written."""
+
+
+def mend(db: Connection, rows: Iterable[Prepared], key_of: Named, method_of: NamedMethod) -> array[int]:
+    """Take over the fields of *rows*; answers the numbers of all that are to be sent now, in row order.
+
+    A duplicate that still has its owner's e-mail goes on following it. A row whose e-mail has changed lets its duplicates go.
+    *key_of* and *method_of* say what stands for an e-mail and a payment method in the ledger.
+    """
+    to_send, left = array("q"), iter(rows)
+    while piece := list(islice(left, AT_ONCE)):
+        to_send.extend(_mend(db, piece, key_of, method_of))
+    return array("q", sorted(set(to_send)))
+
+
+def let_go(db: Connection, owners: Sequence[int], only: str = "") -> list[int]:
+    """Duplicates of *owners*, or *only* some of them, become rows of their own, to be sent as the ledger holds them."""
+    _may_be_sent(Status.DUPLICATE)
+    freed: list[int] = []
+    for some in chunks(owners):
+        found = db.execute(_FOLLOWERS.format(marks=marks(some)) + only, tuple(some)).fetchall()
+        freed += [number for (number,) in found]
+    execute_for_all(db, _LET_GO, [(number,) for number in freed])
+    return freed
+
+
+def _mend(db: Connection, piece: Sequence[Prepared], key_of: Named, method_of: NamedMethod) -> list[int]:
+    standings = _standings(db, [row.number for row in piece])
+    own_way: list[tuple[str | int | None, ...]] = []
+    to_send: list[int] = []
+    moved: list[int] = []
+    for row in piece:
+        stands = standings.get(row.number)
+        _may_be_sent(stands.status if stands is not None else Status.PENDING)
+        assert stands is not None  # noqa: S101 - a row that was never looked at is pending
+        key, method = key_of(row.email_key) if isinstance(row, Row) else None, method_of(row.method)
+        if stands.status is Status.DUPLICATE and key is not None and key == stands.followed:
+            continue
+        owned = key if key == stands.owned_key else None, method if method == stands.owned_method else None
+        own_way.append((row.email, row.source_id, *owned, row.number))
+        to_send.append(row.number)
+        if key != stands.owned_key:
+            moved.append(row.number)
+    execute_for_all(db, PAYLOAD, [(row.number, None, to_json(row.fields)) for row in piece])
+    execute_for_all(db, _MEND, own_way)
+    return to_send + let_go(db, moved)
+
+
+def _standings(db: Connection, numbers: Sequence[int]) -> dict[int, Standing]:
+    found = db.execute(_STANDINGS.format(marks=marks(numbers)), tuple(numbers)).fetchall()
+    return {number: Standing(Status(status), *owned) for number, status, *owned in found}
+
+
+def _may_be_sent(status: Status) -> None:
+    """Only what was refused, here or there, or follows a row that was; the table of states has the last word."""
+    if status not in (Status.FAILED, Status.INVALID, Status.DUPLICATE) or not is_allowed(status, Status.FAILED):
+        raise Unmendable
