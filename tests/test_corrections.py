@@ -12,7 +12,7 @@ import pytest
 
 from bulk_import import ledger
 from bulk_import.errors import UsageError
-from bulk_import.job.corrections import read_corrections
+from bulk_import.job.corrections import digest_of, read_corrections
 from bulk_import.ledger import Reader, open_for_reading
 from bulk_import.mapping.settled import MappingOptions
 from bulk_import.model import Created, Invalid, Problem, Settled
@@ -167,3 +167,38 @@ def test_an_id_whose_leading_zeros_a_spreadsheet_took_is_told_how_to_keep_them(t
         writer.write([], [Settled(1, DECLINED, None, 1)])
     with pytest.raises(UsageError, match="leading zeros are lost: format that column as text"):
         Mended(tmp_path)(f"id,email,Straße,_row,_ledger\n7,p1@example.com,Ring,1,{TOKEN}\n")
+
+
+def test_what_came_of_rows_since_is_left_alone_when_the_same_file_goes_on(tmp_path: Path) -> None:
+    path, fixed = ledger_at(tmp_path / "users.csv.ledger.db"), tmp_path / "fixed.csv"
+    fixed.write_text("id,email,Straße,Notiz,_row\nu1,p1@example.com,Ring,,1\nu3,p3@example.com,Ring,,3\n")
+    reader = Reader(open_for_reading(path), path)
+    facts, said = reader.purpose(), list[str]()
+    assert facts is not None
+    how = preparation(Reading.from_json(facts.reading), Preparing())
+
+    def read(text: str | None = None) -> list[int]:
+        if text is not None:
+            fixed.write_text(text)
+        found = read_corrections(
+            fixed, Overrides(), facts, reader, how, lambda code, message: said.append(message), goes_on=True
+        )
+        with closing(found):
+            return list(found)
+
+    with closing(reader):
+        assert read() == [3]
+        assert "1 row of it was settled or sent since" in said[-1]
+        assert read("id,email,Straße,Notiz,_row\nu1,p1@example.com,Ring,,1\n") == []
+        with pytest.raises(UsageError, match="row 2, which was never sent: run sends it"):
+            read("id,email,Straße,Notiz,_row\nu2,p2@example.com,Ring,,2\n")
+
+
+def test_a_mended_file_is_told_by_its_bytes_and_how_they_are_read(tmp_path: Path) -> None:
+    one, same, other = (tmp_path / name for name in ("1.csv", "2.csv", "3.csv"))
+    for path, text in ((one, "a"), (same, "a"), (other, "b")):
+        path.write_text(text)
+    found = [digest_of(path, Overrides()) for path in (one, same, other)]
+    assert found[0] == found[1] != found[2]
+    assert digest_of(one, Overrides(encoding="cp1252")) != found[0]
+    assert digest_of(tmp_path / "none.csv", Overrides()) is None

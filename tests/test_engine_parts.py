@@ -9,10 +9,13 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from bulk_import.budget import Budget
 from bulk_import.engine import OneThread
 from bulk_import.engine.looking import SharedLook
+from bulk_import.engine.parts import Trip
+from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach
-from bulk_import.model import Claim, Released, Settled
+from bulk_import.model import Claim, Failed, Refusal, Released, Settled
 from tests.ledger_samples import claim
 from tests.virtual_time import run_virtual
 
@@ -134,3 +137,27 @@ def test_a_look_that_fails_fails_for_who_asked_and_the_next_is_a_look_of_its_own
     failed, *others = run_virtual(main)
     assert isinstance(failed, OutOfReach)
     assert [each.row for each in others if isinstance(each, Claim)] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("ours", "said", "not_said"),
+    [
+        (20, "no row was marked as failed", "stay failed"),
+        (5, "15 rows that an earlier command was sending stay failed", "no row was marked"),
+        (0, "they stay failed as they were sent", "mapping mistake"),
+    ],
+)
+def test_a_mapping_mistake_takes_back_only_rows_that_may_begin_anew(ours: int, said: str, not_said: str) -> None:
+    scales = Scales(Budget(share=None))
+    written: list[Settled] = []
+    for number in range(1, 21):
+        trip = Trip(claim(number), fresh=True, resumed=False, release=number <= ours)
+        settled, error = scales.weigh(
+            trip, trip.ends(Failed(Refusal("e", "email_invalid", "email", "No such address")))
+        )
+        written += settled
+        assert (error is not None) is (number == 20)
+    assert {one.number for one in written if isinstance(one.outcome, Released)} == set(range(1, ours + 1))
+    assert {one.number for one in written if isinstance(one.outcome, Failed)} >= set(range(ours + 1, 21))
+    assert said in str(error)
+    assert not_said not in str(error)

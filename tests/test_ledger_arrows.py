@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from bulk_import.model import (
     Failed,
     InDoubt,
     Outcome,
+    Prepared,
     Released,
     Settled,
     Status,
     Updated,
+    Written,
 )
 from tests.ledger_samples import NOW, claim, email_of, invalid, ledger, refusal, row
 
@@ -314,6 +317,68 @@ def test_duplicates_of_a_row_that_is_taken_back_begin_anew_with_it(book: tuple[W
     assert [line.status for line in reader.lines([1, 2, 3])] == ["pending"] * 3
     assert reader.records([1, 2, 3]) == []
     assert reader.looked_at()[1:4] == b"\0\0\0"
+
+
+def mended(writer: Writer, *rows: Prepared) -> list[int]:
+    return list(writer.mend(rows, writer.begin_command("retry", None, None), "a file"))
+
+
+def test_a_mended_duplicate_of_a_row_that_is_taken_back_keeps_what_was_mended(book: tuple[Writer, Reader]) -> None:
+    writer, reader = book
+    writer.write([claim(1)], [Settled(2, invalid(2), invalid(2)), Settled(3, Duplicate(1), row(3, email_of(1)))])
+    repaired = replace(row(2, email_of(1)), fields={"E-mail": email_of(1), "name": "mended"})
+    assert mended(writer, repaired) == [2]
+    writer.write([], [Settled(2, Duplicate(1), repaired)])
+    writer.write([], [Settled(1, Released(1))])
+    assert [line.status for line in reader.lines([1, 2, 3])] == ["pending", "failed", "pending"]
+    assert [record.fields for record in reader.records([1, 2, 3])] == [repaired.fields]
+
+
+def test_a_changed_mapping_takes_up_no_row_that_was_mended(book: tuple[Writer, Reader]) -> None:
+    writer, reader = book
+    writer.write([], [Settled(n, invalid(n), invalid(n)) for n in (1, 2)])
+    still = replace(invalid(2), fields={"E-mail": "y", "name": "mended"})
+    assert mended(writer, still) == [2]
+    writer.write([], [Settled(2, still, still)])
+    assert writer.reconsider() == 1
+    assert [line.status for line in reader.lines([1, 2])] == ["pending", "invalid"]
+    assert [record.fields for record in reader.records([1, 2])] == [still.fields]
+
+
+def test_mended_rows_own_only_what_they_owned_and_let_the_others_go(book: tuple[Writer, Reader]) -> None:
+    writer, reader = book
+    writer.write([claim(1), claim(2)], [Settled(3, Duplicate(1), row(3, email_of(1)))])
+    writer.write([], [Settled(1, Failed(refusal())), Settled(2, Failed(refusal()))])
+    assert mended(writer, row(1, email_of(2)), row(2)) == [1, 2, 3]
+    assert (owner_of(reader, email_of(1)), owner_of(reader, email_of(2))) == (None, 2)
+    assert {(line.status, line.error_code, line.settled_at) for line in reader.lines([1, 2, 3])} == {
+        ("failed", "mended", None)
+    }
+    assert reader.commands()[-1].facts["with"] == "a file"
+
+
+@pytest.mark.parametrize("status", [s for s in S if s not in (S.FAILED, S.INVALID, S.DUPLICATE)])
+def test_only_what_failed_here_or_there_is_mended_all_or_nothing(book: tuple[Writer, Reader], status: Status) -> None:
+    writer, reader = book
+    writer.write([claim(1)], [])
+    writer.write([], [Settled(1, Failed(refusal()))])
+    bring_to(writer, status) if status is not S.PENDING else None
+    before = list(reader.lines([1, N])), reader.records([1, N])
+    with pytest.raises(LedgerRefuses, match="nothing of this was written"):
+        mended(writer, row(1, OTHER), row(N, OTHER))
+    assert (list(reader.lines([1, N])), reader.records([1, N])) == before
+    assert "with" not in reader.commands()[-1].facts
+
+
+def test_numbers_keep_the_digits_they_were_written_with(book: tuple[Writer, Reader]) -> None:
+    writer, reader = book
+    price = {"price": Written("0.10"), "all": [{"a": Written("1e3"), "b": 1.5}]}
+    writer.write([claim(1, fields=price)], [])
+    writer.write([], [Settled(1, Failed(refusal()))])
+    assert repr([record.fields for record in reader.records([1])]) == repr([price])
+    assert [str(record.fields["price"]) for record in reader.records([1])] == ["0.10"]
+    assert mended(writer, replace(row(1), fields=price)) == [1]
+    assert [str(record.fields["all"][0]["a"]) for record in reader.records([1])] == ["1e3"]
 
 
 def test_a_duplicate_shows_its_owners_customer(book: tuple[Writer, Reader]) -> None:

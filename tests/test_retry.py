@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.rig import check_promises, exported, simulated, tool
+from bulk_import.model import Settled
+from tests.cli_calls import DECLINED as CARD_DECLINED
+from tests.cli_calls import calling, claim_of, purpose, row, written
+from tests.dying import GONE
+from tests.rig import KEY, check_promises, environment, exported, simulated, tool
 from tests.test_end_to_end import UNLIMITED
+from tests.warm import start
 
 DECLINED = (
     "id,email,payment_method,phone,note\n"
@@ -158,3 +164,64 @@ def test_a_row_number_that_no_file_reaches_is_a_mistake_of_the_mended_file(tmp_p
         done = tool("retry", ledger, "--api-base", server.url, "--with", fixed)
     assert done.returncode == 2
     assert "9" * 20 in done.stderr
+
+
+def test_a_mended_file_outlives_the_process_that_has_taken_it_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    ledger = tmp_path / "users.csv.ledger.db"
+    people = ["u1,ann", *(f"f{n},fill{n}" for n in range(1, 5)), "u2,ann"]
+    source.write_text(
+        "\n".join(["id,email,payment_method", *(f"{p}@example.com,pm_card_chargeDeclined" for p in people)])
+    )
+    call = calling(capsys, monkeypatch)
+    monkeypatch.setenv("STRIPE_API_KEY", KEY)
+    with simulated(*UNLIMITED) as server:
+        options = ("--api-base", server.url, "--rate", "none")
+        run = ("run", source, *options, "--key", "id", "--max-errors", "100%")
+        retry = ("retry", ledger, *options, "--with", fixed)
+        assert call(*run).code == 1
+        assert call("export", ledger, "--what", "failed", "--output", fixed).code == 0
+        text = fixed.read_text().replace("pm_card_chargeDeclined", "pm_card_visa")
+        fixed.write_text(text.replace("u2,ann@", "u2,dana@"))
+        assert _dies(tmp_path, 5, *retry, "--batch-size", "1") == GONE
+        left = f"next: bulk-import retry {ledger} --code mended"
+        assert left in call("status", ledger).err
+        again = call(*run)
+        assert (again.code, left in again.err) == (1, True)
+        assert "dana@example.com" not in {customer["email"] for customer in server.customers()}
+        other = fixed.with_name("other.csv")
+        other.write_text(text)
+        refused = call(*retry[:-1], other)
+        assert (refused.code, "names row 1" in refused.err, "mend a new export" in refused.err) == (2, True, True)
+        again = call(*retry)
+        assert (again.code, "taken over before" in again.err) == (0, True), again.err
+        assert check_promises(server, ledger, 6) == Counter(created=6)
+        people_there = {c["metadata"]["source_id"]: c["email"] for c in server.customers()}
+        assert people_there["u2"] == "dana@example.com"
+        assert call(*retry).code == 0
+        assert len(server.customers()) == 6
+
+
+def test_a_retry_that_is_gone_before_it_has_taken_its_file_over_is_to_be_typed_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, fixed = tmp_path / "l.db", tmp_path / "f 1.csv"
+    call = calling(capsys, monkeypatch)
+    with written(ledger, purpose(1)) as writer:
+        writer.write([claim_of(row(1, {"email": "a@example.com"}))], [])
+        writer.write([], [Settled(1, CARD_DECLINED, None, 1)])
+        command = writer.begin_command("retry", None, None, f"bulk-import retry {ledger} --with '{fixed}'")
+        line = f"next: bulk-import retry {ledger} --with '{fixed}'"
+        assert line in call("status", ledger).err
+        writer.mend([row(1, {"email": "b@example.com"})], command, None)
+        assert f"next: bulk-import retry {ledger} --code mended" in call("status", ledger).err
+
+
+def _dies(folder: Path, commit: int, *words: str | Path) -> int:
+    """Type a command whose process is gone right after one of its commits; its exit code."""
+    with open(os.devnull) as nothing, open(folder / "said", "w") as out:
+        line = ["commit", "after", str(commit), str(folder / "counts"), *map(str, words)]
+        streams = (nothing.fileno(), out.fileno(), out.fileno())
+        return start("tests.dying:main", line, environment(), streams).wait(timeout=60)

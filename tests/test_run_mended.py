@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -88,7 +88,7 @@ def test_a_retry_killed_anywhere_goes_on_with_what_was_mended(
 ) -> None:
     for nth in range(1, 60):
         world = _with_failures(tmp_path / str(nth), seed=nth, hashed=bool(nth % 2))
-        settings = {"retry": True, "batch_size": 2, "hash_emails": bool(nth % 2)}
+        settings: dict[str, Any] = {"retry": True, "batch_size": 2, "hash_emails": bool(nth % 2)}
         if not world.run(kill=Kill(what, moment, nth), mended=MENDED_FIELDS, **settings).killed:
             assert nth > 7, "the points of a whole retry were numbered"
             return
@@ -118,7 +118,7 @@ def test_until_they_are_sent_mended_rows_say_so(tmp_path: Path) -> None:
 
 MANY = 25
 PATIENT = Pacing(rate=20.0, concurrency=8, max_error_share=None)
-ONE_BATCH = {"pacing": PATIENT, "batch_size": 30}
+ONE_BATCH: dict[str, Any] = {"pacing": PATIENT, "batch_size": 30}
 
 
 def _of_two_kinds(arrival: Arrival) -> Trouble | None:

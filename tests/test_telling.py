@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from bulk_import.job.selection import for_all_rows
+from bulk_import.job.selection import for_all_rows, for_code
 from bulk_import.job.telling import Told
 from bulk_import.ledger import Line
 
@@ -49,3 +49,15 @@ def test_a_duplicate_whose_owner_stays_open_is_told_at_the_end() -> None:
 )
 def test_a_line_for_all_rows_is_the_same_without_what_chose_some(typed: str, whole: str) -> None:
     assert for_all_rows(typed) == whole
+
+
+@pytest.mark.parametrize(
+    ("typed", "rest"),
+    [
+        ("bulk-import retry l.db --with 'f 1.csv' --rate 5 --live", "bulk-import retry l.db --rate 5 --live"),
+        ("bulk-import retry l.db --with=f.csv --encoding cp1252 --no-header", "bulk-import retry l.db"),
+        ("bulk-import retry l.db --only failed --code card_declined --yes", "bulk-import retry l.db --yes"),
+    ],
+)
+def test_a_retry_of_what_is_left_mended_needs_no_file(typed: str, rest: str) -> None:
+    assert for_code(typed, "mended") == f"{rest} --code mended"

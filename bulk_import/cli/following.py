@@ -23,7 +23,7 @@ PATHS = ("--ledger", "--mapping", "--api-key-file")
 
 def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
     """What to type next on this ledger: to end an undo that was cut short, or what its rows ask for."""
-    from bulk_import.job.history import import_line, run_cut_short
+    from bulk_import.job.history import import_line, retry_line, run_cut_short
     from bulk_import.ledger import MENDED
     from bulk_import.model import Status
 
@@ -37,6 +37,8 @@ def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -
     here = seen_from_here(line, path, purpose) if line else None
     if (counts["in_doubt"] or counts["pending"]) and run_cut_short(commands):
         return here or continuing(path, purpose)
+    if (again := retry_line(commands)) and _holds(shlex.split(again), path.absolute()):
+        return again
     if reader.mended():
         return typed("retry", path, "--code", MENDED, *live(purpose))
     return next_command(path, purpose, counts, tally.orphans, here)

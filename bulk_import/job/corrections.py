@@ -116,8 +116,9 @@ def _read_into(
     _check_columns(path, found, reader, how, notify)
     unchanged = [each.number for each in _before(found, reader) if _filled(each.fields) == _filled(found[each.number])]
     if unchanged and not goes_on:
-        are = "row is as it was" if len(unchanged) == 1 else "rows are as they were"
-        notify("unchanged", f"{len(unchanged):,} of the {len(found):,} {are}; what was invalid there stays so")
+        are = "is as it was" if len(unchanged) == 1 else "are as they were"
+        rows = counted(len(found), "row")
+        notify("unchanged", f"{len(unchanged):,} of the {rows} {are}; what was invalid there stays so")
     # Which cells are whose is as doubtful as before.
     found.discard([line.row for line in reader.lines(unchanged) if line.error_code == "unreadable"])
 

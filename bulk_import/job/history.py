@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from bulk_import.job.selection import for_all_rows
@@ -46,6 +47,15 @@ def last_file(commands: Sequence[Command]) -> str | None:
     """The digest of the mended file that was taken over last; None where none was, or it had none."""
     taken: list[str | None] = [c.facts["with"] for c in commands if "with" in c.facts]
     return taken[-1] if taken else None
+
+
+def retry_line(commands: Sequence[Command]) -> str | None:
+    """The retry as it was typed last, if it was cut off before the ledger had taken over its mended file."""
+    last = last_at_work(commands)
+    if last is None or last.verb != "retry" or last.exit_code in FINISHED or "with" in last.facts:
+        return None
+    line = str(last.facts.get("line") or "")
+    return line if any(word.partition("=")[0] == "--with" for word in shlex.split(line)) else None
 
 
 def import_line(commands: Sequence[Command]) -> str | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import AT_ONCE, chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection
-from bulk_import.ledger.payload import PAYLOAD, to_json
+from bulk_import.ledger.payload import PAYLOAD, fields_text
 from bulk_import.model import Method, Prepared, Row, Status
 
 MENDED = "mended"
@@ -63,15 +64,18 @@ class Unmendable(Exception):
 
 
 def mend(db: Connection, rows: Iterable[Prepared], key_of: Named, method_of: NamedMethod) -> array[int]:
-    """Take over the fields of *rows*; answers the numbers of all that are to be sent now, in row order.
+    """Take over the fields of *rows*, which come in their order; answers the numbers of all that are to be sent now, in row order.
 
     A duplicate that still has its owner's e-mail goes on following it. A row whose e-mail has changed lets its duplicates go.
     *key_of* and *method_of* say what stands for an e-mail and a payment method in the ledger.
     """
-    to_send, left = array("q"), iter(rows)
+    own_way, freed, left = array("q"), array("q"), iter(rows)
     while piece := list(islice(left, AT_ONCE)):
-        to_send.extend(_mend(db, piece, key_of, method_of))
-    return array("q", sorted(set(to_send)))
+        went, let = _mend(db, piece, key_of, method_of)
+        own_way.extend(went)
+        freed.extend(let)
+    # A row that one of the others has let go may come later with mended fields of its own.
+    return array("q", (number for number, _ in groupby(merge(own_way, sorted(freed)))))
 
 
 def let_go(db: Connection, owners: Sequence[int], only: str = "") -> list[int]:
@@ -85,7 +89,9 @@ def let_go(db: Connection, owners: Sequence[int], only: str = "") -> list[int]:
     return freed
 
 
-def _mend(db: Connection, piece: Sequence[Prepared], key_of: Named, method_of: NamedMethod) -> list[int]:
+def _mend(
+    db: Connection, piece: Sequence[Prepared], key_of: Named, method_of: NamedMethod
+) -> tuple[list[int], list[int]]:
     standings = _standings(db, [row.number for row in piece])
     own_way: list[tuple[str | int | None, ...]] = []
     to_send: list[int] = []
@@ -102,9 +108,9 @@ def _mend(db: Connection, piece: Sequence[Prepared], key_of: Named, method_of: N
         to_send.append(row.number)
         if key != stands.owned_key:
             moved.append(row.number)
-    execute_for_all(db, PAYLOAD, [(row.number, None, to_json(row.fields)) for row in piece])
+    execute_for_all(db, PAYLOAD, [(row.number, None, fields_text(row.fields)) for row in piece])
     execute_for_all(db, _MEND, own_way)
-    return to_send + let_go(db, moved)
+    return to_send, let_go(db, moved)
 
 
 def _standings(db: Connection, numbers: Sequence[int]) -> dict[int, Standing]:

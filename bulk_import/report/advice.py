@@ -51,6 +51,7 @@ _BY_CODE = {
     "livemode_mismatch": "The row names something of the other mode: test and live data never mix.",
     "lock_timeout": "Another request held the object: run the same command again.",
     "existing": "The person is in Stripe already and --on-existing refuse was given: use skip, or leave the row out.",
+    "mended": "Mended and not sent yet: `retry` on this ledger sends them with the fields that it holds.",
     "owner-failed": "These repeat the e-mail of a row that failed: they follow once that row is mended.",
 }
 
