@@ -11,11 +11,11 @@ import pytest
 
 from bulk_import.budget import Budget
 from bulk_import.engine import OneThread
-from bulk_import.engine.looking import SharedLook
+from bulk_import.engine.looking import SharedLook, Waiting
 from bulk_import.engine.parts import Trip
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach
-from bulk_import.model import Claim, Failed, Refusal, Released, Settled
+from bulk_import.model import Claim, Existing, Failed, Outcome, Refusal, Released, Settled
 from tests.ledger_samples import claim
 from tests.virtual_time import run_virtual
 
@@ -101,38 +101,39 @@ def test_a_desk_that_is_closed_leaves_no_thread() -> None:
 def test_claims_that_come_while_one_look_goes_on_are_in_the_next_and_each_gets_its_own_answer() -> None:
     looks: list[list[int]] = []
 
-    async def look(claims: Sequence[Claim]) -> list[Claim | Settled]:
-        looks.append([each.row for each in claims])
+    async def look(waiting: Sequence[Waiting]) -> list[Claim | Outcome]:
+        looks.append([each.claim.row for each in waiting])
         await asyncio.sleep(1.0)
-        return [each if each.row % 2 else Settled(each.row, Released(0)) for each in claims]
+        return [each.claim if each.claim.row % 2 else Existing(f"cus_{each.claim.row}") for each in waiting]
 
-    async def main() -> list[Claim | Settled]:
+    async def main() -> list[Claim | Outcome]:
         shared = SharedLook()
         shared.look = look
 
-        async def come(row: int) -> Claim | Settled:
+        async def come(row: int) -> Claim | Outcome:
             await asyncio.sleep(0.0 if row < 6 else 0.5)
-            return await shared.of(claim(row))
+            return await shared.of(Waiting(claim(row), fresh=True))
 
         return list(await asyncio.gather(*(come(row) for row in range(1, 9))))
 
     answers = run_virtual(main)
     assert [sorted(rows) for rows in looks] == [[1, 2, 3, 4, 5], [6, 7, 8]]
     assert [each.row for each in answers if isinstance(each, Claim)] == [1, 3, 5, 7]
-    assert [each.number for each in answers if isinstance(each, Settled)] == [2, 4, 6, 8]
+    assert [each.customer_id for each in answers if isinstance(each, Existing)] == ["cus_2", "cus_4", "cus_6", "cus_8"]
 
 
 def test_a_look_that_fails_fails_for_who_asked_and_the_next_is_a_look_of_its_own() -> None:
-    async def look(claims: Sequence[Claim]) -> list[Claim | Settled]:
+    async def look(waiting: Sequence[Waiting]) -> list[Claim | Outcome]:
         await asyncio.sleep(1.0)
-        if any(each.row == 1 for each in claims):
+        if any(each.claim.row == 1 for each in waiting):
             raise OutOfReach("nobody answers")
-        return list(claims)
+        return [each.claim for each in waiting]
 
-    async def main() -> list[Claim | Settled | BaseException]:
+    async def main() -> list[Claim | Outcome | BaseException]:
         shared = SharedLook()
         shared.look = look
-        return await asyncio.gather(*(shared.of(claim(row)) for row in (1, 2, 3)), return_exceptions=True)
+        asked = (shared.of(Waiting(claim(row), fresh=True)) for row in (1, 2, 3))
+        return await asyncio.gather(*asked, return_exceptions=True)
 
     failed, *others = run_virtual(main)
     assert isinstance(failed, OutOfReach)
@@ -151,7 +152,7 @@ def test_a_mapping_mistake_takes_back_only_rows_that_may_begin_anew(ours: int, s
     scales = Scales(Budget(share=None))
     written: list[Settled] = []
     for number in range(1, 21):
-        trip = Trip(claim(number), fresh=True, resumed=False, release=number <= ours)
+        trip = Trip(claim(number), resumed=False, release=number <= ours)
         settled, error = scales.weigh(
             trip, trip.ends(Failed(Refusal("e", "email_invalid", "email", "No such address")))
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from bulk_import.options import Pacing
 from bulk_import.restore import Todo, judge
 from bulk_import.simulator import Fault
 from tests.virtual_run import SALT, Kill, Run, World, check_promises
-from tests.virtual_stripe import EPOCH, Distorted, Trouble, VirtualStripe, refused
+from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble, VirtualStripe, refused
 
 ALONE = Pacing(rate=20.0, concurrency=1)
 HEADER = "email,name,metadata.plan,payment_method,tax_id_data.0.type,tax_id_data.0.value,phone"
@@ -348,7 +349,7 @@ def test_what_a_person_changed_while_an_update_waited_for_its_first_attempt_is_r
     changed: set[str] = set()
 
     def eve(arrival: Any) -> None:
-        if arrival.at < began + 280.0 or changed:
+        if arrival.at < began + 200.0 or changed:
             return
         for customer in world.stripe.account.customers.values():
             if customer["name"].startswith("Old"):
@@ -362,6 +363,44 @@ def test_what_a_person_changed_while_an_update_waited_for_its_first_attempt_is_r
     else:
         run = update(world, batch_size=12, pacing=Pacing(rate=0.1, concurrency=4))
     assert check_promises(world, run, again=False) == {"updated": 12}
+    check_everybody(world)
+    images = {image.target: image.before["name"] for image in whole_images(world).values()}
+    assert len(changed) >= 4
+    assert {images[customer] for customer in changed} == {"Eve"}
+
+
+@pytest.mark.parametrize("killed", [True, False])
+@pytest.mark.parametrize("lost", ["unanswered", "out of reach"])
+def test_what_a_person_changed_while_an_update_that_may_have_been_sent_waited_is_read_before_it_is_sent_again(
+    tmp_path: Path, lost: str, *, killed: bool
+) -> None:
+    world = world_of(tmp_path, 8)
+    pacing = Pacing(rate=20.0, concurrency=2)
+    if killed:
+        assert update(world, Kill("send", "before", 24), batch_size=8, pacing=pacing).killed
+        world.wait(60.0)
+    began: list[float] = []
+    changed: set[str] = set()
+
+    def eve(at: float) -> None:
+        for customer in world.stripe.account.customers.values():
+            if customer["name"].startswith("Old"):
+                changed.add(customer["id"])
+                world.stripe.change(customer["id"], EPOCH + at, name="Eve")
+
+    def trouble(arrival: Arrival) -> Trouble | None:
+        if arrival.endpoint == "attach" and not began:
+            began.append(arrival.at)
+            asyncio.get_running_loop().call_later(590.0, lambda: eve(arrival.at + 590.0))
+            if lost == "out of reach":
+                world.stripe.gone = (arrival.at + 0.01, arrival.at + 600.0)
+        if began and lost == "unanswered" and arrival.at < began[0] + 600.0:
+            return Fault("reset", acts=False)
+        return None
+
+    world.stripe.misbehave = trouble
+    run = update(world, batch_size=8, pacing=pacing)
+    assert check_promises(world, run, again=False) == {"updated": 8}
     check_everybody(world)
     images = {image.target: image.before["name"] for image in whole_images(world).values()}
     assert len(changed) >= 4

@@ -165,15 +165,21 @@ class VirtualStripe:
             return "reset"
         answer = await self._work(begun, trouble)
         await anyio.sleep(self._dice.uniform(0.0, self.latency / 2))
-        return _seen(answer, trouble)
+        return answer if isinstance(answer, Broken) else _seen(answer, trouble)
 
-    async def _work(self, begun: Answer | Ticket, trouble: Trouble | None) -> Answer:
+    async def _work(self, begun: Answer | Ticket, trouble: Trouble | None) -> Answer | Broken:
         """A client that is gone does not stop the server: whatever was let in is carried out."""
         if isinstance(begun, Answer):
             return begun
         number = self._keep(begun)
-        await anyio.sleep(self._dice.uniform(0.0, self.latency / 2))
-        del self._late[number]
+        try:
+            await anyio.sleep(self._dice.uniform(0.0, self.latency / 2))
+        except anyio.get_cancelled_exc_class():
+            loop = asyncio.get_running_loop()
+            loop.call_soon(lambda: self._carry_out_late(number, EPOCH + loop.time()))
+            raise
+        if self._late.pop(number, None) is None:  # it has landed meanwhile, and its answer is lost
+            return "reset"
         if isinstance(trouble, Fault) and trouble.behaviour.seen == "stored-500":
             return self.account.finish(begun, self.now(), "after" if trouble.acts else "before")
         return self.account.finish(begun, self.now())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from bulk_import.customer_parts import METHOD
 from bulk_import.engine.exchange import VIEW_LIFE, Exchange
-from bulk_import.engine.looking import SharedLook
+from bulk_import.engine.looking import SharedLook, Waiting
 from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld, Trip
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
@@ -35,7 +36,7 @@ STORED_IS_FRESH = 60.0
 
 
 class Carrying:
-    """What a worker does with a claim; `second_look` is for one that waited too long for its first attempt."""
+    """What a worker does with a claim; `second_look` is for one that waited too long for an attempt."""
 
     def __init__(self, parts: Parts, stop: Stop, scales: Scales, exchange: Exchange) -> None:
         self.parts = parts
@@ -46,50 +47,64 @@ class Carrying:
 
     async def carry_out(self, claim: Claim, token: str, *, fresh: bool, release: bool = True) -> list[Settled]:
         """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
-        seen_at, patience = claim.seen_at if fresh else None, VIEW_LIFE
+        trip = Trip(claim, resumed=not fresh, release=release, attached=claim.attached)
+        self._believe(trip, VIEW_LIFE)
         while True:
             try:
-                return await self._carry_out(claim, token, fresh=fresh, release=release, seen_at=seen_at)
+                return await self._carry_out(trip, token)
             except Outdated:
-                patience *= 2  # at a very low rate it would be old each time
-            seen_at = self.parts.now() + patience - VIEW_LIFE
-            try:
-                found = await self.second_look.of(claim)
-            except Stopped:
-                return _unsent(claim, release=release)
-            except BulkImportError as error:
-                self._stop.halt(error)
-                return _unsent(claim, release=release)
-            if isinstance(found, Settled):
-                return [found]
-            claim = found
+                if (end := await self._look_again(trip)) is not None:
+                    return end
 
-    async def _carry_out(
-        self, claim: Claim, token: str, *, fresh: bool, release: bool, seen_at: float | None
-    ) -> list[Settled]:
-        trip = Trip(claim, fresh=fresh, release=release, resumed=not fresh, attached=claim.attached, seen_at=seen_at)
+    def _believe(self, trip: Trip, patience: float) -> None:
+        seen_at = trip.claim.seen_at
+        trip.good_until = None if seen_at is None else seen_at + patience
+
+    async def _look_again(self, trip: Trip) -> list[Settled] | None:
+        """Hold the claim against the account as it is now; what that settles, or leaves, None where it is to be sent."""
+        waiting = Waiting(replace(trip.claim, attached=trip.attached), trip.fresh, trip.ended_at)
+        asked = self._exchange.asked
+        try:
+            found = await self.second_look.of(waiting)
+        except Stopped:
+            return _unsent(trip)
+        except BulkImportError as error:
+            self._stop.halt(error)
+            return _unsent(trip)
+        if not isinstance(found, Claim):
+            return [trip.ends(found)]
+        if found.generation != trip.claim.generation:
+            trip.begin_anew()
+        elif trip.untouched:
+            trip.tries = Tries()  # an outage is no reason to give up
+        trip.claim = found
+        self._believe(trip, self._exchange.patience(self._exchange.asked - asked))
+        return None
+
+    async def _carry_out(self, trip: Trip, token: str) -> list[Settled]:
+        claim = trip.claim
         taken = Taken(claim.target or "", None)
-        for step in steps_of(claim):
+        for step in steps_of(claim)[trip.done :]:
             if step.makes is Makes.PAYMENT_METHOD and trip.attached is not None:
                 continue  # an earlier process has seen it done
             end = await self._take(step, trip, token)
             if not isinstance(end, Taken):
                 return end
-            taken = end
+            taken, trip.done, trip.tries = end, step.number + 1, Tries()
             if step.makes is Makes.PAYMENT_METHOD:
                 trip.attached = end.made
         return self._weighed(trip, Updated(claim.target or "", taken.request_id, claim.note))
 
     async def _take(self, step: Step, trip: Trip, token: str) -> Taken | list[Settled]:
         """Try one step until it is done, or until that settles the claim or leaves it."""
-        claim, tries = trip.claim, Tries()
+        claim = trip.claim
         request = step.request(claim, token, trip.attached)
         expected = Expected(self.parts.livemode, claim.marker, claim.email, claim.target, step.makes)
         while True:
             if self._stop.stopping:
-                return _unsent(claim, release=trip.fresh and trip.release)
+                return _unsent(trip)
             try:
-                started, reply = await self._exchange.attempt(request, claim, trip.seen_at if trip.fresh else None)
+                started, reply = await self._exchange.attempt(request, claim, trip.good_until)
             except TooOld:
                 why = Refusal(type="key_too_old", message="its idempotency key is too old to be sent again unseen")
                 return [trip.ends(InDoubt(why))]
@@ -100,9 +115,9 @@ class Carrying:
                 continue
             trip.attempts, trip.ended_at = trip.attempts + 1, self.parts.now()
             trip.begun = started if trip.begun is None else trip.begun
-            trip.fresh = trip.fresh and never_began(reply)
+            trip.untouched = trip.untouched and never_began(reply)
             verdict = settle(
-                reply, expected, tries, self.parts.limits,
+                reply, expected, trip.tries, self.parts.limits,
                 started=started, ended=self.parts.tick(), chance=self.parts.chance(),
             )  # fmt: skip
             match verdict:
@@ -122,6 +137,7 @@ class Carrying:
                 case Halt(message):
                     self._stop.halt(StripeRefuses(message))
                 case Again(delay, tries, impossible):
+                    trip.tries = tries
                     if impossible:
                         self._exchange.saw_impossible(started)
                     await self._stop.nap(delay)
@@ -169,6 +185,7 @@ class Carrying:
         return InDoubt(Refusal(type="deleted", message=why), Doubt.REPLAYED)
 
 
-def _unsent(claim: Claim, *, release: bool) -> list[Settled]:
+def _unsent(trip: Trip) -> list[Settled]:
     """What a stop leaves of a claim that was never sent: the source's row again, or the claim itself."""
-    return [Settled(claim.row, Released(claim.generation))] if release else []
+    claim = trip.claim
+    return [Settled(claim.row, Released(claim.generation))] if trip.fresh and trip.release else []

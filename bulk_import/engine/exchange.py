@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from bulk_import.age import is_young
 from bulk_import.engine.ahead import Ahead
-from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld
+from bulk_import.engine.parts import Outdated, Parts, TooOld
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
@@ -14,17 +16,21 @@ from bulk_import.replies import answers, halting, is_refusal, of_another_mode, r
 from bulk_import.settle import backoff
 
 VIEW_LIFE = 180.0
-"""Seconds that what was read of the account may be old when a claim made from it is first sent: an outage, or a low rate,
-can make it wait for much longer, and meanwhile people sign up and change their customers."""
+"""Seconds that what was read of the account may be old when a claim is sent upon it: an outage, or a low rate, can make it
+wait for much longer, and meanwhile people sign up and change their customers."""
 
 
 class Exchange:
-    """Every request of a run; `requests` counts them, and `stripe_time` is Stripe's clock as last seen, in seconds."""
+    """Every request of a run; `requests` counts them, and `asked` those that only read.
+
+    `stripe_time` is Stripe's clock as last seen, in seconds.
+    """
 
     def __init__(self, parts: Parts, stop: Stop, scales: Scales, ahead: Ahead) -> None:
         self.parts = parts
         self.stripe_time: float | None = None
         self.requests: dict[Endpoint, int] = {}
+        self.asked = 0
         self._stop = stop
         self._scales = scales
         self._ahead = ahead
@@ -41,6 +47,7 @@ class Exchange:
         while True:
             self._stop.check()
             well = self._well
+            self.asked += 1
             started, reply = await self.attempt(request)
             if reply.status == 200 and isinstance(reply.body, dict) and answers(request, reply.body):
                 if request.endpoint is Endpoint.RETRIEVE:
@@ -70,22 +77,34 @@ class Exchange:
             await self._stop.nap(backoff(min(tried, 10), self.parts.chance()))
 
     async def attempt(
-        self, request: Request, claim: Claim | None = None, seen_at: float | None = None
+        self, request: Request, claim: Claim | None = None, good_until: float | None = None
     ) -> tuple[float, Reply]:
         """Send it once, when its turn comes; when that began (monotonic, seconds), and the reply.
 
         Raises `Stopped` where the run stops before the turn, `TooOld` where the key of *claim* is by then, and `Outdated`
-        where what was read at *seen_at* (wall clock) is.
+        where what was read of the account is to be believed no longer than *good_until* (wall clock).
         """
+        self._check_age(claim, good_until)
         gate = self.parts.gate
         if (turn := await gate.turn_now(request.endpoint)) is not None:  # no wait that a stop would have to cut short
             with turn:
-                return await self._fly(request, claim, seen_at)
-        with self._stop.cuts_short() as waiting:
+                return await self._fly(request, claim, good_until)
+        # Whoever waits for too long leaves the line: at a low rate, turns that are not used would be most of them.
+        with self._stop.cuts_short(math.inf if good_until is None else good_until - self.parts.now()) as waiting:
             async with gate.turn(request.endpoint):
-                self._stop.takes_off(waiting)
-                return await self._fly(request, claim, seen_at)
-        raise Stopped
+                if not self._stop.takes_off(waiting):
+                    self._stop.check()
+                    raise Outdated
+                return await self._fly(request, claim, good_until)
+        self._stop.check()
+        raise Outdated
+
+    def patience(self, asked: int) -> float:
+        """For how many seconds to believe a look that took so many requests.
+
+        At a very low rate what it has shown would else be old each time before anything is sent.
+        """
+        return max(VIEW_LIFE, 2 * (asked + 2) / self.parts.gate.current_rate(Endpoint.CREATE))
 
     def saw_impossible(self, started: float) -> None:
         """A 200 that is no success, to an attempt that began then; too many end the run."""
@@ -93,18 +112,24 @@ class Exchange:
         if why is not None:
             self._stop.halt(why)
 
-    async def _fly(self, request: Request, claim: Claim | None, seen_at: float | None) -> tuple[float, Reply]:
+    async def _fly(self, request: Request, claim: Claim | None, good_until: float | None) -> tuple[float, Reply]:
         self._stop.check()
         if claim is not None:
             self._ahead.has_started(claim.row)
-            if not is_young(claim.claimed_at, self.parts.now()):  # only now: it may have waited, or slept, for a day
-                raise TooOld
-        if seen_at is not None and self.parts.now() - seen_at > VIEW_LIFE:
-            raise Outdated
+        self._check_age(claim, good_until)  # only now: it may have waited, or slept, for a day
         started = self.parts.tick()
         reply = await self.parts.send(request)
         self._heard(request.endpoint, reply)
         return started, reply
+
+    def _check_age(self, claim: Claim | None, good_until: float | None) -> None:
+        if claim is None:
+            return
+        now = self.parts.now()
+        if not is_young(claim.claimed_at, now):
+            raise TooOld
+        if good_until is not None and now > good_until:
+            raise Outdated
 
     def _heard(self, endpoint: Endpoint, reply: Reply) -> None:
         self.requests[endpoint] = self.requests.get(endpoint, 0) + 1

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 import anyio
 
-from bulk_import.model import Claim, Settled
-
-LookAgain = Callable[[Sequence[Claim]], Awaitable[Sequence[Claim | Settled]]]
-"""What is to become of each of these claims: itself, another one that is on disk by then, or how it is settled."""
+from bulk_import.model import Claim, Outcome
 
 
-async def as_they_are(claims: Sequence[Claim]) -> Sequence[Claim | Settled]:
-    """Nobody looks again: the claims are sent as they are."""
-    return claims
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A claim that waited too long to be sent unseen; `fresh` ones were surely never acted upon.
+
+    `attempted_at` is when its last attempt of this process ended (wall clock, seconds), None where there was none.
+    """
+
+    claim: Claim
+    fresh: bool
+    attempted_at: float | None = None
+
+
+LookAgain = Callable[[Sequence[Waiting]], Awaitable[Sequence[Claim | Outcome]]]
+"""What is to become of each of these: the claim with the time of the look as its `seen_at`, one of a new generation that
+is on disk by then, or how the row is settled."""
+
+
+async def as_they_are(waiting: Sequence[Waiting]) -> Sequence[Claim | Outcome]:
+    """Nobody looks again: the claims are sent as they are, however long they wait."""
+    return [replace(each.claim, seen_at=None) for each in waiting]
 
 
 class SharedLook:
@@ -27,24 +42,25 @@ class SharedLook:
     def __init__(self) -> None:
         self.look: LookAgain = as_they_are
         self.alone = anyio.Lock()
-        self._waiting: dict[int, Claim] = {}
-        self._answers: dict[int, Claim | Settled] = {}
+        self._waiting: dict[int, Waiting] = {}
+        self._answers: dict[int, Claim | Outcome] = {}
 
-    async def of(self, claim: Claim) -> Claim | Settled:
-        """What is to become of *claim*; raises what the look at it raises."""
-        self._waiting[claim.row] = claim
+    async def of(self, one: Waiting) -> Claim | Outcome:
+        """What is to become of *one*; raises what the look at it raises."""
+        row = one.claim.row
+        self._waiting[row] = one
         try:
             async with self.alone:
-                if claim.row not in self._answers:
+                if row not in self._answers:
                     await self._look_at_all()
-                return self._answers[claim.row]
+                return self._answers[row]
         finally:
-            self._waiting.pop(claim.row, None)
-            self._answers.pop(claim.row, None)
+            self._waiting.pop(row, None)
+            self._answers.pop(row, None)
 
     async def _look_at_all(self) -> None:
-        claims = list(self._waiting.values())
-        found = await self.look(claims)
-        self._answers.update((claim.row, answer) for claim, answer in zip(claims, found, strict=True))
-        for claim in claims:
-            self._waiting.pop(claim.row, None)
+        waiting = list(self._waiting.values())
+        found = await self.look(waiting)
+        for one, answer in zip(waiting, found, strict=True):
+            self._answers[one.claim.row] = answer
+            self._waiting.pop(one.claim.row, None)

@@ -15,7 +15,7 @@ from bulk_import.errors import BulkImportError
 from bulk_import.existing import Offload
 from bulk_import.model import Claim, Endpoint, Outcome, Reply, Request, Settled
 from bulk_import.pace import Gate, Unused
-from bulk_import.settle import Limits
+from bulk_import.settle import Limits, Tries
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -30,7 +30,7 @@ class Stopped(Exception):
 
 
 class Outdated(Unused):
-    """What was read of the account is too old for a first attempt upon it, so nothing was sent. Never leaves `engine`."""
+    """What was read of the account is too old for an attempt upon it, so nothing was sent. Never leaves `engine`."""
 
 
 class TooOld(Unused):
@@ -69,23 +69,35 @@ class Parts:
 
 @dataclass(slots=True)
 class Trip:
-    """One claim under way: attempts of all its steps so far, and the id that its payment method got when attached.
+    """One claim under way: what was tried of it so far, and the id that its payment method got when attached.
 
-    `fresh` is True as long as nothing of it can have been acted upon, `release` if it may begin anew from the source when the
-    run stops before that, or finds a mapping mistake (a retry's may not: its fields may be mended ones), `resumed` if an earlier attempt left it, and
-    `begun` is when its first attempt of this process began (monotonic, seconds). `seen_at` is when the account was read that
-    it was made from (wall clock, seconds).
+    `untouched` is True as long as no attempt of this process can have been acted upon, `resumed` if an earlier one may have
+    been. `release` is whether it may begin anew from the source when the run stops before either, or finds a mapping mistake
+    (a retry's may not: its fields may be mended ones). `begun` is when its first attempt of this process began (monotonic,
+    seconds), and `good_until` how long what was read of the account before it may be believed (wall clock, seconds), None
+    for ever. `done` counts the steps behind it, and `tries` are those of the step that it has come to.
     """
 
     claim: Claim
-    fresh: bool
     resumed: bool
     release: bool = True
+    untouched: bool = True
     attached: str | None = None
     attempts: int = 0
     ended_at: float | None = None
     begun: float | None = None
-    seen_at: float | None = None
+    good_until: float | None = None
+    done: int = 0
+    tries: Tries = field(default_factory=Tries)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing of it can have been acted upon."""
+        return self.untouched and not self.resumed
+
+    def begin_anew(self) -> None:
+        """From here on it is a claim of another generation, of which nothing was sent."""
+        self.resumed, self.untouched, self.attached, self.done, self.tries = False, True, None, 0, Tries()
 
     def ends(self, outcome: Outcome) -> Settled:
         """What to write when it ends so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,18 +27,20 @@ class Stop:
         return self._stop.is_set()
 
     @contextmanager
-    def cuts_short(self) -> Iterator[anyio.CancelScope]:
-        """What waits in this block is cancelled by a stop, unless the scope was handed to `takes_off` before."""
-        with anyio.CancelScope() as waiting:
+    def cuts_short(self, patience: float = math.inf) -> Iterator[anyio.CancelScope]:
+        """What waits in this block is cancelled by a stop, or after so many seconds, unless the scope `takes_off` before."""
+        with anyio.CancelScope(deadline=anyio.current_time() + patience) as waiting:
             self._waiting.add(waiting)
             try:
                 yield waiting
             finally:
                 self._waiting.discard(waiting)
 
-    def takes_off(self, waiting: anyio.CancelScope) -> None:
-        """From here on it is a flight, and flights land."""
+    def takes_off(self, waiting: anyio.CancelScope) -> bool:
+        """From here on it is a flight, and flights land; False where it has been cut short just before."""
         self._waiting.discard(waiting)
+        waiting.deadline = math.inf
+        return not waiting.cancel_called
 
     async def nap(self, seconds: float) -> None:
         """Sleep, but no longer than the run goes on."""

@@ -1,15 +1,18 @@
-"""Who has come to Stripe while claims of a dead process rested: some were carried out, and some people signed up by themselves."""
+"""Who has come to Stripe while claims rested, or waited: some were carried out, and some people signed up by themselves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import TypeGuard
 
 from bulk_import.engine import Engine
 from bulk_import.engine.exchange import VIEW_LIFE
+from bulk_import.existing import Matches
 from bulk_import.job.doubts import Doubts
 from bulk_import.job.terms import Terms
-from bulk_import.model import Claim
+from bulk_import.model import Claim, Row
 from bulk_import.reconcile import Found, Generations, Look, Open, Scope, Sweep, Verdict
 
 REST = 2.5
@@ -23,21 +26,19 @@ LONG_REST = 300.0
 
 
 class Came:
-    """Settles the creates that rested and were carried out, and leaves out those whose people came meanwhile.
+    """Looks for creates that may have been carried out, and for people who have come meanwhile.
 
     Of the latter only a person can tell whether it was our own create, so they stay in doubt. Without a marker nobody
-    could tell what was carried out, and the key is what protects. `since` is from when on (by Stripe's clock) it is still
-    to be listed who came.
+    could tell what was carried out, and the key is what protects. `since` is from when on (by Stripe's clock) to list
+    for all that rest, whichever of them are asked for first.
     """
 
     def __init__(self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts) -> None:
-        self.since = math.inf
         self._engine = engine
         self._terms = terms
         self._sweep = sweep
         self._doubts = doubts
-        self._look: Look | None = None
-        self._looked_at = math.inf  # by Stripe's clock
+        self.since = math.inf
         self._kept: set[int] = set()
 
     def rested(self, claims: Sequence[Claim], now: float) -> list[Claim]:
@@ -49,38 +50,50 @@ class Came:
         return [c for c in claims if c.marker and c.email_key and now - c.claimed_at > longest]
 
     async def look_back(self, scope: Scope, pieces: AsyncIterator[Sequence[Claim]]) -> None:
-        """Look for claims of long ago as a sweep does."""
-        self._looked_at = self._stripe_now()
-        self._look = await self._sweep.look(scope)
+        """Look for claims of long ago as a sweep does, and settle whom it finds."""
+        look = await self._sweep.look(scope)
         async for piece in pieces:
-            await self._settle(await self._doubts.verdicts(self._look, piece))
+            await self._settle(await self._doubts.verdicts(look, piece))
 
     async def still_to_send(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Those of these claims that may go out again now."""
+        """Those of these claims that may go out again now, and when they were looked at."""
+        seen: dict[int, float] = {}
         if rested := self.rested([c for c in claims if c.row not in self._kept], self._engine.parts.now()):
-            look = await self._look_again()
-            await self._settle(await self._sweep.judge_by_lists(look, rested, Generations()))
-        return [c for c in claims if c.row not in self._kept]
+            async with self._engine.alone():
+                look, verdicts = await self.look(rested)
+            seen = {claim.row: look.began for claim in rested}
+            await self._settle(verdicts)
+        return [replace(c, seen_at=seen.get(c.row, c.claimed_at)) for c in claims if c.row not in self._kept]
 
-    async def _look_again(self) -> Look:
-        """What was listed, and whoever came since, should that be minutes ago: many claims take hours to be sent again."""
-        since, look = self.since, self._look
-        if look is not None and self._engine.parts.now() - look.began > VIEW_LIFE:
-            since = min(since, self._looked_at)
-        if look is None or since < math.inf:
-            self.since, self._looked_at = math.inf, self._stripe_now()
-            self._look = look = await self._sweep.look_since(since, goes_on=look is not None)
-        return look
+    async def look(self, claims: Sequence[Claim]) -> tuple[Look, Sequence[Verdict]]:
+        """The look that shows what became of these, and what it shows; one of minutes ago would not do.
+
+        It lists by time: by e-mail nobody is found who has written it in other letters.
+        """
+        look = await self._sweep.look_on(min(Scope.of(claims).since, self.since), VIEW_LIFE)
+        return look, await self._sweep.judge_by_lists(look, claims, Generations())
 
     async def _settle(self, verdicts: Sequence[Verdict]) -> None:
         found = [verdict for verdict in verdicts if isinstance(verdict, Found)]
         if found:
             await self._doubts.act_on(found)
-        self._kept.update(v.claim.row for v in verdicts if isinstance(v, Found) or _is_for_a_person(v))
+        self._kept.update(v.claim.row for v in verdicts if isinstance(v, Found) or is_for_a_person(v))
 
-    def _stripe_now(self) -> float:
-        seen = self._engine.stripe_time
-        return self._engine.parts.now() if seen is None else seen
+
+class Newcomers:
+    """A `Directory` of whoever came since the last look; for rows that were looked for by then, and are sent anew."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
+
+    async def begin(self) -> None:
+        """Nothing needs to be known beforehand."""
+
+    async def find(self, rows: Sequence[Row]) -> Matches:
+        """One list for all of them."""
+        found = await self._sweep.newcomers(rows)
+        keys = {row.email_key for row in rows}
+        return {key: [c for c in found if c.email == key] for key in keys if key is not None}
 
 
 def is_long_ago(claim: Claim, now: float) -> bool:
@@ -88,5 +101,6 @@ def is_long_ago(claim: Claim, now: float) -> bool:
     return now - claim.claimed_at > LONG_REST
 
 
-def _is_for_a_person(verdict: Verdict) -> bool:
+def is_for_a_person(verdict: Verdict) -> TypeGuard[Open]:
+    """Whether only a person can tell what became of it."""
     return isinstance(verdict, Open) and verdict.is_for_a_person

@@ -116,9 +116,9 @@ class Doubts:
         open_: list[Open] = []
         for verdict in verdicts:
             match verdict:
-                case Found(claim, outcome, twins):
+                case Found(claim, outcome):
                     settled.append(Settled(claim.row, outcome))
-                    self._tell_of_twins(claim, twins)
+                    self.tell_of_twins(verdict)
                 case Absent(claim):
                     anew.append(replace(claim, key_fingerprint=self._terms.fingerprint))
                     self._generations.give(claim.row)
@@ -141,10 +141,12 @@ class Doubts:
         self._watch.reopened(len(claims))
         await self._engine.dispatch(claims, fresh=False)
 
-    def _tell_of_twins(self, claim: Claim, twins: Sequence[str]) -> None:
+    def tell_of_twins(self, found: Found) -> None:
+        """Say where a row has several customers, for a person to delete the others."""
+        row, twins = found.claim.row, found.twins
         if len(twins) > 1:
             self._notice(
                 "twins",
-                f"row {claim.row} has {len(twins)} customers in Stripe ({', '.join(twins)}); "
+                f"row {row} has {len(twins)} customers in Stripe ({', '.join(twins)}); "
                 f"the oldest was taken, delete the others in the Dashboard",
             )

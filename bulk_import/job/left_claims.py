@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bulk_import.age import is_young
 from bulk_import.engine import Engine
@@ -15,15 +17,16 @@ from bulk_import.wording import counted
 
 
 class LeftClaims:
-    """The claims of a process that is gone; `doubts` is where they are settled, or sent again."""
+    """The claims of a process that is gone; `doubts` is where they are settled, or sent again, after a look at who `came`."""
 
     def __init__(
-        self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts, notice: Callable[[str, str], None]
+        self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts, came: Came, notice: Callable[[str, str], None]
     ) -> None:
         self._engine = engine
         self._terms = terms
         self._sweep = sweep
         self._doubts = doubts
+        self._came = came
         self._notice = notice
 
     async def resume(self) -> None:
@@ -37,10 +40,13 @@ class LeftClaims:
             )
             await self._until_the_process_has_ended()
             await doubts.sweep(self._unsure)
-        came = await self._see_who_came()
+        await self._look_back()
         async for piece in doubts.at_rest(self._protected, self._engine.parts.now()):
-            await doubts.send_again(await self._not_overtaken(await came.still_to_send(piece)))
+            creates = await self._came.still_to_send([claim for claim in piece if claim.target is None])
+            updates = await self._not_overtaken([claim for claim in piece if claim.target is not None])
+            await doubts.send_again(sorted([*creates, *updates], key=lambda claim: claim.row))
         await self._engine.idle()
+        self._came.since = math.inf
 
     def _unsure(self, claims: Sequence[Claim], now: float) -> list[Claim]:
         terms = self._terms
@@ -49,9 +55,9 @@ class LeftClaims:
     def _protected(self, claims: Sequence[Claim], now: float) -> list[Claim]:
         return [c for c in claims if is_young(c.claimed_at, now) and not self._terms.clock_jumped]
 
-    async def _see_who_came(self) -> Came:
+    async def _look_back(self) -> None:
         """Look for those of long ago, apart: one of them would have the list of all the others begin hours ago."""
-        came, now = Came(self._engine, self._terms, self._sweep, self._doubts), self._engine.parts.now()
+        came, now = self._came, self._engine.parts.now()
         long, lately, rested = Scope(), Scope(), 0
         async for piece in self._doubts.at_rest(self._protected, now):
             rested += len(came.rested(piece, now))
@@ -67,26 +73,25 @@ class LeftClaims:
 
             await came.look_back(long, self._doubts.at_rest(of_long_ago, now))
         came.since = lately.since
-        return came
 
-    async def _not_overtaken(self, claims: Sequence[Claim]) -> Sequence[Claim]:
-        """Settle or claim anew the updates whose customers somebody has changed meanwhile; answers all the others.
+    async def _not_overtaken(self, updates: Sequence[Claim]) -> list[Claim]:
+        """Settle or claim anew those whose customers somebody has changed meanwhile; answers all the others, as seen now.
 
         Their ledger holds a before-image that is no longer true, and objects that are sent whole would lose what was
         changed. They go out under a new key once no attempt of the dead process can act any more.
         """
-        found = await self._sweep.overtaken([claim for claim in claims if claim.target is not None])
-        if not found:
-            return claims
-        self._notice(
-            "updates",
-            f"{counted(len(found), 'customer was', 'customers were')} changed by somebody since their updates were claimed; what is there now is read "
-            "and kept before they are updated",
-        )
-        await self._until_the_process_has_ended()
-        await self._doubts.act_on(await self._sweep.renewed(found))
+        seen_at = self._engine.parts.now()
+        found = await self._sweep.overtaken(updates)
+        if found:
+            self._notice(
+                "updates",
+                f"{counted(len(found), 'customer was', 'customers were')} changed by somebody since their updates were claimed; what is there now is read "
+                "and kept before they are updated",
+            )
+            await self._until_the_process_has_ended()
+            await self._doubts.act_on(await self._sweep.renewed(found))
         rows = {claim.row for claim in found}
-        return [claim for claim in claims if claim.row not in rows]
+        return [replace(claim, seen_at=seen_at) for claim in updates if claim.row not in rows]
 
     async def _until_the_process_has_ended(self) -> None:
         """Wait until nothing that it had begun can act any more: from then on a list, or a customer, shows what came of it."""

@@ -11,7 +11,8 @@ from functools import partial
 from bulk_import.customer.emails import email_key
 from bulk_import.dedupe import Holder, sort_out
 from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Lookup, Means, Nobody, Offload
+from bulk_import.existing import Directory, Nobody, Offload
+from bulk_import.job.came import Came, Newcomers
 from bulk_import.job.doubts import Doubts
 from bulk_import.job.left_claims import LeftClaims
 from bulk_import.job.meeting import Aim, Meeting
@@ -60,15 +61,15 @@ class Script:
         )
         case = Case(terms.token, terms.process_started, terms.deadline, terms.clock_jumped)
         sweep = Sweep(
-            case, engine.ask, engine.together, offload, writer.listed(), self._owned, email_key, engine.parts.now
-        )
+            case, engine.ask, engine.together, offload, writer.listed(), self._owned, email_key, engine.parts.now,
+            lambda: engine.stripe_time,
+        )  # fmt: skip
         self._doubts = Doubts(engine, terms, sweep, writer, reader, offload, watch, notice)
-        self._left = LeftClaims(engine, terms, sweep, self._doubts, notice)
-        self._second = SecondLook(engine, sweep, terms.on_existing, terms.token, terms.fingerprint)
+        came = Came(engine, terms, sweep, self._doubts)
+        self._left = LeftClaims(engine, terms, sweep, self._doubts, came, notice)
+        self._second = SecondLook(engine, terms, sweep, self._doubts, came)
         if terms.looks and terms.on_existing != "create":  # until, and unless, there are rows to be fed
-            self._second.directory = Lookup(
-                Means(engine.ask, engine.together, offload, writer, reader, engine.parts.now, email_key)
-            )
+            self._second.directory = Newcomers(sweep)
         engine.looks_again(self._second.look)
 
     async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:

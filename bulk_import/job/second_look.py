@@ -1,4 +1,4 @@
-"""Claims that waited for minutes and were never sent are held against the account once more."""
+"""Claims that waited for minutes are held against the account once more, whether they were sent before or not."""
 
 from __future__ import annotations
 
@@ -6,55 +6,93 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bulk_import.dedupe import Differ, meet
-from bulk_import.engine import Engine
+from bulk_import.engine import Engine, Waiting
 from bulk_import.existing import Directory, Nobody
-from bulk_import.model import Claim, Customer, Existing, Failed, Row, Settled
-from bulk_import.options import OnExisting
-from bulk_import.reconcile import Found, Sweep
+from bulk_import.job.came import Came, is_for_a_person
+from bulk_import.job.doubts import Doubts
+from bulk_import.job.terms import Terms
+from bulk_import.model import Claim, Customer, Existing, Failed, Outcome, Row
+from bulk_import.reconcile import Found, Sweep, still_in_doubt
+
+Answers = dict[int, Claim | Outcome]
+"""What becomes of some rows."""
 
 
 class SecondLook:
-    """What becomes of such claims; `directory` is who is asked whether their people have come meanwhile."""
+    """What becomes of such claims.
 
-    def __init__(self, engine: Engine, sweep: Sweep, policy: OnExisting, token: str, fingerprint: str | None) -> None:
+    `directory` is who is asked whether the people of creates that nobody has acted upon have come meanwhile; with one that
+    may have been carried out, who `came` is looked at.
+    """
+
+    def __init__(self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts, came: Came) -> None:
         self.directory: Directory = Nobody()
         self._engine = engine
+        self._terms = terms
         self._sweep = sweep
-        self._policy = policy
-        self._token = token
-        self._fingerprint = fingerprint
+        self._doubts = doubts
+        self._came = came
 
-    async def look(self, claims: Sequence[Claim]) -> list[Claim | Settled]:
+    async def look(self, waiting: Sequence[Waiting]) -> list[Claim | Outcome]:
         """What becomes of each: the claim itself, another one that is on disk by then, or how the row is settled."""
-        found = await self._still_to_make([claim for claim in claims if claim.target is None])
-        found |= await self._still_to_update([claim for claim in claims if claim.target is not None])
-        return [found.get(claim.row, claim) for claim in claims]
+        began = self._engine.parts.now()
+        creates = [each for each in waiting if each.claim.target is None]
+        found = await self._still_to_make([each.claim for each in creates if each.fresh])
+        found |= await self._maybe_made([each.claim for each in creates if not each.fresh])
+        found |= await self._still_to_update([each for each in waiting if each.claim.target is not None])
+        return [found.get(each.claim.row, replace(each.claim, seen_at=began)) for each in waiting]
 
-    async def _still_to_make(self, claims: Sequence[Claim]) -> dict[int, Claim | Settled]:
+    async def _still_to_make(self, claims: Sequence[Claim]) -> Answers:
         """Their people may have come to Stripe meanwhile."""
         rows = [Row(c.row, c.line, c.source_id, c.email, c.email_key, c.params, c.fields) for c in claims]
         matches = await self.directory.find(rows) if rows else {}
         met = [(row.number, self._met(row, matches.get(row.email_key or "", ()))) for row in rows]
-        return {number: Settled(number, outcome) for number, outcome in met if outcome is not None}
+        return {number: outcome for number, outcome in met if outcome is not None}
 
     def _met(self, row: Row, customers: Sequence[Customer]) -> Existing | Failed | None:
-        match meet(row, customers, self._policy, self._token):
+        match meet(row, customers, self._terms.on_existing, self._terms.token):
             case Differ(others):
                 note = "came to Stripe while this row waited to be sent, and was not updated"
                 return Existing(others[0].id, note)
             case outcome:
                 return outcome
 
-    async def _still_to_update(self, claims: Sequence[Claim]) -> dict[int, Claim | Settled]:
+    async def _maybe_made(self, claims: Sequence[Claim]) -> Answers:
+        """Somebody with the same e-mail may be their own customer or not: that is not for us to tell."""
+        claims = self._came.rested(claims, self._engine.parts.now())
+        if not claims:
+            return {}
+        look, verdicts = await self._came.look(claims)
+        answers: Answers = {claim.row: replace(claim, seen_at=look.began) for claim in claims}
+        for verdict in verdicts:
+            row = verdict.claim.row
+            if isinstance(verdict, Found):
+                answers[row] = verdict.outcome
+                self._doubts.tell_of_twins(verdict)
+            elif is_for_a_person(verdict):
+                answers[row] = still_in_doubt(verdict)
+        return answers
+
+    async def _still_to_update(self, waiting: Sequence[Waiting]) -> Answers:
         """Somebody may have changed their customers meanwhile: what is there now is what an undo must bring back."""
-        overtaken = await self._sweep.overtaken(claims)
-        settled: dict[int, Claim | Settled] = {}
+        overtaken = await self._sweep.overtaken([each.claim for each in waiting])
+        rows = {claim.row for claim in overtaken}
+        await self._until_nothing_acts([each for each in waiting if each.claim.row in rows and not each.fresh])
+        settled: Answers = {}
         anew: dict[int, Claim] = {}
         for verdict in await self._sweep.renewed(overtaken):
             if isinstance(verdict, Found):
-                settled[verdict.claim.row] = Settled(verdict.claim.row, verdict.outcome)
+                settled[verdict.claim.row] = verdict.outcome
             else:
-                anew[verdict.claim.row] = replace(verdict.claim, key_fingerprint=self._fingerprint)
+                anew[verdict.claim.row] = replace(verdict.claim, key_fingerprint=self._terms.fingerprint)
         if anew:
             await self._engine.record(list(anew.values()), [])
         return settled | anew
+
+    async def _until_nothing_acts(self, waiting: Sequence[Waiting]) -> None:
+        """Wait until every attempt at these, of whichever process, must have ended: they go out under new keys."""
+        terms = self._terms
+        last = max((max(each.attempted_at or 0.0, terms.process_started) for each in waiting), default=None)
+        if last is not None:
+            await self._engine.nap(last + terms.deadline - self._engine.parts.now())
+            self._engine.check()

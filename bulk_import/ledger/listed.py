@@ -11,12 +11,12 @@ from bulk_import.ledger.database import Connection, translated
 from bulk_import.model import Customer
 
 # Emptied and not dropped: SQLite refuses to drop a table while anybody reads on this connection.
-_BEGIN = (
+_MAKE = (
     "CREATE TEMP TABLE IF NOT EXISTS listed (id TEXT PRIMARY KEY, number INTEGER, email_key TEXT NOT NULL, created INTEGER, marker TEXT) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS temp.listed_number ON listed(number) WHERE number IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS temp.listed_email ON listed(email_key) WHERE number IS NULL",
-    "DELETE FROM temp.listed",
 )
+_FORGET = "DELETE FROM temp.listed"
 _KEEP = "INSERT OR REPLACE INTO temp.listed (id, number, email_key, created, marker) VALUES {rows}"
 _COLUMNS = "SELECT id, email_key, created, marker FROM temp.listed"
 
@@ -28,10 +28,10 @@ class Listed:
         self._db = db
         self._path = path
 
-    def begin(self) -> None:
-        """Forget what was listed before."""
+    def begin(self, *, anew: bool = True) -> None:
+        """Be ready for what is listed; *anew*, forget what was listed before."""
         with translated(self._path):
-            for statement in _BEGIN:
+            for statement in (*_MAKE, _FORGET) if anew else _MAKE:
                 self._db.execute(statement)
 
     def keep(self, customers: Sequence[Customer], rows: Sequence[int | None], keys: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from bulk_import.model import (
     Failed,
     Params,
     Refusal,
+    Row,
     Updated,
 )
 from bulk_import.reconcile.claims import Generations, next_generation, row_of
@@ -38,11 +40,23 @@ class Look:
     by_email: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Everybody is listed who came from `since` to `until` (by Stripe's clock), at last by `look`.
+
+    A look by e-mail lists nobody else, so `since` is infinite after it.
+    """
+
+    since: float
+    until: float
+    look: Look
+
+
 class Sweep:
     """Asks Stripe what became of doubtful rows; `owned` tells which of these customers belong to which row.
 
     First whatever may be a customer of theirs is listed, once for all of them, into the ledger's own table; then they
-    are judged, some at a time.
+    are judged, some at a time. `stripe_time` is Stripe's clock as last seen.
     """
 
     def __init__(
@@ -55,7 +69,9 @@ class Sweep:
         owned: Callable[[Sequence[str]], Awaitable[Mapping[str, int]]],
         key: Callable[[str], str],
         now: Callable[[], float],
+        stripe_time: Callable[[], float | None],
     ) -> None:
+        self._span: _Span | None = None
         self._case = case
         self._ask = ask
         self._together = together
@@ -64,24 +80,47 @@ class Sweep:
         self._owned = owned
         self._key = key
         self._now = now
+        self._stripe_time = stripe_time
 
     async def look(self, scope: Scope) -> Look:
-        """List whatever may be a customer of the claims in *scope*."""
+        """List whatever may be a customer of the claims in *scope*, and forget what was listed before."""
+        self._span = None
         await self._offload(self._listed.begin)
-        look = Look(self._now(), scope.is_cheaper_by_email)
+        look, until = Look(self._now(), scope.is_cheaper_by_email), self._stripe_now()
         await self._gather(scope.lists(by_email=look.by_email))
+        self._span = _Span(math.inf if look.by_email else scope.since, until, look)
         return look
 
-    async def look_since(self, since: float, *, goes_on: bool) -> Look:
-        """List who came since then (by Stripe's clock), in addition to what was listed before if it *goes_on*.
+    async def look_on(self, since: float, life: float) -> Look:
+        """List who came since then (by Stripe's clock), in addition to what was listed before; unless that is enough.
 
-        That proves nobody's absence: `look` begins ten minutes earlier, which takes many more pages of our own creates.
+        It is for *life* seconds. That proves nobody's absence: `look` begins ten minutes earlier, which takes many more
+        pages of our own creates.
         """
-        if not goes_on:
-            await self._offload(self._listed.begin)
-        look = Look(self._now())
-        await self._gather([{"created": {"gte": int(since) - JUST_BEFORE}}])
+        span = self._span
+        is_known = span is not None and span.since <= since
+        if span is not None and is_known and 0 <= self._now() - span.look.began <= life:
+            return span.look
+        await self._offload(partial(self._listed.begin, anew=False))
+        look, until = Look(self._now()), self._stripe_now()
+        start = since if span is None or not is_known else span.until
+        await self._gather([{"created": {"gte": int(start) - JUST_BEFORE}}])
+        self._span = _Span(span.since if span is not None and is_known else since, until, look)
         return look
+
+    async def newcomers(self, rows: Sequence[Row]) -> list[Customer]:
+        """Who has come in the name or with the e-mail of these rows since a look has shown them absent, oldest first.
+
+        Each has what e-mails are compared by in the place of its own.
+        """
+        await self.look_on(math.inf if self._span else 0.0, 0.0)
+        keys = {row.email_key for row in rows if row.email_key is not None}
+        found = await self._offload(self._listed.of, [row.number for row in rows], sorted(keys))
+        return sorted(found, key=lambda customer: (customer.created, customer.id))
+
+    def _stripe_now(self) -> float:
+        seen = self._stripe_time()
+        return self._now() if seen is None else seen
 
     async def judge(self, look: Look, claims: Sequence[Claim], generations: Generations) -> list[Verdict]:
         """Judge every one of *claims*, all of them in the scope of *look*; those of updates by re-reading their target.
@@ -93,7 +132,10 @@ class Sweep:
         verdicts = await self.judge_by_lists(look, creates, generations)
         absent = [claim for claim, verdict in zip(creates, verdicts, strict=True) if isinstance(verdict, Absent)]
         if absent:
-            await self._gather(Scope.of(absent).lists(by_email=not look.by_email, with_clocks=False))
+            scope, until = Scope.of(absent), self._stripe_now()
+            await self._gather(scope.lists(by_email=not look.by_email, with_clocks=False))
+            if look.by_email:
+                self._span = _Span(scope.since, until, look)
             judged = await self.judge_by_lists(look, absent, generations)
             again = {claim.row: verdict for claim, verdict in zip(absent, judged, strict=True)}
             verdicts = [again.get(claim.row, verdict) for claim, verdict in zip(creates, verdicts, strict=True)]

@@ -1,0 +1,308 @@
+"""Whoever signs up while a claim waits gets no second customer, however the claim came to wait and whoever had sent it before.
+
+A table of paths (what the claims went through before) and events (what makes them wait), on virtual time; the oracle is
+the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from bulk_import.options import Pacing
+from bulk_import.simulator import Fault
+from bulk_import.simulator.faults import Canned
+from tests.test_never_unseen import signs_up
+from tests.virtual_run import Kill, Run, Settings, World, people
+from tests.virtual_stripe import EPOCH, Arrival, Trouble, VirtualStripe, refused
+from tests.virtual_time import virtual_loop
+
+PEOPLE = 16
+PACING = Pacing(rate=20.0, concurrency=4)
+QUICK = {
+    ("just_now", "outage"), ("an_hour_ago", "suspension"), ("yesterday", "silence"), ("by_a_retry", "three outages"),
+    ("for_a_retry", "hold"), ("in_this_run", "suspension"), ("in_this_run", "silence"), ("yesterday", "two outages"),
+}  # fmt: skip
+"""What of the table is tried each time, besides all that befalls young claims."""
+EMAILS = [f"person{n}@example.com" for n in range(1, PEOPLE + 1)]
+
+
+def everybody_else_signs_up(world: World, at: float) -> None:
+    """Whoever has no customer yet comes by themselves, but for those whose creates are just under way; some in capitals."""
+    made = {customer["email"] for customer in world.stripe.account.customers.values()}
+    made |= {a.email for a in world.stripe.arrivals if a.at > virtual_loop().time() - 1.0}
+    for number, email in enumerate(email for email in EMAILS if email not in made):
+        signs_up(world, email if number % 3 else email.capitalize(), at)
+
+
+def twins(world: World) -> list[str]:
+    """Whoever has two customers, in any letter case."""
+    emails = Counter(customer["email"].lower() for customer in world.stripe.account.customers.values())
+    return [email for email, count in emails.items() if count > 1]
+
+
+# What makes them wait, from the third create on.
+
+
+@dataclass
+class Event:
+    """Something that lasts; `again` times more, each as soon as somebody has looked at the account after the last one."""
+
+    world: World
+    again: int = 0
+    seconds: float = 600.0
+    creates: int = 0
+    ends: float = 0.0
+    over: bool = False
+    came: list[float] = field(default_factory=list)
+
+    def __call__(self, arrival: Arrival) -> Trouble | None:
+        self.creates += arrival.endpoint == "create"
+        if self.over:
+            return None
+        if (arrival.endpoint == "create" and self.creates == 3) or (
+            arrival.at > self.ends > 0.0 and arrival.endpoint == "list"
+        ):
+            self.over, self.again = self.again == 0, self.again - 1
+            return self.begins(arrival)
+        return None
+
+    def sign_up(self, at: float) -> None:
+        """Everybody else comes, but only in the last one: before, nobody must have been settled."""
+        if self.over:
+            self.came.append(at)
+            everybody_else_signs_up(self.world, at)
+
+    def begins(self, arrival: Arrival) -> Trouble | None:
+        raise NotImplementedError
+
+
+class Outage(Event):
+    """Nobody is answered for ten minutes."""
+
+    def begins(self, arrival: Arrival) -> Trouble | None:
+        begins = arrival.at + (0.25 if arrival.endpoint == "list" else 0.01)
+        self.ends = arrival.at + self.seconds
+        self.world.stripe.gone = (begins, self.ends)
+        asyncio.get_running_loop().call_later(300.0, self.sign_up, arrival.at + 300.0)
+        return None
+
+
+class Suspension(Event):
+    """The process is stopped for ten minutes, or longer than keys are kept."""
+
+    def begins(self, arrival: Arrival) -> Trouble | None:
+        self.world.stripe.land(EPOCH + arrival.at)
+        self.sign_up(arrival.at + 300.0)
+        self.ends = arrival.at + self.seconds
+        virtual_loop().stall(self.seconds)
+        if self.seconds > 24 * 3600.0 - 1.0:
+            self.world.stripe.account.forget_keys()
+        return None
+
+
+class Hold(Event):
+    """Every create is turned away, and is to come again in ten minutes."""
+
+    def begins(self, arrival: Arrival) -> Trouble | None:
+        self.ends = arrival.at + self.seconds
+        asyncio.get_running_loop().call_later(300.0, self.sign_up, arrival.at + 300.0)
+        error = {"error": {"type": "invalid_request_error", "code": "rate_limit", "message": "Later."}}
+        return Canned(429, error, {"retry-after": "600", "stripe-rate-limited-reason": "endpoint-rate"})
+
+
+class Silence(Event):
+    """Answers get lost for ten minutes, so that nobody can tell what was carried out."""
+
+    def begins(self, arrival: Arrival) -> Trouble | None:
+        self.ends = arrival.at + self.seconds
+        asyncio.get_running_loop().call_later(590.0, self.sign_up, arrival.at + 590.0)
+        return None
+
+    def __call__(self, arrival: Arrival) -> Trouble | None:
+        super().__call__(arrival)
+        return Fault("reset", acts=False) if arrival.at < self.ends else None
+
+
+# What they went through before.
+
+
+def young(world: World) -> Settings:
+    """Claimed by a run that was killed a minute ago."""
+    world.run(dedupe="snapshot", batch_size=PEOPLE, kill=Kill("send", "before", 8))
+    world.wait(60.0)
+    return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING)
+
+
+def just_now(world: World) -> Settings:
+    """Claimed by a run that was killed a second ago: nobody looks before they are sent."""
+    world.run(dedupe="snapshot", batch_size=PEOPLE, kill=Kill("send", "before", 8))
+    return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING)
+
+
+def an_hour_ago(world: World) -> Settings:
+    """Claimed by a run that was killed an hour ago."""
+    return _waits(young(world), world, 3600.0)
+
+
+def _waits(settings: Settings, world: World, seconds: float) -> Settings:
+    world.wait(seconds)
+    return settings
+
+
+def yesterday(world: World) -> Settings:
+    """Claimed so long ago that their keys protect no more: they are sent anew."""
+    settings = _waits(young(world), world, 25 * 3600.0)
+    world.stripe.account.forget_keys()
+    return settings
+
+
+def by_a_retry(world: World) -> Settings:
+    """Failed, and claimed by a retry that was killed."""
+    world.stripe.misbehave = lambda a: (
+        refused(400, "email_invalid", "email") if a.endpoint == "create" and a.email != EMAILS[0] else None
+    )
+    world.run(dedupe="snapshot", batch_size=PEOPLE)
+    world.wait(30.0)
+    world.stripe.misbehave = None
+    world.run(dedupe="snapshot", batch_size=PEOPLE, retry=True, kill=Kill("send", "before", 8))
+    world.wait(60.0)
+    return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING)
+
+
+def for_a_retry(world: World) -> Settings:
+    """The same, and it is another retry that goes on."""
+    by_a_retry(world)
+    return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING, retry=True)
+
+
+def in_this_run(world: World) -> Settings:
+    """Claimed by the very run that waits."""
+    return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING)
+
+
+PATHS = [young, just_now, an_hour_ago, yesterday, by_a_retry, for_a_retry, in_this_run]
+EVENTS: dict[str, Callable[[World], Event]] = {
+    "outage": Outage,
+    "two outages": lambda world: Outage(world, 1),
+    "three outages": lambda world: Outage(world, 2),
+    "suspension": Suspension,
+    "hold": Hold,
+    "silence": Silence,
+}
+TABLE = [
+    pytest.param(path, made, id=f"{path.__name__}-{name}", marks=() if is_quick else pytest.mark.soak)
+    for path in PATHS
+    for name, made in EVENTS.items()
+    for is_quick in [path is young or (path.__name__, name) in QUICK]
+]
+
+
+def waits(folder: Path, path: Callable[[World], Settings], made: Callable[[World], Event]) -> tuple[World, Event, Run]:
+    world = World(folder, people(PEOPLE), VirtualStripe(existing=20))
+    settings = path(world)
+    world.stripe.misbehave = event = made(world)
+    run = world.run(settings)
+    return world, event, run
+
+
+@pytest.mark.parametrize(("path", "event"), TABLE)
+def test_nobody_who_signs_up_while_a_claim_waits_gets_a_second_customer(
+    tmp_path: Path, path: Callable[[World], Settings], event: Callable[[World], Event]
+) -> None:
+    world, happened, run = waits(tmp_path, path, event)
+    assert happened.came, "nothing has happened"
+    assert twins(world) == []
+    assert {customer["email"].lower() for customer in world.stripe.account.customers.values()} >= set(EMAILS)
+    tally = world.tally()
+    assert sum(tally.values()) == tally.get("created", 0) + tally.get("existing", 0) + tally.get("in_doubt", 0)
+    assert tally.get("existing", 0) + tally.get("in_doubt", 0) >= 2, (tally, run.notices)
+    unsettled = [line for line in world.lines() if line.status == "in_doubt"]
+    assert all("does not carry our marker" in str(line.error_message) for line in unsettled)
+    assert run.exit_code == (6 if unsettled else 0)
+
+
+@pytest.mark.parametrize("rested", [60.0, 3600.0])
+def test_who_signed_up_in_other_letters_while_a_few_claims_rested_gets_no_second_customer(
+    tmp_path: Path, rested: float
+) -> None:
+    world = World(tmp_path, people(PEOPLE), VirtualStripe(existing=20))
+    settings = young(world)
+    world.wait(rested)
+    world.stranger("Person14@Example.com")
+    world.wait(10.0)
+    world.run(settings)
+    assert twins(world) == []
+    assert world.tally() == {"created": PEOPLE - 1, "in_doubt": 1}
+
+
+@pytest.mark.parametrize("path", [young, by_a_retry, yesterday, in_this_run], ids=lambda path: path.__name__)
+def test_a_look_that_gets_no_answer_leaves_the_claims_to_the_next_run(
+    tmp_path: Path, path: Callable[[World], Settings]
+) -> None:
+    world = World(tmp_path, people(PEOPLE), VirtualStripe(existing=20))
+    settings = path(world)
+    event = Outage(world, again=1)
+
+    def endless(arrival: Arrival) -> None:
+        event(arrival)
+        if event.over:
+            world.stripe.gone = (world.stripe.gone[0], math.inf)
+
+    world.stripe.misbehave = endless
+    run = world.run(settings)
+    assert run.exit_code == 3, run.notices
+    assert event.came
+    assert twins(world) == []
+    world.stripe.misbehave, world.stripe.gone = None, (0.0, 0.0)
+    world.run(replace(settings, retry=False))
+    assert twins(world) == []
+    assert {customer["email"].lower() for customer in world.stripe.account.customers.values()} >= set(EMAILS)
+    assert set(world.tally()) <= {"created", "existing", "in_doubt"}
+
+
+@pytest.mark.parametrize("path", [young, by_a_retry, in_this_run], ids=lambda path: path.__name__)
+def test_a_claim_that_waits_until_its_key_is_too_old_is_looked_for_before_it_is_sent_anew(
+    tmp_path: Path, path: Callable[[World], Settings]
+) -> None:
+    def a_day(world: World) -> Event:
+        event = Suspension(world)
+        event.seconds = 24 * 3600.0
+        return event
+
+    world, event, _ = waits(tmp_path, path, a_day)
+    assert event.came
+    assert twins(world) == []
+    assert {customer["email"].lower() for customer in world.stripe.account.customers.values()} >= set(EMAILS)
+    assert set(world.tally()) <= {"created", "existing", "in_doubt"}
+
+
+@pytest.mark.parametrize("path", [young, yesterday, in_this_run], ids=lambda path: path.__name__)
+@pytest.mark.parametrize("rate", [0.01, 0.05])
+def test_at_the_lowest_rates_looks_do_not_keep_claims_from_being_sent(
+    tmp_path: Path, path: Callable[[World], Settings], rate: float
+) -> None:
+    world = World(tmp_path, people(PEOPLE), VirtualStripe(existing=20))
+    run = world.run(replace(path(world), pacing=Pacing(rate=rate, concurrency=16)))
+    assert world.tally() == {"created": PEOPLE}
+    assert len(run.arrivals) <= 3 * PEOPLE
+    assert twins(world) == []
+
+
+def test_claims_of_a_dead_run_that_waited_together_are_looked_at_together(tmp_path: Path) -> None:
+    world = World(tmp_path, people(200), VirtualStripe(existing=20))
+    fast = Pacing(rate=100.0, concurrency=32)
+    world.run(dedupe="snapshot", batch_size=200, pacing=fast, kill=Kill("send", "before", 8))
+    world.wait(60.0)
+    world.stripe.misbehave = event = Outage(world)
+    run = world.run(dedupe="snapshot", pacing=fast)
+    assert event.came
+    assert twins(world) == []
+    after = [a for a in run.arrivals if a.at > event.ends and a.endpoint == "list"]
+    assert len([a for a in after if "email" not in a.params]) <= 4
