@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bulk_import.engine import Stopped
 from bulk_import.errors import LedgerRefuses
 from bulk_import.ledger import ARROWS, Reader, Writer, allowed_from, is_allowed
 from bulk_import.model import (
@@ -368,6 +369,20 @@ def test_only_what_failed_here_or_there_is_mended_all_or_nothing(book: tuple[Wri
         mended(writer, row(1, OTHER), row(N, OTHER))
     assert (list(reader.lines([1, N])), reader.records([1, N])) == before
     assert "with" not in reader.commands()[-1].facts
+
+
+def test_a_stop_while_mended_rows_are_taken_over_takes_over_none(book: tuple[Writer, Reader]) -> None:
+    writer, reader = book
+    writer.write([], [Settled(n, invalid(n), invalid(n)) for n in range(1, 601)])
+    before = list(reader.lines(range(1, 601)))
+
+    def stopped() -> Iterator[Prepared]:
+        yield from (row(n) for n in range(1, 600))
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        writer.mend(stopped(), writer.begin_command("retry", None, None), "a file")
+    assert list(reader.lines(range(1, 601))) == before
 
 
 def test_numbers_keep_the_digits_they_were_written_with(book: tuple[Writer, Reader]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from bulk_import.engine import Ended, Engine, run_loop
 from bulk_import.job.corrections import digest_of, read_corrections
@@ -13,7 +14,7 @@ from bulk_import.job.making import Making
 from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
 from bulk_import.job.selection import for_code
 from bulk_import.ledger import MENDED, Mended, Purpose, Tally
-from bulk_import.model import Record, Row, Status
+from bulk_import.model import Prepared, Record, Row, Status
 from bulk_import.options import Confirm, Observer, RetryOptions
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Reading
@@ -45,7 +46,7 @@ class _RetryJob(Making):
         """Open the ledger, meet Stripe, take over what was mended, and send the chosen rows again."""
         purpose = self.take_known_ledger(self.options.ledger)
         how = self._preparation(purpose)
-        mended = self._mended(purpose, how)
+        mended = await self._mended(engine, purpose, how)
         boot = this_boot()
         jumped = clock_jumped(self.reader.commands(), boot)
         self.begin_command(boot)
@@ -111,16 +112,19 @@ class _RetryJob(Making):
         marker = bool(stored.get("marker", True))
         return preparation(reading, preparing_from(stored), self.method(purpose), marker=marker)
 
-    def _mended(self, purpose: Purpose, how: Preparation) -> Mended | None:
+    async def _mended(self, engine: Engine, purpose: Purpose, how: Preparation) -> Mended | None:
         """The rows of the file and their mended fields; None without a file."""
-        if self.options.fixed is None:
+        options, said = self.options, list[tuple[str, str]]()
+        if options.fixed is None:
             return None
-        self._file = digest_of(self.options.fixed, self.options.overrides)
+        self._file = await engine.blocking(digest_of, options.fixed, options.overrides)
         goes_on = self._file is not None and self._file == last_file(self.reader.commands())
-        found = read_corrections(
-            self.options.fixed, self.options.overrides, purpose, self.reader, how, self.observer.notice,
-            goes_on=goes_on,
-        )  # fmt: skip
+        read = partial(read_corrections, options.fixed, options.overrides, purpose, self.reader, how, goes_on=goes_on)
+        try:
+            found = await engine.blocking(read, lambda code, message: said.append((code, message)))
+        finally:
+            for code, message in said:
+                self.observer.notice(code, message)
         self.stack.callback(found.close)
         return found
 
@@ -147,10 +151,15 @@ class _RetryJob(Making):
         if mended is None:
             return self._failed()
         assert self.command is not None  # noqa: S101 - it has begun
-        rows = (prepare(Record(number, 0, fields), how) for number, fields in mended.items())
-        to_send = await self.offload(self.writer.mend, rows, self.command, self._file)
+        to_send = await self.offload(self.writer.mend, self._prepared(mended, how), self.command, self._file)
         self._has_taken_over = True
         return to_send
+
+    def _prepared(self, mended: Mended, how: Preparation) -> Iterator[Prepared]:
+        """The mended rows; a stop in the middle ends the commit that takes them over, and then none of it is on disk."""
+        for number, fields in mended.items():
+            self.engine.check()
+            yield prepare(Record(number, 0, fields), how)
 
     def _records(self, rows: Sequence[int]) -> Iterator[Record]:
         """The records in row order, a batch of the ledger's at a time."""
