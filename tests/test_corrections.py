@@ -119,6 +119,17 @@ def test_a_line_that_does_not_belong_is_refused_with_what_is_wrong_with_it(
     assert "line 2" in str(refused.value)
 
 
+def test_lines_of_rows_that_are_not_to_be_mended_are_counted(mended: Mended) -> None:
+    lines = [
+        "u1,p1@example.com,Ring,1",
+        "u3,p3@example.com,Ring,3",
+        "u2,p2@example.com,Ring,2",
+        "u4,p4@example.com,Ring,4",
+    ]
+    with pytest.raises(UsageError, match=r"line 2 names row 1, .*, and 2 more lines name such rows; take them out"):
+        mended("\n".join(["id,email,Straße,_row", *lines]))
+
+
 def test_a_line_that_is_nobodys_is_left_out_and_said(tmp_path: Path) -> None:
     facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
     with written(tmp_path / "users.csv.ledger.db", facts) as writer:

@@ -78,6 +78,7 @@ def _read_into(
     goes_on: bool,
 ) -> None:
     nobodys, done = set[int](), 0
+    first_misplaced, misplaced = "", 0
     reading, notices = detect(path, overrides)
     cell_of = _cell_reader(reading.format, Reading.from_json(purpose.reading).format)
     name_of = restore if reading.format in DELIMITED else str
@@ -94,10 +95,9 @@ def _read_into(
             if goes_on and _has_come_to_something(number, purpose, reader):
                 done += 1
                 continue
-            raise UsageError(
-                f"{where} names row {number}, {_why_not(number, purpose, reader)}; take the line out, or mend a new export: "
-                "it has the rows that are left, as they were mended before"
-            )
+            first_misplaced = first_misplaced or f"{where} names row {number}, {_why_not(number, purpose, reader)}"
+            misplaced += 1
+            continue
         if number in found or number in nobodys:
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
         _check_key(fields, key, own_id[0], where)
@@ -106,6 +106,8 @@ def _read_into(
             nobodys.add(number)
             continue
         found.put(number, {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS})
+    if misplaced:
+        raise UsageError(_misplaced(first_misplaced, misplaced - 1))
     if done:
         settled = counted(done, "row of it was", "rows of it were")
         notify("with", f"{path} was taken over before; {settled} settled or sent since and not again now")
@@ -121,6 +123,15 @@ def _read_into(
         notify("unchanged", f"{len(unchanged):,} of the {rows} {are}; what was invalid there stays so")
     # Which cells are whose is as doubtful as before.
     found.discard([line.row for line in reader.lines(unchanged) if line.error_code == "unreadable"])
+
+
+def _misplaced(first: str, more: int) -> str:
+    """What to do about lines of rows that are not to be mended: the first, and so many more."""
+    others = f", and {counted(more, 'more line names such a row', 'more lines name such rows')}" if more else ""
+    return (
+        f"{first}{others}; take {'them' if more else 'the line'} out, or mend a new export: it has the rows that are left, as "
+        "they were mended before"
+    )
 
 
 def _has_come_to_something(number: int, purpose: Purpose, reader: Reader) -> bool:
