@@ -28,8 +28,8 @@ from bulk_import.ledger import Pairings, open_for_writing
 from bulk_import.model import Created, Settled
 from bulk_import.options import Connecting, Pacing, Progress
 from bulk_import.wording import counted, pastable
-from tests.cli_calls import Program, calling, claim_of, purpose, row, small_ledger, summary, written
-from tests.rig import command
+from tests.cli_calls import DECLINED, Program, calling, claim_of, purpose, row, small_ledger, summary, written
+from tests.rig import KEY, command
 
 
 @pytest.fixture
@@ -209,6 +209,19 @@ def test_an_undo_of_updates_warns_of_detaching_only_where_something_was_attached
     )  # fmt: skip
     assert "detached" not in "".join(opening(listing))
     assert "1 update attached a payment method: that is detached" in "".join(opening(replace(listing, attaching=1)))
+
+
+def test_an_undo_says_that_mended_rows_begin_anew_as_the_source_has_them(
+    call: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "l.db"
+    monkeypatch.setenv("STRIPE_API_KEY", KEY)
+    with written(ledger, purpose(2)) as writer:
+        writer.write([claim_of(row(n, {"email": f"p{n}@example.com"})) for n in (1, 2)], [])
+        writer.write([], [Settled(1, Created("cus_1", "req_1"), None, 1), Settled(2, DECLINED, None, 1)])
+        assert "begin anew" not in call("undo", ledger).err
+        writer.mend([row(2, {"email": "m2@example.com"})], writer.begin_command("retry", None, None), None)
+    assert "undone, they begin anew as the source has them" in call("undo", ledger).err
 
 
 def test_a_live_ledger_is_advised_with_live_and_an_unfinished_undo_comes_first(call: Program, tmp_path: Path) -> None:

@@ -89,6 +89,10 @@ def opening(listing: Listing) -> list[str]:
             f"{counted(listing.attaching, 'update')} attached a payment method: that is detached, and Stripe lets nobody "
             "attach it again"
         )
+    if listing.mended:
+        lines.append(
+            "rows of it were mended with retry --with: undone, they begin anew as the source has them, so keep the mended file"
+        )
     if listing.unfinished:
         lines.append(f"{listing.unfinished:,} of them may be deleted already: an earlier undo was cut short")
     if listing.in_doubt:

@@ -43,6 +43,11 @@ def last_deciding(commands: Sequence[Command]) -> Command | None:
     return decided[-1] if decided else None
 
 
+def has_mended(commands: Sequence[Command]) -> bool:
+    """Whether a mended file was ever taken over."""
+    return any("with" in command.facts for command in commands)
+
+
 def last_file(commands: Sequence[Command]) -> str | None:
     """The digest of the mended file that was taken over last; None where none was, or it had none."""
     taken: list[str | None] = [c.facts["with"] for c in commands if "with" in c.facts]

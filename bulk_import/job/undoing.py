@@ -15,6 +15,7 @@ from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
 from bulk_import.image import Image
 from bulk_import.job.closing import quoted
+from bulk_import.job.history import has_mended
 from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session
 from bulk_import.ledger import Pairing, Purpose, Tally
@@ -38,7 +39,7 @@ class Listing:
     """What an undo is about to do; `first` are the first few of `customers`, `unfinished` those an earlier one began.
 
     `updated` customers are to be put back to what they were, `updated_first` are the first few of them, and
-    `attaching` of their updates attached a payment method.
+    `attaching` of their updates attached a payment method. Rows were `mended` if a retry took over a person's file.
     """
 
     ledger: str
@@ -53,6 +54,7 @@ class Listing:
     updated: int = 0
     updated_first: tuple[tuple[int, str], ...] = ()
     attaching: int = 0
+    mended: bool = False
 
 
 Verdict = Gone | Restored | Left
@@ -157,7 +159,7 @@ class _UndoJob(Session):
             str(self.path), purpose.account, purpose.account_name, purpose.livemode, purpose.simulated,
             self.undone.customers, first, self.reader.begun_undos(), tally.count(Status.IN_DOUBT),
             self.undone.updated, tuple((i.row, i.target) for i in self.pairings.images(0, FEW)),
-            self.pairings.attaching(),
+            self.pairings.attaching(), mended=has_mended(self.reader.commands()),
         )  # fmt: skip
         if rows and not self.agree(listing):
             raise UsageError("not confirmed, so nothing was changed; answer the question, or pass --yes")
