@@ -489,3 +489,70 @@ def test_a_clock_that_is_ahead_hides_nobody_where_the_server_tells_no_time(tmp_p
 
     _with_means(tmp_path, lister, 0.0, reading)
     assert set(held(tmp_path)) == set(lister.customers)
+
+
+DATES = {"told": 0.0, "of years to come": 1e9, "of years ago": -1e9, "not told": None}
+CLOCKS = [
+    pytest.param(error, date, 1, id=f"{error / 3600:+.1f} h, {said}")
+    for error in (-4 * 3_600.0, -600.0, 0.0, 600.0)
+    for said, date in DATES.items()
+    if error <= 0.0 or date is not None  # else nothing shows how late it is
+]
+
+
+@pytest.mark.parametrize(("error", "date", "pace"), [*CLOCKS, pytest.param(0.0, 0.0, 0, id="nobody else comes")])
+def test_who_shows_late_is_found_in_ten_minutes_whatever_our_clock_says(
+    tmp_path: Path, error: float, date: float | None, pace: int
+) -> None:
+    lister = Busy({f"cus_{NOW - n}": NOW - n for n in range(5)}, pace=pace)
+    lister.late = [(NOW + shown, f"cus_late{shown}", NOW + shown - 30) for shown in (40, 45, 100)]
+
+    async def reading(means: Means) -> None:
+        told = lambda: None if date is None else lister.until + date  # noqa: E731 - a clock
+        wrong = replace(means, now=lambda: lister.until + error, stripe_time=told)
+        means.writer.begin_snapshot()
+        newest = Newest(wrong)
+        newest.begins_now()
+        await goes_on(lister, newest, 125)
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert set(held(tmp_path)) >= {cid for cid in lister.customers if "late" in cid}
+
+
+def test_a_customer_of_years_to_come_hides_nobody(tmp_path: Path) -> None:
+    lister = Busy({"cus_odd": NOW + YEAR}, pace=1)
+
+    async def reading(means: Means) -> None:
+        means.writer.begin_snapshot()
+        newest = Newest(means)
+        newest.begins_now()
+        await goes_on(lister, newest, 5)
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert set(held(tmp_path)) == set(lister.customers)
+
+
+@dataclass
+class Stalling(Lister):
+    """Nobody is answered for ten minutes in the middle of a reading, and somebody comes meanwhile."""
+
+    async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+        if self.asked == 1:
+            await asyncio.sleep(600)
+            self.customers["cus_came"] = NOW + 300
+        return await super().ask(request, accept=accept)
+
+
+def test_who_comes_during_an_outage_in_the_middle_of_a_reading_is_found_by_the_next(tmp_path: Path) -> None:
+    lister = Stalling({f"cus_{n:03d}": NOW + n // 100 for n in range(250)})
+
+    async def reading(means: Means) -> None:
+        means.writer.begin_snapshot()
+        newest = Newest(means)
+        newest.begins_now()
+        await newest.refresh()
+        assert "cus_came" not in held(tmp_path)
+        await newest.refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert set(held(tmp_path)) == set(lister.customers)

@@ -32,6 +32,11 @@ Above that pace one reading serves several batches: nobody waits longer between 
 by default, and the pages of our own newest customers stay at little more than one per cent of the requests.
 """
 
+LONG_READING = 60.0
+"""Seconds after whose beginning no reading is new enough: in an outage between two of its pages anybody may have come."""
+
+ODD = 86_400
+"""Seconds that no customer is of the future: by none such is told up to when the newest are known."""
 
 ONE_BY_ONE = 3
 """Pages that are read one after the other; what is left then is cut by time, since one list shows a few hundred
@@ -50,7 +55,8 @@ class Newest:
         self._means = means
         self._since = 0
         self._again_from: int | None = None
-        self._read_at = float("-inf")
+        self._read_from = self._read_at = float("-inf")
+        self._ahead = 0.0
         self._begun = 0
         self._heeds_bounds = True
 
@@ -64,11 +70,12 @@ class Newest:
         self._since = since
         self.begins_now()
         async for page in pages(self._means.ask, {"created": {"gte": since}}):
-            await remember(self._means, page, max((customer.created for customer in page), default=0))
+            await remember(self._means, page, newest_of(self._means, page))
 
     async def refresh(self) -> None:
         """Read what came since the last reading."""
-        if 0 <= self._means.now() - self._read_at < SOON:
+        began = self._means.now()
+        if 0 <= began - self._read_at < SOON and began - self._read_from < LONG_READING:
             return
         snapshot = await self._means.offload(self._means.reader.snapshot)
         newest = snapshot[2] if snapshot else 0
@@ -80,11 +87,11 @@ class Newest:
         await reading.end()
         self._heeds_bounds = reading.heeds_bounds
         # Counted from its end: a reading that takes that long would otherwise be followed by the next after one batch.
-        self._read_at = self._means.now()
+        self._read_from, self._read_at = began, self._means.now()
 
     def _parts(self, newest: int, base: int) -> list[Part]:
         """What is to be read now: the newest and, where it is time, who showed late among those of ten minutes ago."""
-        now = int(self._means.stripe_now())
+        now = self._stripe_now(newest)
         if self._again_from is None:  # an earlier process has read the account, and maybe not to the end
             self._begun, self._again_from = now, now - OVERLAP
             return [Part(max(newest - OVERLAP - 2 * STEP, self._since), None, whole=True)]
@@ -94,6 +101,17 @@ class Newest:
             parts.append(Part(self._again_from, now - OVERLAP, whole=True))
             self._again_from = now - OVERLAP
         return parts
+
+    def _stripe_now(self, newest: int) -> int:
+        """Stripe's clock, which is ahead of ours as far as its customers have been.
+
+        Were it taken for earlier, who shows late would be found late; for later, never. So no `Date` is believed that is
+        later than both, nor one that is earlier than a customer.
+        """
+        now, seen = self._means.now(), self._means.stripe_time()
+        self._ahead = max(self._ahead, newest - now)
+        there = now + self._ahead
+        return int(max(newest, there if seen is None else min(seen, there)))
 
 
 class Part(NamedTuple):
@@ -144,7 +162,7 @@ class _Reading:
         """Keep who is new on a page; whether anybody on it was known before this reading."""
         known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
         self._found += [c.without_raw() for c in page if c.id not in known]
-        self._newest = max(self._newest, *(c.created for c in page), 0)
+        self._newest = max(self._newest, newest_of(self._means, page))
         if len(self._found) >= HELD:
             found, self._found = self._found, []
             await remember(self._means, found, 0)
@@ -156,6 +174,12 @@ def _seams(base: int, oldest: int) -> list[int]:
     seconds = oldest - base
     parts = min(SIDE_BY_SIDE, seconds) if base > 0 else 1
     return [base + seconds * n // parts for n in range(1, parts)]
+
+
+def newest_of(means: Means, customers: Sequence[Customer]) -> int:
+    """The newest of these customers, but for those of the future."""
+    latest = max(means.now(), means.stripe_time() or 0.0) + ODD
+    return max((customer.created for customer in customers if customer.created <= latest), default=0)
 
 
 async def remember(means: Means, customers: Sequence[Customer], newest: int) -> None:
