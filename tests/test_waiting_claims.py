@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bulk_import.model import Reply, Request
 from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
 from bulk_import.simulator.faults import Canned
@@ -306,3 +307,24 @@ def test_claims_of_a_dead_run_that_waited_together_are_looked_at_together(tmp_pa
     assert twins(world) == []
     after = [a for a in run.arrivals if a.at > event.ends and a.endpoint == "list"]
     assert len([a for a in after if "email" not in a.params]) <= 4
+
+
+class OddlyDated(VirtualStripe):
+    """Something on the way dates every answer thirty years late."""
+
+    async def send(self, request: Request, key: str, deadline: float) -> Reply:
+        reply = await super().send(request, key, deadline)
+        return replace(reply, stripe_time=reply.stripe_time and reply.stripe_time + 1e9)
+
+
+@pytest.mark.parametrize("path", [young, an_hour_ago, yesterday, in_this_run], ids=lambda path: path.__name__)
+def test_a_date_of_years_to_come_hides_nobody_who_signed_up(tmp_path: Path, path: Callable[[World], Settings]) -> None:
+    world = World(tmp_path, people(PEOPLE), OddlyDated(existing=20))
+    settings = path(world)
+    if world.ledger.exists():
+        world.stranger("person14@example.com")
+        world.wait(10.0)
+    world.stripe.misbehave = event = Outage(world)
+    world.run(settings)
+    assert event.came
+    assert twins(world) == []

@@ -19,6 +19,9 @@ VIEW_LIFE = 180.0
 """Seconds that what was read of the account may be old when a claim is sent upon it: an outage, or a low rate, can make it
 wait for much longer, and meanwhile people sign up and change their customers."""
 
+FUTURE = 86_400.0
+"""Seconds by which Stripe's clock may be ahead of ours: with a later date, lists from then on would show nobody."""
+
 
 class Exchange:
     """Every request of a run; `requests` counts them, and `asked` those that only read.
@@ -135,6 +138,6 @@ class Exchange:
         self.requests[endpoint] = self.requests.get(endpoint, 0) + 1
         self.parts.heard(endpoint, reply)
         self._well += sign_of(reply) is Sign.WELL
-        if reply.stripe_time is not None:
+        if reply.stripe_time is not None and reply.stripe_time < self.parts.now() + FUTURE:
             self.stripe_time = reply.stripe_time
         self.parts.gate.heard(endpoint, reply)

@@ -20,13 +20,11 @@ MOST_EMAILS = 1000
 class Scope:
     """What is known of `count` claims together; updates are only counted, since they are judged by their targets.
 
-    `since` is the earliest moment of the creates by Stripe's own clock, or ten minutes before ours, in seconds; it is the
-    `bound` of a list where each of them has the former.
+    `since` is the earliest moment of the creates by Stripe's own clock, in seconds; zero where that is not known of one.
     """
 
     count: int = 0
     since: float = math.inf
-    is_bounded: bool = True
     all_have_emails: bool = True
     emails: set[str] = field(default_factory=set)
     clocks: set[str] = field(default_factory=set)
@@ -52,14 +50,13 @@ class Scope:
         self.all_have_emails &= bool(claim.email)
         if claim.email and len(self.emails) <= MOST_EMAILS:
             self.emails.add(claim.email)
-        self.since = min(self.since, claim.claimed_at - OVERLAP if claim.stripe_time is None else claim.stripe_time)
+        self.since = min(self.since, claim.stripe_time or 0.0)
         if clock:
             self.clocks.add(clock)
             return
         self._plain_count += 1
         if claim.email and len(self._plain) <= MOST_EMAILS:
             self._plain.add(claim.email)
-        self.is_bounded &= claim.stripe_time is not None
 
     @property
     def is_cheaper_by_email(self) -> bool:
@@ -76,4 +73,9 @@ class Scope:
 
     def _window(self) -> Params:
         """List from the oldest claim on; without Stripe's own time for it, everything."""
-        return {"created": {"gte": int(self.since) - OVERLAP}} if self.is_bounded else {}
+        return came_since(self.since - OVERLAP)
+
+
+def came_since(moment: float) -> Params:
+    """The list of who came from then on; of everybody where that is not known."""
+    return {"created": {"gte": int(moment)}} if moment > 0 else {}

@@ -22,7 +22,7 @@ from bulk_import.model import (
 )
 from bulk_import.reconcile.claims import Generations, next_generation, row_of
 from bulk_import.reconcile.judging import NO_EMAIL, Absent, Case, Evidence, Found, Judge, Verdict
-from bulk_import.reconcile.scope import Scope
+from bulk_import.reconcile.scope import Scope, came_since
 
 AT_ONCE = 16
 """Look-ups by e-mail side by side."""
@@ -56,7 +56,7 @@ class Sweep:
     """Asks Stripe what became of doubtful rows; `owned` tells which of these customers belong to which row.
 
     First whatever may be a customer of theirs is listed, once for all of them, into the ledger's own table; then they
-    are judged, some at a time. `stripe_time` is Stripe's clock as last seen.
+    are judged, some at a time. `stripe_time` is Stripe's clock as last seen; where it is not known, everybody is listed.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Sweep:
         """List whatever may be a customer of the claims in *scope*, and forget what was listed before."""
         self._span = None
         await self._offload(self._listed.begin)
-        look, until = Look(self._now(), scope.is_cheaper_by_email), self._stripe_now()
+        look, until = Look(self._now(), scope.is_cheaper_by_email), self._stripe_time() or 0.0
         await self._gather(scope.lists(by_email=look.by_email))
         self._span = _Span(math.inf if look.by_email else scope.since, until, look)
         return look
@@ -102,9 +102,9 @@ class Sweep:
         if span is not None and is_known and 0 <= self._now() - span.look.began <= life:
             return span.look
         await self._offload(partial(self._listed.begin, anew=False))
-        look, until = Look(self._now()), self._stripe_now()
-        start = since if span is None or not is_known else span.until
-        await self._gather([{"created": {"gte": int(start) - JUST_BEFORE}}])
+        look, until = Look(self._now()), self._stripe_time() or 0.0
+        start = span.until if span is not None and is_known else since
+        await self._gather([came_since(start - JUST_BEFORE)])
         self._span = _Span(span.since if span is not None and is_known else since, until, look)
         return look
 
@@ -118,10 +118,6 @@ class Sweep:
         found = await self._offload(self._listed.of, [row.number for row in rows], sorted(keys))
         return sorted(found, key=lambda customer: (customer.created, customer.id))
 
-    def _stripe_now(self) -> float:
-        seen = self._stripe_time()
-        return self._now() if seen is None else seen
-
     async def judge(self, look: Look, claims: Sequence[Claim], generations: Generations) -> list[Verdict]:
         """Judge every one of *claims*, all of them in the scope of *look*; those of updates by re-reading their target.
 
@@ -132,7 +128,7 @@ class Sweep:
         verdicts = await self.judge_by_lists(look, creates, generations)
         absent = [claim for claim, verdict in zip(creates, verdicts, strict=True) if isinstance(verdict, Absent)]
         if absent:
-            scope, until = Scope.of(absent), self._stripe_now()
+            scope, until = Scope.of(absent), self._stripe_time() or 0.0
             await self._gather(scope.lists(by_email=not look.by_email, with_clocks=False))
             if look.by_email:
                 self._span = _Span(scope.since, until, look)
