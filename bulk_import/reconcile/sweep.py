@@ -98,14 +98,18 @@ class Sweep:
         pages of our own creates.
         """
         span = self._span
-        is_known = span is not None and span.since <= since
-        if span is not None and is_known and 0 <= self._now() - span.look.began <= life:
+        if span is None or not span.since <= since <= span.until:  # whoever came in a gap is nothing to these claims
+            return await self._list_on(since, since)
+        if 0 <= self._now() - span.look.began <= life:
             return span.look
+        return await self._list_on(span.since, span.until)
+
+    async def _list_on(self, since: float, start: float) -> Look:
+        """List who came from *start* on; everybody is listed from *since* to then."""
         await self._offload(partial(self._listed.begin, anew=False))
         look, until = Look(self._now()), self._stripe_time() or 0.0
-        start = span.until if span is not None and is_known else since
         await self._gather([came_since(start - JUST_BEFORE)])
-        self._span = _Span(span.since if span is not None and is_known else since, until, look)
+        self._span = _Span(since, until, look)
         return look
 
     async def newcomers(self, rows: Sequence[Row]) -> list[Customer]:
@@ -113,7 +117,8 @@ class Sweep:
 
         Each has what e-mails are compared by in the place of its own.
         """
-        await self.look_on(math.inf if self._span else 0.0, 0.0)
+        span = self._span
+        await (self._list_on(0.0, 0.0) if span is None else self._list_on(span.since, span.until))
         keys = {row.email_key for row in rows if row.email_key is not None}
         found = await self._offload(self._listed.of, [row.number for row in rows], sorted(keys))
         return sorted(found, key=lambda customer: (customer.created, customer.id))
