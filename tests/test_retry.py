@@ -172,9 +172,8 @@ def test_a_mended_file_outlives_the_process_that_has_taken_it_over(
     source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
     ledger = tmp_path / "users.csv.ledger.db"
     people = ["u1,ann", *(f"f{n},fill{n}" for n in range(1, 5)), "u2,ann"]
-    source.write_text(
-        "\n".join(["id,email,payment_method", *(f"{p}@example.com,pm_card_chargeDeclined" for p in people)])
-    )
+    declined = [f"{person}@example.com,pm_card_chargeDeclined" for person in people]
+    source.write_text("\n".join(["id,email,payment_method", *declined, "u3,fill4@example.com,pm_card_visa"]))
     call = calling(capsys, monkeypatch)
     monkeypatch.setenv("STRIPE_API_KEY", KEY)
     with simulated(*UNLIMITED) as server:
@@ -184,7 +183,8 @@ def test_a_mended_file_outlives_the_process_that_has_taken_it_over(
         assert call(*run).code == 1
         assert call("export", ledger, "--what", "failed", "--output", fixed).code == 0
         text = fixed.read_text().replace("pm_card_chargeDeclined", "pm_card_visa")
-        fixed.write_text(text.replace("u2,ann@", "u2,dana@"))
+        mended = text.replace("u2,ann@", "u2,dana@").replace("f4,fill4@", "f4,moved@").splitlines()
+        fixed.write_text("\n".join(line for line in mended if not line.startswith("u3,")))
         assert _dies(tmp_path, 5, *retry, "--batch-size", "1") == GONE
         left = f"next: bulk-import retry {ledger} --code mended"
         assert left in call("status", ledger).err
@@ -197,11 +197,12 @@ def test_a_mended_file_outlives_the_process_that_has_taken_it_over(
         assert (refused.code, "names row 1" in refused.err, "mend a new export" in refused.err) == (2, True, True)
         again = call(*retry)
         assert (again.code, "taken over before" in again.err) == (0, True), again.err
-        assert check_promises(server, ledger, 6) == Counter(created=6)
+        assert check_promises(server, ledger, 7) == Counter(created=7)
         people_there = {c["metadata"]["source_id"]: c["email"] for c in server.customers()}
-        assert people_there["u2"] == "dana@example.com"
+        moved = {"u2": "dana@example.com", "f4": "moved@example.com", "u3": "fill4@example.com"}
+        assert {own: people_there[own] for own in moved} == moved
         assert call(*retry).code == 0
-        assert len(server.customers()) == 6
+        assert len(server.customers()) == 7
 
 
 def test_a_retry_that_is_gone_before_it_has_taken_its_file_over_is_to_be_typed_again(

@@ -39,7 +39,7 @@ def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -
         return here or continuing(path, purpose)
     if (again := retry_line(commands)) and _holds(shlex.split(again), path.absolute()):
         return again
-    if reader.mended():
+    if reader.has_mended():
         return typed("retry", path, "--code", MENDED, *live(purpose))
     return next_command(path, purpose, counts, tally.orphans, here)
 

@@ -58,7 +58,7 @@ class Making(Session):
 
     def following(self, summary: Summary) -> str | None:
         """Rows that a retry has left mended and unsent come first: the export to mend them in would only ask for more."""
-        if summary.exit_code == SOME_FAILED and self.purpose is not None and self.reader.mended():
+        if summary.exit_code == SOME_FAILED and self.purpose is not None and self.reader.has_mended():
             return mended_command(summary.ledger, live=self.purpose.livemode)
         return super().following(summary)
 

@@ -40,6 +40,7 @@ class _RetryJob(Making):
         super().__init__(options.connecting, options.pacing, observer, options.command_line, confirm)
         self.options = options
         self._file: str | None = None
+        self._goes_on = False
         self._has_taken_over = False
 
     async def course(self, engine: Engine) -> None:
@@ -99,7 +100,7 @@ class _RetryJob(Making):
 
     def following(self, summary: Summary) -> str | None:
         """Where mended rows are left, the same without their file, which the ledger has taken over; else rows never sent."""
-        if self._has_taken_over and self.reader.mended():
+        if self._has_taken_over and self.reader.has_mended():
             return for_code(self.line, MENDED)
         goes_on = (
             summary.exit_code in (OK, SOME_FAILED, STOPPED) and summary.pending and self.engine.ended.error is None
@@ -118,10 +119,12 @@ class _RetryJob(Making):
         if options.fixed is None:
             return None
         self._file = await engine.blocking(digest_of, options.fixed, options.overrides)
-        goes_on = self._file is not None and self._file == last_file(self.reader.commands())
-        read = partial(read_corrections, options.fixed, options.overrides, purpose, self.reader, how, goes_on=goes_on)
+        self._goes_on = self._file is not None and self._file == last_file(self.reader.commands())
+        read = partial(read_corrections, options.fixed, options.overrides, purpose, self.reader, how)
         try:
-            found = await engine.blocking(read, lambda code, message: said.append((code, message)))
+            found = await engine.blocking(
+                partial(read, goes_on=self._goes_on), lambda code, message: said.append((code, message))
+            )
         finally:
             for code, message in said:
                 self.observer.notice(code, message)
@@ -132,7 +135,8 @@ class _RetryJob(Making):
         """How many rows are to be sent; a duplicate that still has its failed owner's e-mail goes on following it."""
         if mended is None:
             return len(self._failed())
-        return sum(not self._follows(number, mended, how) for number in mended)
+        others = sum(number not in mended for number in self._left_mended()) if self._goes_on else 0
+        return others + sum(not self._follows(number, mended, how) for number in mended)
 
     def _follows(self, number: int, mended: Mended, how: Preparation) -> bool:
         followed = self.reader.followed_key(number)
@@ -153,7 +157,12 @@ class _RetryJob(Making):
         assert self.command is not None  # noqa: S101 - it has begun
         to_send = await self.offload(self.writer.mend, self._prepared(mended, how), self.command, self._file)
         self._has_taken_over = True
-        return to_send
+        # A file that goes on may have let rows go that it does not name.
+        return self._left_mended() if self._goes_on else to_send
+
+    def _left_mended(self) -> array[int]:
+        """The rows that were mended and not sent since."""
+        return self.reader.numbers((Status.FAILED,), (MENDED,))
 
     def _prepared(self, mended: Mended, how: Preparation) -> Iterator[Prepared]:
         """The mended rows; a stop in the middle ends the commit that takes them over, and then none of it is on disk."""

@@ -183,7 +183,7 @@ class Reader:
         found = self._all(query, (number,))
         return found[0][0] if found else None
 
-    def mended(self) -> bool:
+    def has_mended(self) -> bool:
         """Whether rows are left that were mended and not sent since."""
         return self._one("SELECT 1 FROM entry WHERE status = 'failed' AND error_code = 'mended' LIMIT 1") is not None
 
