@@ -218,6 +218,8 @@ def test_a_retry_that_is_gone_before_it_has_taken_its_file_over_is_to_be_typed_a
         assert line in call("status", ledger).err
         writer.mend([row(1, {"email": "b@example.com"})], command, None)
         assert f"next: bulk-import retry {ledger} --code mended" in call("status", ledger).err
+        writer.end_command(writer.begin_command("undo", None, None), 0, None, {})
+        assert "--code mended" not in call("status", ledger).err, "who takes customers back wants no more of them"
 
 
 def _dies(folder: Path, commit: int, *words: str | Path) -> int:

@@ -23,7 +23,7 @@ PATHS = ("--ledger", "--mapping", "--api-key-file")
 
 def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
     """What to type next on this ledger: to end an undo that was cut short, or what its rows ask for."""
-    from bulk_import.job.history import import_line, retry_line, run_cut_short
+    from bulk_import.job.history import import_line, retry_line, run_cut_short, undone_last
     from bulk_import.ledger import MENDED
     from bulk_import.model import Status
 
@@ -39,7 +39,7 @@ def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -
         return here or continuing(path, purpose)
     if (again := retry_line(commands)) and _holds(shlex.split(again), path.absolute()):
         return again
-    if reader.has_mended():
+    if reader.has_mended() and not undone_last(commands):
         return typed("retry", path, "--code", MENDED, *live(purpose))
     return next_command(path, purpose, counts, tally.orphans, here)
 

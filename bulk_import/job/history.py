@@ -54,6 +54,12 @@ def last_file(commands: Sequence[Command]) -> str | None:
     return taken[-1] if taken else None
 
 
+def undone_last(commands: Sequence[Command]) -> bool:
+    """Whether the last command that changed anything took customers back: nobody then means to send what is left of a retry."""
+    last = last_at_work(commands)
+    return last is not None and last.verb == "undo"
+
+
 def retry_line(commands: Sequence[Command]) -> str | None:
     """The retry as it was typed last, if it was cut off before the ledger had taken over its mended file."""
     last = last_at_work(commands)
