@@ -164,6 +164,6 @@ def test_a_retry_gone_at_any_point_goes_on_with_what_was_mended(tmp_path: Path, 
         source, retry = _to_be_mended(tmp_path / "whole", server)
         assert typed(server, source, NOWHERE, *retry) == 0
         total = int(json.loads(source.with_suffix(".counts").read_text())[kind])
-    points = range(1, total + 1, max(1, total // MOST[kind]))
+    points = range(1, total + 1, max(1, 2 * total // MOST[kind]))  # each takes four processes
     met = [_retry_dies_and_goes_on(tmp_path / str(n), (kind, moment, n), same=bool(n % 2)) for n in points]
     assert sum(met) > 8, "the points of a whole retry were numbered"
