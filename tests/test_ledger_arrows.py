@@ -25,7 +25,6 @@ from bulk_import.model import (
     Settled,
     Status,
     Updated,
-    Written,
 )
 from tests.ledger_samples import NOW, claim, email_of, invalid, ledger, refusal, row
 
@@ -383,17 +382,6 @@ def test_a_stop_while_mended_rows_are_taken_over_takes_over_none(book: tuple[Wri
     with pytest.raises(Stopped):
         writer.mend(stopped(), writer.begin_command("retry", None, None), "a file")
     assert list(reader.lines(range(1, 601))) == before
-
-
-def test_numbers_keep_the_digits_they_were_written_with(book: tuple[Writer, Reader]) -> None:
-    writer, reader = book
-    price = {"price": Written("0.10"), "all": [{"a": Written("1e3"), "b": 1.5}]}
-    writer.write([claim(1, fields=price)], [])
-    writer.write([], [Settled(1, Failed(refusal()))])
-    assert repr([record.fields for record in reader.records([1])]) == repr([price])
-    assert [str(record.fields["price"]) for record in reader.records([1])] == ["0.10"]
-    assert mended(writer, replace(row(1), fields=price)) == [1]
-    assert [str(record.fields["all"][0]["a"]) for record in reader.records([1])] == ["1e3"]
 
 
 def test_a_duplicate_shows_its_owners_customer(book: tuple[Writer, Reader]) -> None:

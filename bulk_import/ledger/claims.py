@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bulk_import.ledger.payload import fields_from
 from bulk_import.model import Claim, Doubt
 
 CLAIMS = """
@@ -42,6 +41,6 @@ def claim_from(found: Sequence[Any]) -> Claim:
     ) = found
     return Claim(
         number, line, source_id, generation, json.loads(params or "{}"), email, key, claimed_at or 0.0, stripe_time,
-        key_fp, target, fields_from(fields), Doubt(doubt) if doubt else None, at,
+        key_fp, target, json.loads(fields or "{}"), Doubt(doubt) if doubt else None, at,
         json.loads(before or "{}"), attached, note, method,
     )  # fmt: skip

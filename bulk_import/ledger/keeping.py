@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bulk_import.ledger.chunks import execute_for_all
 from bulk_import.ledger.database import Connection
 from bulk_import.ledger.mending import let_go
-from bulk_import.ledger.payload import PAYLOAD, fields_text
+from bulk_import.ledger.payload import PAYLOAD, to_json
 from bulk_import.model import Created, Duplicate, Existing, Failed, Invalid, Released, Settled, Updated
 
 SUCCESSES = "('created','existing','updated')"
@@ -27,7 +27,7 @@ WHERE number = ?
 def keep_or_drop(db: Connection, settled: Sequence[Settled], *, hashing: bool) -> None:
     """Personal data stays only as long as replay, retry or export can need it; with *hashing*, no e-mail in clear."""
     keep = [s for s in settled if s.row is not None and isinstance(s.outcome, Invalid | Duplicate | Failed)]
-    execute_for_all(db, PAYLOAD, [(s.number, None, fields_text(s.row.fields)) for s in keep if s.row is not None])
+    execute_for_all(db, PAYLOAD, [(s.number, None, to_json(s.row.fields)) for s in keep if s.row is not None])
     done = [(s.number,) for s in settled if isinstance(s.outcome, Created | Updated | Existing)]
     execute_for_all(db, _DROP, done)
     execute_for_all(db, _DROP_OF_DUPLICATES, done)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import AT_ONCE, chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection
-from bulk_import.ledger.payload import PAYLOAD, fields_text
+from bulk_import.ledger.payload import PAYLOAD, to_json
 from bulk_import.model import Method, Prepared, Row, Status
 
 MENDED = "mended"
@@ -108,7 +108,7 @@ def _mend(
         to_send.append(row.number)
         if key != stands.owned_key:
             moved.append(row.number)
-    execute_for_all(db, PAYLOAD, [(row.number, None, fields_text(row.fields)) for row in piece])
+    execute_for_all(db, PAYLOAD, [(row.number, None, to_json(row.fields)) for row in piece])
     execute_for_all(db, _MEND, own_way)
     return to_send, let_go(db, moved)
 

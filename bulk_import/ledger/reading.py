@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -12,7 +13,6 @@ from bulk_import.ledger import account
 from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.claims import CLAIMS, claim_from
 from bulk_import.ledger.database import Connection, sound, translated
-from bulk_import.ledger.payload import fields_from
 from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
@@ -95,7 +95,7 @@ class Reader:
         )
         with sound(self._path):
             for found in self._db.execute(query + where):
-                yield Line._make(found[:-1]), fields_from(found[-1])
+                yield Line._make(found[:-1]), json.loads(found[-1] or "{}")
 
     def planned(self, before: bytearray) -> Iterator[Planned]:
         """What would become of every row that was looked at; *before* marks those that were so before the plan."""
@@ -174,7 +174,7 @@ class Reader:
         for chunk in chunks(list(numbers)):
             query = f"{_RECORDS} AND e.number IN ({marks(chunk)}) ORDER BY e.number"
             with sound(self._path):
-                found += [Record(number, line, fields_from(text)) for number, line, text in self._all(query, chunk)]
+                found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
         return found
 
     def followed_key(self, number: int) -> str | None:

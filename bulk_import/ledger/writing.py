@@ -21,7 +21,7 @@ from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.keeping import keep_or_drop
 from bulk_import.ledger.listed import Listed
 from bulk_import.ledger.mending import Unmendable, mend
-from bulk_import.ledger.payload import PAYLOAD, fields_text, to_json
+from bulk_import.ledger.payload import PAYLOAD, to_json
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
 from bulk_import.ledger.settling import columns_of
@@ -265,7 +265,7 @@ class Writer:
         execute_for_all(
             self._db,
             PAYLOAD,
-            [(c.row, to_json(c.params), fields_text(c.fields) if c.fields else None) for c in claims],
+            [(c.row, to_json(c.params), to_json(c.fields) if c.fields else None) for c in claims],
         )
         # What was there before the first claim of a generation is what an undo must bring back, whatever was read since.
         self._db.executemany(_IMAGE, [self._image(c) for c in claims if c.target is not None])

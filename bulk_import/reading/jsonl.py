@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from bulk_import.digits import number_of
-from bulk_import.model import Record
+from bulk_import.model import Record, Written
 from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte, split_lines
 
 DEEPEST = 32
@@ -53,7 +52,7 @@ def _fraction(digits: str) -> float:
         same = False
     if not same:
         raise _Refused(f"number {digits[:40]} would lose digits; quote it")
-    return number_of(digits)
+    return value if repr(value) == digits else Written(digits)
 
 
 def _constant(name: str) -> NoReturn:

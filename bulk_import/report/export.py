@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from bulk_import.digits import json_text
 from bulk_import.errors import StoppedEarly
 from bulk_import.formulas import defuse
 from bulk_import.ledger import Line, Mapped
@@ -131,7 +130,7 @@ def csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return defuse(value)
-    return defuse(str(value) if type(value) is int else json_text(value, _to_json))
+    return defuse(str(value) if type(value) is int else _to_json(value))
 
 
 def csv_line(cells: Iterable[Any]) -> str:
@@ -142,7 +141,7 @@ def csv_line(cells: Iterable[Any]) -> str:
 
 def _mendable(form: Format, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     if form == "jsonl":
-        yield from (json_text(record, _to_json) + "\n" for record in records)
+        yield from (_to_json(record) + "\n" for record in records)
         return
     yield csv_line(columns)
     for table in blocks(columns, _cells(columns, records)):
