@@ -328,3 +328,28 @@ def test_a_date_of_years_to_come_hides_nobody_who_signed_up(tmp_path: Path, path
     world.run(settings)
     assert event.came
     assert twins(world) == []
+
+
+@pytest.mark.parametrize("rest", [0.0, 60.0])
+def test_whoever_came_while_a_batch_was_looked_for_is_seen_by_the_run_that_goes_on_after_a_kill(
+    tmp_path: Path, rest: float
+) -> None:
+    """An outage between two requests of one look: the claims were made when it ended, out of what it saw when it began."""
+    world = World(tmp_path, people(PEOPLE), VirtualStripe(existing=20))
+    searched: list[float] = []
+
+    def trouble(arrival: Arrival) -> None:
+        if arrival.endpoint == "search" and "person1@" in str(arrival.params["query"]):
+            searched.append(arrival.at)
+            world.stripe.gone = (arrival.at + 0.01, arrival.at + 300.0) if len(searched) == 1 else (0.0, 0.0)
+            asyncio.get_running_loop().call_later(200.0, everybody_else_signs_up, world, arrival.at + 200.0)
+
+    world.stripe.misbehave = trouble
+    settings = Settings(dedupe="search", batch_size=PEOPLE, pacing=PACING)
+    assert world.run(settings, kill=Kill("commit", "after", 7)).killed
+    assert len(world.claims()) > 5
+    world.stripe.misbehave = None
+    world.wait(rest)
+    world.run(settings)
+    assert twins(world) == []
+    assert set(world.tally()) <= {"created", "existing", "in_doubt"}

@@ -47,7 +47,12 @@ class Came:
             return []
         # Where nobody is looked for, the key may be unable to: only after a rest in which much may have happened.
         longest = REST if self._terms.looks else LONG_REST
-        return [c for c in claims if c.marker and c.email_key and now - c.claimed_at > longest]
+        return [c for c in claims if c.marker and c.email_key and self._age(c, now) > longest]
+
+    def _age(self, claim: Claim, now: float) -> float:
+        """Seconds since nobody has looked for its person; by Stripe's clock that began to be before it was claimed."""
+        told, since = self._engine.stripe_time, claim.stripe_time
+        return max(now - claim.claimed_at, told - since if told and since else 0.0)
 
     async def look_back(self, scope: Scope, pieces: AsyncIterator[Sequence[Claim]]) -> None:
         """Look for claims of long ago as a sweep does, and settle whom it finds."""

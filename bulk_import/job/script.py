@@ -96,13 +96,13 @@ class Script:
             batch = await ahead.following()
 
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
-        began = self._engine.parts.now()
+        began, stripe_time = self._engine.parts.now(), self._engine.stripe_time
         owners, method_owners, generations = await self._offload(self._known, batch)
         told = sort_out(batch, owners, method_owners)
         async with self._engine.alone():
             matches = await directory.find(told.owners) if told.owners else {}
         aims, settled = await self._meeting.of(told.owners, matches)
-        claims = [self._claim(aim, generations.get(aim.row.number, 0), began) for aim in aims]
+        claims = [self._claim(aim, generations.get(aim.row.number, 0), began, stripe_time) for aim in aims]
         await self._last_step(claims, [*told.settled, *settled])
 
     def _known(self, batch: Sequence[Prepared]) -> tuple[dict[str, int], dict[str, Holder], dict[int, int]]:
@@ -121,7 +121,8 @@ class Script:
         found = self._reader.method_owners([key for key in owned if key is not None])
         return {owned[key]: Holder(*place) for key, place in found.items()}
 
-    def _claim(self, aim: Aim, generation: int, began: float) -> Claim:
+    def _claim(self, aim: Aim, generation: int, began: float, stripe_time: float | None) -> Claim:
+        """The claim of a row that was looked for from then on, by our clock and by Stripe's."""
         row, params = aim.row, aim.row.params
         before: Params = {}
         if aim.change is not None:
@@ -133,7 +134,7 @@ class Script:
             params = {**params, "metadata": {**metadata, MARKER: mark}}
         return Claim(
             row.number, row.line, row.source_id, generation, params, row.email, row.email_key,
-            self._engine.parts.now(), self._engine.stripe_time, self._terms.fingerprint, aim.target, row.fields,
+            self._engine.parts.now(), stripe_time, self._terms.fingerprint, aim.target, row.fields,
             before=before, note=aim.note, owned_method=self._writer.owned_method(row.method),
             seen_at=began if aim.seen_at is None else aim.seen_at,
         )  # fmt: skip
