@@ -429,7 +429,7 @@ def _slow(seconds: float) -> Offload:
 def _all_killed(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_all_killed(inner) for inner in error.exceptions)
-    return isinstance(error, Killed)
+    return isinstance(error, Killed | anyio.BrokenResourceError)  # the second is what hits who speaks to a dead task
 
 
 # The oracle.
