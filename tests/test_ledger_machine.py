@@ -184,20 +184,30 @@ class Ledger(RuleBasedStateMachine):
             else:
                 self.set(n, status=S.PENDING, owner=None)
 
-    @rule(number=numbers, email=emails)
-    def mend(self, number: int, email: str) -> None:
-        """Its fields are taken over; unless it goes on following, it is to be sent, and owns only what it owned before."""
+    @rule(number=numbers, email=emails, still=st.booleans())
+    def mend(self, number: int, email: str, still: bool) -> None:
+        """Its fields are taken over; unless it goes on following, it is to be sent, and owns only what it owned before.
+
+        One that is *still* invalid is settled as that.
+        """
+        fixed = invalid(number) if still else row(number, email)
         known = self.rows[number]
         owner = self.rows[known.owner] if known.owner else None
         command = self.writer.begin_command("retry", None, None)
         if known.status not in (S.FAILED, S.INVALID, S.DUPLICATE):
             with pytest.raises(LedgerRefuses):
-                self.writer.mend([row(number, email)], command, None)
+                self.writer.mend([fixed], command, None)
             return
         if owner is not None and owner.status is not S.FAILED:
             return
-        to_send = self.writer.mend([row(number, email)], command, None)
-        assert self.reader.records([number])[0].fields == row(number, email).fields
+        to_send, spoiled = self.writer.mend([fixed], command, None)
+        assert self.reader.records([number])[0].fields == fixed.fields
+        assert list(spoiled) == [number] * still
+        if still:
+            self.set(number, status=S.INVALID, owned=None, owner=None, generation=known.generation + 1, attempts=0)
+            self.follow_no_longer(number, all_own=True)
+            assert number not in to_send
+            return
         if known.status is S.DUPLICATE and owner is not None and owner.owned == email:
             assert list(to_send) == []
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
@@ -228,3 +229,47 @@ def _dies(folder: Path, commit: int, *words: str | Path) -> int:
         line = ["commit", "after", str(commit), str(folder / "counts"), *map(str, words)]
         streams = (nothing.fileno(), out.fileno(), out.fileno())
         return start("tests.dying:main", line, environment(), streams).wait(timeout=60)
+
+
+TORN = (
+    "email,name,description\n"
+    "a@example.com,A,4242 4242 4242 4242\n"
+    "b@example.com,B,fine\n"
+    "c@example.com,C,x,too many,cells\n"
+    "d@example.com,D,$2b$12$KIXQ1q1q1q1q1q1q1q1q1uJ0v6K9jz8w7y6x5v4u3t2s1r0q9p8oW\n"
+    "nobody,E,fine\n"
+)
+
+
+def test_what_the_ledger_holds_torn_or_masked_is_never_sent_unless_it_is_mended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, fixed = tmp_path / "users.csv", tmp_path / "failed.csv"
+    ledger = tmp_path / "users.csv.ledger.db"
+    source.write_text(TORN)
+    call = calling(capsys, monkeypatch)
+    monkeypatch.setenv("STRIPE_API_KEY", KEY)
+    with simulated(*UNLIMITED) as server:
+        options = ("--api-base", server.url, "--rate", "none")
+        assert call("run", source, *options).code == 1
+        asked = call("retry", ledger, *options, "--only", "invalid")
+        assert (asked.code, "3 rows are torn" in asked.err) == (1, True), asked.err
+        assert check_promises(server, ledger, 5) == Counter(created=1, invalid=4)
+        assert call("export", ledger, "--what", "failed", "--output", fixed).code == 0
+        text = fixed.read_text()
+        fixed.write_text(text.replace("nobody", "e@example.com").replace(",A,", ",Anna,"))
+        given = call("retry", ledger, *options, "--with", fixed)
+        assert (given.code, "mask" in given.err) == (1, True), given.err
+        assert check_promises(server, ledger, 5) == Counter(created=2, invalid=3)
+        kept = ledger.read_bytes()
+        fixed.write_text(text.replace("nobody", "e@example.com").replace("***************4242", "4242 4242 4242 4242"))
+        lines = [line for line in fixed.read_text().splitlines() if not line.startswith("e@")]
+        fixed.write_text("\n".join(lines))
+        events = call("retry", ledger, *options, "--with", fixed, "--json-rows").out
+        assert [e["status"] for e in map(json.loads, events.splitlines()) if e["event"] == "row"] == ["invalid"]
+        assert call("retry", ledger, *options, "--only", "invalid").code == 1
+        assert check_promises(server, ledger, 5) == Counter(created=2, invalid=3)
+        assert b"4242 4242 4242 4242" not in kept + ledger.read_bytes()
+        fixed.write_text("\n".join(lines).replace("4242 4242 4242 4242", "no card"))
+        assert call("retry", ledger, *options, "--with", fixed).code == 1
+        assert check_promises(server, ledger, 5) == Counter(created=3, invalid=2)

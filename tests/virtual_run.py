@@ -271,7 +271,7 @@ class _Process:
         if settings.retry:
             fixed = (prepare(Record(number, 0, fields), how) for number, fields in settings.mended.items())
             rows = (
-                writer.mend(fixed, command, None)
+                writer.mend(fixed, command, None).to_send
                 if settings.mended
                 else reader.numbers((Status.FAILED, Status.INVALID))
             )

@@ -14,6 +14,7 @@ from bulk_import.ledger import Mended, Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.targets import Ignored, described
 from bulk_import.model import Record, Status
+from bulk_import.prepare.keeping import HIDDEN, NOT_AS_GIVEN
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import NO_CUSTOMER, Overrides, Reading, Records, detect
 from bulk_import.wording import counted, listed, without_addresses
@@ -121,8 +122,23 @@ def _read_into(
         are = "is as it was" if len(unchanged) == 1 else "are as they were"
         rows = counted(len(found), "row")
         notify("unchanged", f"{len(unchanged):,} of the {rows} {are}; what was invalid there stays so")
-    # Which cells are whose is as doubtful as before.
-    found.discard([line.row for line in reader.lines(unchanged) if line.error_code == "unreadable"])
+    if as_kept := _still_as_kept(found, reader):
+        found.discard(as_kept)
+        if masked := set(as_kept).difference(unchanged):
+            stay = counted(len(masked), "row has a cell", "rows have cells")
+            notify("masked", f"{stay} that the export had to mask and that {path} still has so; they stay invalid")
+
+
+def _still_as_kept(found: Mended, reader: Reader) -> list[int]:
+    """Rows that are torn or masked in the ledger, and in the file still: whose the cells are, or what they held, is lost."""
+    torn = [number for number in reader.numbers((Status.INVALID,), sorted(NOT_AS_GIVEN)) if number in found]
+    before = (each for start in range(0, len(torn), CHUNK) for each in reader.records(torn[start : start + CHUNK]))
+    return [each.number for each in before if _is_as_kept(each.fields, found[each.number])]
+
+
+def _is_as_kept(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    masked = any(HIDDEN in str(cell) and now.get(column) == cell for column, cell in before.items())
+    return masked or _filled(before) == _filled(now)
 
 
 def _misplaced(first: str, more: int) -> str:

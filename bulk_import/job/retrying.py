@@ -13,9 +13,10 @@ from bulk_import.job.history import FINISHED, import_line, last_file, last_impor
 from bulk_import.job.making import Making
 from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
 from bulk_import.job.selection import for_code
-from bulk_import.ledger import MENDED, Mended, Purpose, Tally
+from bulk_import.ledger import MENDED, Mended, Purpose, TakenOver, Tally
 from bulk_import.model import Prepared, Record, Row, Status
 from bulk_import.options import Confirm, Observer, RetryOptions
+from bulk_import.prepare.keeping import NOT_AS_GIVEN
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Reading
 from bulk_import.report.summary import OK, SOME_FAILED, STOPPED, Summary
@@ -58,6 +59,7 @@ class _RetryJob(Making):
             never = counted(left, "row of the source was", "rows of the source were")
             self.observer.notice("never-sent", f"{never} never sent, which is for run to do")
         self._tell_of_codes()
+        self._tell_of_torn()
         count = self._count(mended, how)
         if not count and not mended and not at_rest and not self.reader.begun_undos():
             self.observer.notice("nothing", "no row of this ledger is to be sent again, so nothing was sent")
@@ -66,9 +68,11 @@ class _RetryJob(Making):
         await self.settle_begun_undos(purpose)
         dedupe = purpose.options.get("dedupe", "auto")
         self.announce(self.start_of(purpose, account, dedupe, count + at_rest))
-        rows = await self._taken_over(mended, how)
+        rows, spoiled = await self._taken_over(mended, how)
         self.watch.begin(purpose.rows, self.reader.tally())
         self.watch.reopened_failures(line.status for line in self.reader.lines(rows))
+        if self.observer.wants_rows:
+            self.observer.lines(self.told.known(self.reader.lines(spoiled)))
         batches = in_batches(self._records(rows), how, self.options.batch_size)
         terms = self.terms(purpose, jumped=jumped)
         await self.go(batches, dedupe, terms, len(rows), doubtful=doubtful)
@@ -148,17 +152,31 @@ class _RetryJob(Making):
     def _failed(self) -> array[int]:
         """The rows that were asked for, in their order; there may be as many as in the whole source."""
         wanted = [s for s in (Status.FAILED, Status.INVALID) if s.value in self.options.only]
-        return self.reader.numbers(wanted, self.options.codes)
+        return self.reader.numbers(wanted, self.options.codes, sorted(NOT_AS_GIVEN))
 
-    async def _taken_over(self, mended: Mended | None, how: Preparation) -> array[int]:
-        """The rows to send again. What was mended is in the ledger by then, whatever ends this command after that."""
+    def _tell_of_torn(self) -> None:
+        """Say how many rows are not sent though they were asked for: what the ledger holds is not what the source says."""
+        asked = self.options.fixed is None and Status.INVALID.value in self.options.only
+        torn = len(self.reader.numbers((Status.INVALID,), sorted(NOT_AS_GIVEN))) if asked else 0
+        if torn:
+            self.observer.notice(
+                "torn",
+                f"{counted(torn, 'row is', 'rows are')} torn, or held here with a card number or a password masked, and not "
+                "sent: mend the failed export and give it back with --with",
+            )
+
+    async def _taken_over(self, mended: Mended | None, how: Preparation) -> TakenOver:
+        """The rows to send again, and those that were mended and still cannot be sent.
+
+        What was mended is in the ledger by then, whatever ends this command after that.
+        """
         if mended is None:
-            return self._failed()
+            return TakenOver(self._failed(), array("q"))
         assert self.command is not None  # noqa: S101 - it has begun
-        to_send = await self.offload(self.writer.mend, self._prepared(mended, how), self.command, self._file)
+        taken_over = await self.offload(self.writer.mend, self._prepared(mended, how), self.command, self._file)
         self._has_taken_over = True
         # A file that goes on may have let rows go that it does not name.
-        return self._left_mended() if self._goes_on else to_send
+        return taken_over._replace(to_send=self._left_mended()) if self._goes_on else taken_over
 
     def _left_mended(self) -> array[int]:
         """The rows that were mended and not sent since."""

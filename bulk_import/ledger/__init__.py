@@ -5,7 +5,7 @@ from bulk_import.ledger.database import Connect, Connection, connect
 from bulk_import.ledger.listed import Listed
 from bulk_import.ledger.lock import Lock, is_locked
 from bulk_import.ledger.mended import Mended
-from bulk_import.ledger.mending import MENDED
+from bulk_import.ledger.mending import MENDED, TakenOver
 from bulk_import.ledger.opening import open_for_reading, open_for_writing, open_scratch
 from bulk_import.ledger.pairings import PAIRED, Pairing, Pairings, Span
 from bulk_import.ledger.planned import Planned
@@ -36,6 +36,7 @@ __all__ = [
     "Purpose",
     "Reader",
     "Span",
+    "TakenOver",
     "Tally",
     "Trouble",
     "Writer",

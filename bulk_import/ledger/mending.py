@@ -7,7 +7,7 @@ Such a row has failed and was not sent since; it owns its old e-mail and payment
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from typing import NamedTuple
@@ -16,7 +16,8 @@ from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import AT_ONCE, chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection
 from bulk_import.ledger.payload import PAYLOAD, to_json
-from bulk_import.model import Method, Prepared, Row, Status
+from bulk_import.ledger.settling import why_invalid
+from bulk_import.model import Invalid, Method, Prepared, Row, Status
 
 MENDED = "mended"
 """The error code of a row that is to be sent with what the ledger holds of it, and was not yet."""
@@ -40,6 +41,13 @@ _LET_GO = (
 FROM (VALUES {rows}) AS new WHERE number = new.column1
 """
 )
+_SPOIL = """
+UPDATE entry SET status = 'invalid', owner = NULL, generation = generation + 1, email = new.column1,
+    source_id = coalesce(new.column2, source_id), owned_key = NULL, owned_method = NULL, doubt = NULL, error_type = new.column3,
+    error_code = new.column4, error_param = new.column5, error_message = new.column6, http_status = NULL, request_id = NULL,
+    attempts = 0, attempted_at = NULL, settled_at = new.column7
+FROM (VALUES {rows}) AS new WHERE number = new.column8
+"""
 _FOLLOWERS = "SELECT number FROM entry WHERE owner IN ({marks}) AND +status = 'duplicate'"
 _STANDINGS = """
 SELECT e.number, e.status, e.owned_key, e.owned_method, o.owned_key FROM entry e LEFT JOIN entry o ON o.number = e.owner
@@ -63,24 +71,40 @@ class Unmendable(Exception):
     """The table of states does not let this row be mended; nothing of the commit is to be written."""
 
 
-def mend(db: Connection, rows: Iterable[Prepared], key_of: Named, method_of: NamedMethod) -> array[int]:
-    """Take over the fields of *rows*, which come in their order; answers the numbers of all that are to be sent now, in row order.
+class TakenOver(NamedTuple):
+    """What came of mended rows, by their numbers in row order: to be sent now, or invalid still."""
 
-    A duplicate that still has its owner's e-mail goes on following it. A row whose e-mail has changed lets its duplicates go.
-    *key_of* and *method_of* say what stands for an e-mail and a payment method in the ledger.
+    to_send: array[int]
+    invalid: array[int]
+
+
+def mend(db: Connection, rows: Iterable[Prepared], key_of: Named, method_of: NamedMethod, now: float) -> TakenOver:
+    """Take over the fields of *rows*, which come in their order, at the moment *now* (seconds since the epoch).
+
+    A duplicate that still has its owner's e-mail goes on following it. A row whose e-mail has changed lets its duplicates
+    go, and those are to be sent, too. What is invalid still is settled as that: it may be kept masked, and nobody may send
+    that. *key_of* and *method_of* say what stands for an e-mail and a payment method in the ledger.
     """
-    own_way, freed, left = array("q"), array("q"), iter(rows)
+    own_way, freed, invalid, left = array("q"), array("q"), array("q"), iter(rows)
     while piece := list(islice(left, AT_ONCE)):
-        went, let = _mend(db, piece, key_of, method_of)
-        own_way.extend(went)
-        freed.extend(let)
+        standings = _standings(db, [row.number for row in piece])
+        spoiled = [row for row in piece if isinstance(row, Invalid)]
+        sound = [row for row in piece if isinstance(row, Row) and not _follows(row, standings, key_of)]
+        moved = [row.number for row in sound if key_of(row.email_key) != standings[row.number].owned_key]
+        execute_for_all(db, PAYLOAD, [(row.number, None, to_json(row.fields)) for row in piece])
+        execute_for_all(db, _SPOIL, [_spoiled(row, now) for row in spoiled])
+        execute_for_all(db, _MEND, [_mended(row, standings[row.number], key_of, method_of) for row in sound])
+        own_way.extend(row.number for row in sound)
+        invalid.extend(row.number for row in spoiled)
+        freed.extend(let_go(db, [*moved, *(row.number for row in spoiled)]))
     # A row that one of the others has let go may come later with mended fields of its own.
-    return array("q", (number for number, _ in groupby(merge(own_way, sorted(freed)))))
+    sent = frozenset(freed).difference(invalid)
+    return TakenOver(array("q", (number for number, _ in groupby(merge(own_way, sorted(sent))))), invalid)
 
 
 def let_go(db: Connection, owners: Sequence[int], only: str = "") -> list[int]:
     """Duplicates of *owners*, or *only* some of them, become rows of their own, to be sent as the ledger holds them."""
-    _may_be_sent(Status.DUPLICATE)
+    _may_be_mended(Status.DUPLICATE)
     freed: list[int] = []
     for some in chunks(owners):
         found = db.execute(_FOLLOWERS.format(marks=marks(some)) + only, tuple(some)).fetchall()
@@ -89,36 +113,32 @@ def let_go(db: Connection, owners: Sequence[int], only: str = "") -> list[int]:
     return freed
 
 
-def _mend(
-    db: Connection, piece: Sequence[Prepared], key_of: Named, method_of: NamedMethod
-) -> tuple[list[int], list[int]]:
-    standings = _standings(db, [row.number for row in piece])
-    own_way: list[tuple[str | int | None, ...]] = []
-    to_send: list[int] = []
-    moved: list[int] = []
-    for row in piece:
-        stands = standings.get(row.number)
-        _may_be_sent(stands.status if stands is not None else Status.PENDING)
-        assert stands is not None  # noqa: S101 - a row that was never looked at is pending
-        key, method = key_of(row.email_key) if isinstance(row, Row) else None, method_of(row.method)
-        if stands.status is Status.DUPLICATE and key is not None and key == stands.followed:
-            continue
-        owned = key if key == stands.owned_key else None, method if method == stands.owned_method else None
-        own_way.append((row.email, row.source_id, *owned, row.number))
-        to_send.append(row.number)
-        if key != stands.owned_key:
-            moved.append(row.number)
-    execute_for_all(db, PAYLOAD, [(row.number, None, to_json(row.fields)) for row in piece])
-    execute_for_all(db, _MEND, own_way)
-    return to_send, let_go(db, moved)
-
-
 def _standings(db: Connection, numbers: Sequence[int]) -> dict[int, Standing]:
     found = db.execute(_STANDINGS.format(marks=marks(numbers)), tuple(numbers)).fetchall()
-    return {number: Standing(Status(status), *owned) for number, status, *owned in found}
+    standings = {number: Standing(Status(status), *owned) for number, status, *owned in found}
+    for number in numbers:
+        _may_be_mended(standings[number].status if number in standings else Status.PENDING)
+    return standings
 
 
-def _may_be_sent(status: Status) -> None:
+def _follows(row: Row, standings: Mapping[int, Standing], key_of: Named) -> bool:
+    stands, key = standings[row.number], key_of(row.email_key)
+    return stands.status is Status.DUPLICATE and key is not None and key == stands.followed
+
+
+def _mended(row: Row, stands: Standing, key_of: Named, method_of: NamedMethod) -> tuple[str | int | None, ...]:
+    key, method = key_of(row.email_key), method_of(row.method)
+    owned = key if key == stands.owned_key else None, method if method == stands.owned_method else None
+    return (row.email, row.source_id, *owned, row.number)
+
+
+def _spoiled(row: Invalid, now: float) -> tuple[str | float | None, ...]:
+    why = why_invalid(row)
+    return row.email, row.source_id, why.type, why.code, why.param, why.message, now, row.number
+
+
+def _may_be_mended(status: Status) -> None:
     """Only what was refused, here or there, or follows a row that was; the table of states has the last word."""
-    if status not in (Status.FAILED, Status.INVALID, Status.DUPLICATE) or not is_allowed(status, Status.FAILED):
+    allowed = is_allowed(status, Status.FAILED) and is_allowed(status, Status.INVALID)
+    if status not in (Status.FAILED, Status.INVALID, Status.DUPLICATE) or not allowed:
         raise Unmendable

@@ -158,13 +158,19 @@ class Reader:
         found = self._all(query, (number,))
         return (found[0][0],) if found else None
 
-    def numbers(self, statuses: Sequence[Status], codes: Sequence[str] = ()) -> array[int]:
-        """The numbers of the rows in *statuses*, in their order; with *codes*, of those with one of these errors."""
+    def numbers(self, statuses: Sequence[Status], codes: Sequence[str] = (), without: Sequence[str] = ()) -> array[int]:
+        """The numbers of the rows in *statuses*, in their order; with *codes*, of those with one of these errors.
+
+        Rows with an error that they are to be *without* are left out.
+        """
         query = f"SELECT number FROM entry WHERE status IN ({marks(statuses)})"  # noqa: S608 - marks only
         values = [status.value for status in statuses]
         if codes:
             query += f" AND error_code IN ({marks(codes)})"
             values += codes
+        if without:
+            query += f" AND (error_code IS NULL OR error_code NOT IN ({marks(without)}))"
+            values += without
         with translated(self._path):
             return array("q", (number for (number,) in self._db.execute(query + " ORDER BY number", values)))
 

@@ -17,6 +17,7 @@ from bulk_import.model import (
     Status,
     Updated,
 )
+from bulk_import.prepare.keeping import NOT_AS_GIVEN
 
 _NOTHING = Refusal()
 
@@ -55,8 +56,11 @@ def columns_of(s: Settled, now: float) -> tuple[Status, tuple[Any, ...]]:
 
 
 def why_invalid(row: Invalid) -> Refusal:
-    """Tell every problem of an invalid row in the export's words: code and param of the first, all messages."""
-    first = row.problems[0]
+    """Tell every problem of an invalid row in the export's words: code and param of the first, all messages.
+
+    One that keeps the row from being sent out of the ledger comes before any other.
+    """
+    first = next((problem for problem in row.problems if problem.rule in NOT_AS_GIVEN), row.problems[0])
     return Refusal(
         type="invalid_row",
         code=first.rule,

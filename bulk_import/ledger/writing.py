@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from bulk_import.ledger.chunks import chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.keeping import keep_or_drop
 from bulk_import.ledger.listed import Listed
-from bulk_import.ledger.mending import Unmendable, mend
+from bulk_import.ledger.mending import TakenOver, Unmendable, mend
 from bulk_import.ledger.payload import PAYLOAD, to_json
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
@@ -170,18 +169,18 @@ class Writer:
             self._db.execute("DELETE FROM payload WHERE number IN (SELECT number FROM entry WHERE status = 'pending')")
         return again
 
-    def mend(self, rows: Iterable[Prepared], command: int, file: str | None) -> array[int]:
-        """Take over the mended fields of *rows*, all or none; answers the numbers of what is to be sent now (see `mending`).
+    def mend(self, rows: Iterable[Prepared], command: int, file: str | None) -> TakenOver:
+        """Take over the mended fields of *rows*, all or none; answers what came of that (see `mending`).
 
         That *command* took them out of the mended file with the digest *file* is noted in the same commit.
         """
         with translated(self._path), transaction(self._db):
             try:
-                to_send = mend(self._db, rows, self.owned_key, self.owned_method)
+                taken_over = mend(self._db, rows, self.owned_key, self.owned_method, self._now())
             except Unmendable:
                 raise self._disagrees("mended row", "one to be sent") from None
             self._note(command, {"with": file})
-        return to_send
+        return taken_over
 
     def begin_snapshot(self) -> None:
         """Forget the account's customers as last read; a new reading begins now."""

@@ -15,6 +15,12 @@ TOO_DEEP = "…"
 HIDDEN = "***"
 """What stands for a secret where it may not even be shown."""
 
+UNSHOWN = "stored-password"
+"""The rule of a value that may not even be shown."""
+
+NOT_AS_GIVEN = frozenset({"unreadable", "card-number", UNSHOWN})
+"""Rules whose rows are not kept as the source has them: torn, or with what may not be kept masked; nobody may send those."""
+
 # The reader allows 32 levels; the rest is room for values that did not come from it.
 _DEEPEST = 64
 

@@ -27,7 +27,7 @@ from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft
 from bulk_import.prepare.completing import complete
 from bulk_import.prepare.flattening import flatten, is_flat, json_kind, metadata_text
-from bulk_import.prepare.keeping import kept_fields, masked
+from bulk_import.prepare.keeping import UNSHOWN, kept_fields, masked
 from bulk_import.prepare.preparation import Preparation
 from bulk_import.prepare.recipes import METADATA, Recipe, Step
 from bulk_import.wording import terminal_safe, typeable
@@ -36,8 +36,6 @@ __all__ = ["UNSHOWN", "Preparation", "prepare", "problem_of"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SIGNS = re.compile("[\t\n\r]")
-UNSHOWN = "stored-password"
-"""The rule of a value that must not even be shown."""
 
 
 def prepare(record: Record, how: Preparation) -> Row | Invalid:
