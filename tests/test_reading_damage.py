@@ -94,6 +94,50 @@ def test_rows_pasted_into_a_quoted_cell_are_a_cell_however_many_they_are(
     assert said == ["rows-in-cells"]
 
 
+@pytest.mark.parametrize("between", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ('x@example.com,Foo,"call back', 'y@example.com,Bar,later"'),
+        ('x@example.com,"Foo,Rome', 'y@example.com,Bar",Oslo'),
+    ],
+)
+def test_rows_between_two_stray_quotes_are_neither_joined_nor_sent(first: str, last: str, between: int) -> None:
+    rows = [first, *(f"v{number}@example.com,Foo,Bar" for number in range(between)), last]
+    records = read_text("\n".join(["email,name,city", *GOOD, *rows, *GOOD, 'w@example.com,5",Oslo']) + "\n")
+    assert [record.line for record in records] == list(range(2, 17 + between))
+    assert [record.line for record in records if record.problem] == list(range(8, 10 + between))
+    for record in records[6 : 8 + between]:
+        assert f"lines 8 to {9 + between} are a row each" in (record.problem or "")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "call back\ny@example.com,Bar,later\n",
+        "call back\n\ny@example.com,Bar,later",
+        "call back, please\ny@example.com,Bar,later",
+        "call back\ny@example.com,Bar,later,and more",
+        "call back\ntheir address is y@example.com,Bar,later",
+        "12 High St\nFlat 2, Old Town, Rome",
+        "> wrote:\n> y@example.com,Bar,later",
+        'email,name,city\ny@example.com,"Bar",later',
+        'say "hello"\ny@example.com,Bar,later',
+    ],
+)
+def test_a_quoted_cell_with_lines_that_cannot_all_be_rows_is_a_cell(cell: str) -> None:
+    records = around("x@example.com,Foo," + quoted(cell, every=True))
+    assert [record.problem for record in records] == [None] * 7
+    assert records[2].fields["city"] == cell
+
+
+def test_where_every_cell_is_quoted_an_unquoted_row_below_is_text_and_said() -> None:
+    row = '"x@example.com","Foo","call back\ny@example.com,Bar,later"'
+    records, said = read_and_said("\n".join(["email,name,city", *GOOD, row, *GOOD]) + "\n")
+    assert [record.problem for record in records] == [None] * 13
+    assert said == ["rows-in-cells"]
+
+
 def test_a_quoted_cell_longer_than_the_limit_is_one_damaged_row_and_none_of_its_lines_another() -> None:
     cell = "a line of a very long note\n" * 60_000
     records = read_text("\n".join(["email,name,city", *GOOD, f'x@example.com,"{cell}",Rome', *GOOD]) + "\n")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from bulk_import.errors import LedgerRefuses, SourceError
@@ -122,6 +122,9 @@ def test_what_a_writer_wrote_reads_as_the_strict_reader_of_the_standard_library_
     rows = data.draw(st.lists(st.lists(cell, min_size=width - 1, max_size=width - 1), min_size=1, max_size=6))
     email = data.draw(st.integers(0, width - 1))
     rows = [[*row[:email], f"u{number}@example.com", *row[email:]] for number, row in enumerate(rows)]
+    # A cell with a line that has an address where a row has it may be refused, and has tests of its own.
+    below = (line.split(delimiter) for row in rows for text in row for line in text.split("\n")[1:])
+    assume(not any("@" in part for parts in below for part in parts[email : email + 1]))
     columns = [f"c{number}" for number in range(width)]
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, quotechar=quote, quoting=quoting, lineterminator=end)  # type: ignore[arg-type]  # the constants are plain integers

@@ -10,7 +10,7 @@ from bulk_import.formulas import protected_text
 from bulk_import.reading.cells import Line, Split, split_record
 from bulk_import.reading.kinds import holds_nothing
 from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte, end_of
-from bulk_import.reading.rowlike import begins_row, holds_rows, swallowed_so_far, swallows
+from bulk_import.reading.rowlike import SWALLOWED, begins_row, holds_rows, may_swallow, swallowed_so_far, swallows
 from bulk_import.reading.strays import Stray, strays_of
 from bulk_import.reading.table import Table, trimmed
 
@@ -29,7 +29,8 @@ class Verdict:
 
     `blank` says that it holds nothing at all, so that it is no record; `stray` that quotes were read as text; `opens`
     that a quote was left open; `closes` is the cell that may end with the other quote of such a one; `rows_within` says
-    that a quoted cell holds lines that look like rows, `overlong` that one goes on beyond the record.
+    that a quoted cell holds lines that look like rows, `overlong` that one goes on beyond the record. `undecided` counts
+    the lines, from the first, that are one row or a row each.
     """
 
     cells: list[str]
@@ -42,6 +43,7 @@ class Verdict:
     closes: int | None = None
     rows_within: bool = False
     overlong: bool = False
+    undecided: int = 0
 
 
 def judge(line: Line, start: int, table: Table) -> Verdict:
@@ -66,6 +68,13 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     cells = trimmed(split.cells, table.width)
     if split.lines > 1 and swallows(line, start, split, cells, table):
         return _unclosed(line, start, 1, table)
+    if (
+        1 < split.lines <= SWALLOWED
+        and not split.stray
+        and len(cells) == table.width
+        and may_swallow(line, start, split, table)
+    ):
+        return replace(_unclosed(line, start, 1, table), problem=None, opens=False, undecided=split.lines)
     if len(cells) != table.width:
         return _joined_by_break(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
     if split.stray and split.lines > 1:
@@ -96,6 +105,15 @@ def _stray_problem(strays: Mapping[Stray, int], split: Split, table: Table) -> s
 def closes_nothing(column: str) -> str:
     """The problem of a cell whose closing quote has no opening one."""
     return f"a quote closes in column {column!r} that opens nowhere on this row"
+
+
+def row_or_rows(lines: range) -> str:
+    """The problem of lines that are a row each, or all of them one with a quoted cell."""
+    first, last = lines[0], lines[-1]
+    return (
+        f"lines {first} to {last} are a row each, or one with a quoted cell: take away the quote that opens on line "
+        f"{first} and the one that closes on line {last}, or put a line break before the latter if it is one cell"
+    )
 
 
 def _split(line: Line, start: int, table: Table) -> Split:

@@ -10,7 +10,7 @@ from bulk_import.errors import SourceError
 from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
 from bulk_import.reading.cutshort import Rest, begun_above, cut_short, rest_of
-from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable
+from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable, row_or_rows
 from bulk_import.reading.disguise import cells_in_typographic_quotes
 from bulk_import.reading.lines import LIMIT, split_lines
 from bulk_import.reading.remarks import Remarks
@@ -56,6 +56,7 @@ class DelimitedRows:
         self._undecodable = 0
         self._after_blank = False
         self._open = 0  # the line where a quote was left open last
+        self._undecided = range(0)  # the lines that are one row or a row each
         self._easy = False  # nothing about the rows before asks for a closer look at the next one
         self._second = SecondTable(self._table)
 
@@ -170,7 +171,8 @@ class DelimitedRows:
         problem = self._second.problem(line, verdict.cells, self._after_blank)
         # A line of its own between a blank one and a header is the title of another table.
         self._after_blank = self._after_blank and len(verdict.cells) < self._table.width
-        self._easy = not self._second.active and not self._after_blank
+        self._undecided = range(line, line + verdict.undecided) if verdict.undecided else self._undecided
+        self._easy = not self._second.active and not self._after_blank and line + 1 not in self._undecided
         if self._number == 1 and problem is None and looks_like_units(verdict.cells):
             problem = NAMES_UNITS
         if problem is None and is_ruled(verdict.cells):
@@ -179,12 +181,16 @@ class DelimitedRows:
             problem = LOOKS_LIKE_TOTAL
         if self._sound.repeats_header(verdict.cells):
             problem = REPEATS_HEADER
-        problem = problem or verdict.problem or self._closing(line, verdict)
+        problem = problem or verdict.problem or self._between(line) or self._closing(line, verdict)
         self._open = line if verdict.opens else self._open
         self._remark(line, verdict, problem)
         pairs = zip(self._reading.columns, verdict.cells, strict=False)
         fields = {column: cell for column, cell in pairs if problem is None or readable(cell)}
         return Record(self._number, line, fields, problem)
+
+    def _between(self, line: int) -> str | None:
+        """Why a line cannot be read that is a row, or a piece of the cell that a quote opens above it."""
+        return row_or_rows(self._undecided) if line in self._undecided else None
 
     def _closing(self, line: int, verdict: Verdict) -> str | None:
         """Why a cell that ends with a quote is no text, when one was left open on a row above."""

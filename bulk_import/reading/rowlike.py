@@ -71,10 +71,46 @@ def swallows(line: Line, start: int, split: Split, cells: Sequence[str], table: 
     return table.width > 1 and len(inner) > 1 and all(width == table.width for width in widths)
 
 
+def may_swallow(line: Line, start: int, split: Split, table: Table) -> bool:
+    """Whether a record of few lines, sound as it stands, may as well be two rows and more: which one, nobody can tell.
+
+    So it is where its quotes, read as text, leave a row of the table's width on each of its lines, with an address (or
+    where no column has any, all that tells something). Doubled quotes inside, or cells that are all quoted, are a writer's.
+    """
+    following = range(start + 1, start + split.lines)
+    if not any(table.kinds) or any(
+        (line(at) or "").count(table.dialect.delimiter) < table.width - 1 for at in following
+    ):
+        return False
+    first = split_record(lambda at: line(at) if at == start else None, start, table.dialect)
+    all_quoted = first.quoted == len(first.cells) + 1 > 1
+    if first.opened is None or all_quoted or (table.dialect.quote or "") in first.rest:
+        return False
+    cells = [*first.cells, *_naive(first.rest, table)]
+    return _is_whole(cells, table) and all(_is_whole_row(line(at) or "", table) for at in following)
+
+
+def _is_whole_row(text: str, table: Table) -> bool:
+    """Whether a line that may end an open quote is a row with all that tells one."""
+    alone = split_record(lambda at: text if at == 0 else None, 0, table.dialect)
+    return alone.opened is None and not alone.stray and _is_whole(trimmed(alone.cells, table.width), table)
+
+
+def _is_whole(cells: Sequence[str], table: Table) -> bool:
+    """Whether cells are a row of the table's width and kinds whose address, or all that tells something, is there."""
+    telling = [(cell, kind) for cell, kind in zip(cells, table.kinds, strict=False) if kind]
+    needed = [cell for cell, kind in telling if kind == "email"] or [cell for cell, _ in telling]
+    bare = [cell.strip(f"{table.dialect.quote} ") for cell in cells]
+    return len(cells) == table.width and all(map(str.strip, needed)) and fits(bare, table.kinds)
+
+
 def holds_rows(line: Line, start: int, split: Split, table: Table) -> bool:
     """Whether a sound record has lines inside that are whole rows, with the kinds of the columns."""
     following = range(start + 1, start + split.lines)
-    return any(table.kinds) and any(reads_well(line, index, table) for index in following)
+    if not any(table.kinds):
+        return False
+    last = line(following[-1]) or ""
+    return any(reads_well(line, index, table) for index in following) or _is_whole_row(last, table)
 
 
 def swallowed_so_far(line: Line, start: int, split: Split, table: Table) -> bool:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-RULES = 2
+RULES = 3
 """The rules by which rows are told apart and numbered; a reading by other rules would give other numbers."""
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "xlsx")
