@@ -207,3 +207,19 @@ def test_a_twin_on_a_test_clock_is_found_though_plain_lists_leave_it_out(call: P
         done = call("verify", ledger, "--rate", "none", "--json")
         assert [(f["kind"], f["customer_id"]) for f in json.loads(done.out)["findings"]] == [("twin", twin)]
         assert (done.code, json.loads(done.out)["proven"]) == (1, 2)
+
+
+def test_nobody_who_signed_up_after_a_refusal_is_asked_for_a_marker(call: Program, tmp_path: Path) -> None:
+    with simulated(*FAST) as server:
+        source = tmp_path / "p.csv"
+        source.write_text("email,payment_method\na@example.com,pm_card_chargeDeclined\nb@example.com,\n")
+        run = ("run", source, "--api-base", server.url, "--rate", "none")
+        assert call(*run).code == 1
+        himself = make(server, email="a@example.com")
+        ledger = Path(f"{source}.ledger.db")
+        assert call("retry", ledger, "--rate", "none").code == 0
+        assert customer_of(ledger, 1) == himself
+        done = call("verify", ledger, "--rate", "none", "--json")
+        assert (done.code, json.loads(done.out)["findings"]) == (0, [])
+        assert call("undo", ledger, "--rate", "none", "--yes").code == 0
+        assert [c["id"] for c in server.customers()] == [himself]

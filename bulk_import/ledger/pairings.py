@@ -46,7 +46,7 @@ class Span:
 
 
 _PAIRINGS = """
-SELECT number, status, customer_id, email, owned_key, generation, digest, undo_at FROM entry
+SELECT number, status, customer_id, email, owned_key, generation, iif(status = 'created', digest, NULL), undo_at FROM entry
 """
 _SETTLED_IMAGES = """
 FROM image i JOIN entry e ON e.number = i.number WHERE e.status NOT IN ('claimed', 'in_doubt')
