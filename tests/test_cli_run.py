@@ -79,7 +79,9 @@ def test_the_ledger_lies_beside_the_source_under_its_full_name(
     ("words", "rows"),
     [
         ([], 100),
-        (["--rate", "2.5"], 100),
+        (["--rate", "0.1"], 20),
+        (["--rate", "7.5"], 38),
+        (["--rate", "20"], 100),
         (["--rate", "100"], 100),
         (["--rate", "150.5"], 151),
         (["--rate", "500"], 300),
@@ -87,7 +89,7 @@ def test_the_ledger_lies_beside_the_source_under_its_full_name(
         (["--rate", "none", "--batch-size", "7"], 7),
     ],
 )
-def test_a_batch_holds_what_a_high_rate_starts_in_a_second_within_bounds_unless_said(
+def test_a_batch_holds_what_is_sent_in_five_seconds_or_at_a_high_rate_in_one_within_bounds_unless_said(
     call: Program, job: FakeJob, words: list[str], rows: int
 ) -> None:
     assert asked(call, job, "--simulate", *words).batch_size == rows

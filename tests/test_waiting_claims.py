@@ -28,7 +28,7 @@ PEOPLE = 16
 PACING = Pacing(rate=20.0, concurrency=4)
 QUICK = {
     ("just_now", "outage"), ("an_hour_ago", "suspension"), ("yesterday", "silence"), ("by_a_retry", "three outages"),
-    ("for_a_retry", "hold"), ("in_this_run", "suspension"), ("in_this_run", "silence"), ("yesterday", "two outages"),
+    ("for_a_retry", "hold"), ("in_this_run", "suspension"), ("in_this_run", "silence"), ("yesterday", "two outages"), ("in_this_run", "short outage"),
 }  # fmt: skip
 """What of the table is tried each time, besides all that befalls young claims."""
 EMAILS = [f"person{n}@example.com" for n in range(1, PEOPLE + 1)]
@@ -85,13 +85,13 @@ class Event:
 
 
 class Outage(Event):
-    """Nobody is answered for ten minutes."""
+    """Nobody is answered for some minutes."""
 
     def begins(self, arrival: Arrival) -> Trouble | None:
         begins = arrival.at + (0.25 if arrival.endpoint == "list" else 0.01)
         self.ends = arrival.at + self.seconds
         self.world.stripe.gone = (begins, self.ends)
-        asyncio.get_running_loop().call_later(300.0, self.sign_up, arrival.at + 300.0)
+        asyncio.get_running_loop().call_later(self.seconds / 2, self.sign_up, arrival.at + self.seconds / 2)
         return None
 
 
@@ -191,6 +191,7 @@ def in_this_run(world: World) -> Settings:
 PATHS = [young, just_now, an_hour_ago, yesterday, by_a_retry, for_a_retry, in_this_run]
 EVENTS: dict[str, Callable[[World], Event]] = {
     "outage": Outage,
+    "short outage": lambda world: Outage(world, seconds=60.0),
     "two outages": lambda world: Outage(world, 1),
     "three outages": lambda world: Outage(world, 2),
     "suspension": Suspension,

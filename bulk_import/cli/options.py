@@ -146,7 +146,7 @@ pacing_options = group(
     click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Most requests in flight.  [from the rate]"),
     click.option(
         "--batch-size", type=click.IntRange(1, 10_000), metavar="N",
-        help="Rows claimed in one commit.  [100; up to 300 at a rate above 100]",
+        help="Rows claimed in one commit.  [what is sent in 5 s, 20 to 100; up to 300 at a rate above 100]",
     ),
     click.option(
         "--max-errors", type=ErrorBudget(), default="10%", show_default=True, metavar="N|P%",

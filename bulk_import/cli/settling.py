@@ -23,7 +23,9 @@ Given = Mapping[str, Any]
 """The options of one command by their names, as click read them."""
 
 STDIN = "-"
-SMALL_BATCH, LARGE_BATCH = 100, 300
+SMALLEST_BATCH, USUAL_BATCH, LARGEST_BATCH = 20, 100, 300
+SENT_IN = 5.0
+"""Seconds in which a batch is sent at the rates that Stripe allows by default, or lower ones."""
 
 
 def check_source(source: str) -> str:
@@ -101,12 +103,16 @@ def settle_pacing(ctx: click.Context, given: Given, connecting: Connecting) -> P
 
 
 def batch_size_of(given: Given) -> int:
-    """Rows claimed together: as asked for, else as many as a high rate starts in a second, within bounds.
+    """Rows claimed together: as asked for, else as many as are sent in `SENT_IN`; at a high rate, in a second.
 
-    A batch costs some ten trips to the ledger's thread and two syncs of the disk, however few rows are in it.
+    All of a batch are claimed upon one look at who is there, so it must not take long to send. But it costs a look, some
+    ten trips to the ledger's thread and two syncs of the disk, however few rows are in it.
     """
     asked: int | None = given["batch_size"]
-    return asked if asked is not None else math.ceil(min(max(given["rate"], SMALL_BATCH), LARGE_BATCH))
+    if asked is not None:
+        return asked
+    rate: float = given["rate"]
+    return math.ceil(max(SMALLEST_BATCH, min(rate * SENT_IN, USUAL_BATCH), min(rate, LARGEST_BATCH)))
 
 
 def is_explicit(ctx: click.Context, name: str) -> bool:

@@ -15,9 +15,9 @@ from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.replies import answers, halting, is_refusal, of_another_mode, refusal_of, was_not_executed
 from bulk_import.settle import backoff
 
-VIEW_LIFE = 180.0
+VIEW_LIFE = 30.0
 """Seconds that what was read of the account may be old when a claim is sent upon it: an outage, or a low rate, can make it
-wait for much longer, and meanwhile people sign up and change their customers."""
+wait for much longer, and meanwhile people sign up and change their customers. A batch is usually sent within ten."""
 
 FUTURE = 86_400.0
 """Seconds by which Stripe's clock may be ahead of ours: with a later date, lists from then on would show nobody."""
