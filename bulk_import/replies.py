@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bulk_import.model import Refusal, Reply, Request
+from bulk_import.model import Endpoint, Refusal, Reply, Request
 from bulk_import.steps import Makes
 from bulk_import.wording import terminal_safe, without_keys
 
@@ -24,6 +24,9 @@ IDS = {
     Makes.PAYMENT_METHOD: re.compile(r"(?:pm|card|src|ba)_[A-Za-z0-9_]+", re.ASCII),
     Makes.TAX_ID: re.compile(r"txi_[A-Za-z0-9]+", re.ASCII),
 }
+OF_ALL = (Endpoint.CREATE, Endpoint.LIST, Endpoint.SEARCH, Endpoint.ACCOUNT)
+"""What is asked of no single thing, so that no 404 means that it is missing."""
+
 HALTING_CODES = frozenset(
     {"account_invalid", "api_key_expired", "platform_api_key_expired", "secret_key_required"},
 )
@@ -76,6 +79,25 @@ def refusal_of(reply: Reply) -> Refusal:
 def is_refusal(reply: Reply) -> bool:
     """Tell whether Stripe itself refused the request for good: its JSON error object with a 4xx."""
     return reply.status is not None and 400 <= reply.status < 500 and error_in(reply.body) is not None
+
+
+def is_bare(reply: Reply) -> bool:
+    """Tell whether this is a 4xx without Stripe's error object: a proxy may have sent it."""
+    return reply.status is not None and 400 <= reply.status < 500 and error_in(reply.body) is None
+
+
+def is_missing(reply: Reply) -> bool:
+    """Tell whether Stripe itself says that what was asked for is not there: only this makes anything gone."""
+    return reply.status == 404 and refusal_of(reply).code == "resource_missing"
+
+
+def refuses(request: Request, reply: Reply) -> bool:
+    """Tell whether *reply* is Stripe's own refusal of *request*, to be believed as it is.
+
+    A 404 to what is asked of a single thing is one only where it says that this thing is missing: any other is of an
+    address that nobody knows, and whoever passes requests on may send it.
+    """
+    return is_refusal(reply) and (reply.status != 404 or request.endpoint in OF_ALL or is_missing(reply))
 
 
 def object_in(reply: Reply, makes: Makes) -> Mapping[str, Any] | None:

@@ -15,13 +15,11 @@ from functools import partial
 from itertools import pairwise
 
 from bulk_import.digest import was_marked
-from bulk_import.errors import StripeRefuses
-from bulk_import.existing import Ask, Offload, Piece, Together, customer_from, pages
+from bulk_import.existing import Ask, Offload, Piece, Together, pages, retrieved
 from bulk_import.existing.pages import PAGE
 from bulk_import.ledger import Pairing, Pairings, Span
-from bulk_import.model import Customer, Endpoint, Params, Request
+from bulk_import.model import Customer, Params
 from bulk_import.reconcile import row_of
-from bulk_import.replies import refusal_of
 
 OVERLAP = 600
 """Seconds before the first claim from which customers are listed: clocks differ."""
@@ -202,13 +200,7 @@ class Prover:
             self._proof.note([finding], of_a_row=False)
 
     async def _retrieve(self, pairing: Pairing) -> Sequence[Piece]:
-        reply = await self._ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{pairing.customer_id}"))
-        if reply.status not in (200, 404):
-            raise StripeRefuses(
-                f"Stripe would not show {pairing.customer_id} of row {pairing.row} ({refusal_of(reply).message}); "
-                "give the key read access to customers and run the same command again"
-            )
-        customer = customer_from(reply.body) if reply.status == 200 else None
+        customer = await retrieved(self._ask, pairing.customer_id or "")
         clock = customer.raw.get("test_clock") if customer is not None else None
         if isinstance(clock, str):
             self._clocks.add(clock)

@@ -21,6 +21,7 @@ from bulk_import.model import Reply, Request
 from bulk_import.pace import Gate
 from bulk_import.signup.day import ACTING, SECONDS, day_of
 from bulk_import.simulator import Fault
+from bulk_import.simulator.faults import Canned
 from bulk_import.stripe_api.sending import StripeApi
 from tests.rig import KEY
 from tests.virtual_stripe import EPOCH, HANG, Arrival, Trouble, VirtualStripe
@@ -281,3 +282,14 @@ def test_a_client_outlives_an_outage_that_was_longer_than_its_patience() -> None
 
     found = run_virtual(main, start=SEAM + 1000)
     assert [type(each) for each in found] == [FoundOrCreated, OutOfReach, OutOfReach, OutOfReach, FoundOrCreated]
+
+
+@pytest.mark.parametrize("endpoint", ["account", "search", "retrieve"])
+def test_what_a_proxy_says_makes_no_second_customer(endpoint: str) -> None:
+    stripe = VirtualStripe(search_lag=0.0)
+    stripe.create("Ann@example.com", EPOCH + SEAM - 90_000)  # only a search finds these letters
+    page = Canned(404, "<html>404 page not found</html>", {}, "text/html")
+    stripe.misbehave = lambda a: page if a.endpoint == endpoint and a.nth < 3 else None
+    found = played(stripe, partial(call, stripe, SEAM + 3600), partial(call, stripe, SEAM + 3600))
+    assert all(isinstance(each, FoundOrCreated) for each in found)
+    assert len(anns(stripe)) == 1

@@ -12,18 +12,16 @@ from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld, Trip
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import BulkImportError, OutOfReach, StripeRefuses
-from bulk_import.existing import customer_from, is_attached
+from bulk_import.existing import is_attached, reread
 from bulk_import.model import (
     Claim,
     Created,
     Doubt,
-    Endpoint,
     Failed,
     InDoubt,
     Outcome,
     Refusal,
     Released,
-    Request,
     Settled,
     Updated,
 )
@@ -170,16 +168,14 @@ class Carrying:
         """Believe a stored answer to an earlier process only once its customer was seen: it may be deleted by now."""
         if self.parts.now() - claim.claimed_at < STORED_IS_FRESH:
             return made
-        request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{made.customer_id}")
         try:
-            reply = await self._exchange.ask(request, accept=(404,))
+            shown = await reread(self._exchange.ask, made.customer_id)
         except Stopped:
             return None
         except BulkImportError as error:
             self._stop.halt(error)
             return None
-        shown = customer_from(reply.body) if reply.status == 200 else None
-        if shown is not None and not shown.deleted:
+        if shown is not None:
             return made
         why = f"{made.customer_id} was made for this row and has been deleted since"
         return InDoubt(Refusal(type="deleted", message=why), Doubt.REPLAYED)

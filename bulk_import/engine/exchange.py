@@ -12,7 +12,7 @@ from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
 from bulk_import.model import Claim, Endpoint, Reply, Request
 from bulk_import.pace.outage import Sign, sign_of
-from bulk_import.replies import answers, halting, is_refusal, of_another_mode, refusal_of, was_not_executed
+from bulk_import.replies import answers, halting, is_bare, of_another_mode, refusal_of, refuses, was_not_executed
 from bulk_import.settle import backoff
 
 VIEW_LIFE = 30.0
@@ -40,13 +40,14 @@ class Exchange:
         self._well = 0
 
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
-        """Read something of Stripe's, paced and retried; a 200 with an object, or a refusal, is the answer.
+        """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
 
-        Statuses in *accept* come back as they are. Raises `StripeRefuses` where the key or the address is
-        refused and `OutOfReach` when no usable answer comes after the usual attempts. Attempts while nobody
+        Statuses in *accept* come back as they are, without Stripe's error object once they came twice: they MUST lead to
+        nothing but another way to the same end. Raises `StripeRefuses` where the key or the address is refused and `OutOfReach` when no usable answer comes after the usual attempts. Attempts while nobody
         is answered are not counted: that is an outage, and how long to wait for its end is for the gate to say.
         """
         used = tried = waits = 0
+        was_accepted = False
         while True:
             self._stop.check()
             well = self._well
@@ -58,16 +59,17 @@ class Exchange:
                 if self.parts.strict and (halt := of_another_mode(reply.body, livemode=self.parts.livemode)):
                     raise StripeRefuses(halt.message)
                 return reply
-            if reply.status in accept:
+            accepted = reply.status in accept
+            if accepted and (was_accepted or not is_bare(reply)):
                 return reply
-            refusal = refusal_of(reply)
-            if halt := halting(reply, refusal):
+            was_accepted, refusal = accepted, refusal_of(reply)
+            if not accepted and (halt := halting(reply, refusal)):
                 raise StripeRefuses(halt.message)
             if was_not_executed(reply, refusal):
                 waits += 1
                 await self._stop.nap(max(backoff(min(waits, 5), self.parts.chance()), reply.retry_after or 0.0))
                 continue
-            if is_refusal(reply):
+            if refuses(request, reply):
                 return reply
             if reply.status == 200:
                 self.saw_impossible(started)

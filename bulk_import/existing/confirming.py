@@ -8,7 +8,7 @@ from functools import partial
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import customer_from, key_of
 from bulk_import.model import Customer, Endpoint, Reply, Request
-from bulk_import.replies import refusal_of
+from bulk_import.replies import is_missing
 
 AT_ONCE = 16
 """Customers that are looked at side by side; the gate decides how fast that starts."""
@@ -45,4 +45,4 @@ def _is_gone(means: Means, key: str, reply: Reply) -> bool:
     if reply.status == 200 and isinstance(reply.body, Mapping):
         now = customer_from(reply.body)
         return now is None or now.deleted or key_of(means, now) != key
-    return reply.status == 404 and refusal_of(reply).code == "resource_missing"
+    return is_missing(reply)

@@ -9,7 +9,7 @@ from typing import Any
 from bulk_import.errors import StripeRefuses
 from bulk_import.existing.directory import Ask, Means
 from bulk_import.model import MARKER, Customer, Endpoint, Params, Reply, Request
-from bulk_import.replies import refusal_of
+from bulk_import.replies import is_missing, refusal_of
 
 PAGE = 100
 """The most customers Stripe puts on one page."""
@@ -144,15 +144,29 @@ def by_key(means: Means, customers: Sequence[Customer]) -> dict[str, list[Custom
     return found
 
 
+async def retrieved(ask: Ask, customer_id: str, expand: Sequence[str] = ()) -> Customer | None:
+    """One customer as Stripe shows it now, perhaps as deleted; None where Stripe itself says that it knows no such customer.
+
+    Raises `StripeRefuses` where Stripe says neither: to believe in nobody would make a twin.
+    """
+    params: Params = {"expand": list(expand)} if expand else {}
+    reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer_id}", params))
+    shown = customer_from(reply.body) if reply.status == 200 and isinstance(reply.body, Mapping) else None
+    if shown is None and not is_missing(reply):
+        raise StripeRefuses(
+            f"Stripe would not show {customer_id} ({refusal_of(reply).message}); "
+            "give the key read access to customers and run the same command again"
+        )
+    return shown
+
+
 async def reread(ask: Ask, customer_id: str, expand: Sequence[str] = ()) -> Customer | None:
     """One customer as Stripe shows it now; None for one that is not there, or not any more."""
-    params: Params = {"expand": list(expand)} if expand else {}
-    reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer_id}", params), accept=(404,))
-    shown = customer_from(reply.body) if reply.status == 200 and isinstance(reply.body, Mapping) else None
+    shown = await retrieved(ask, customer_id, expand)
     return None if shown is None or shown.deleted else shown
 
 
-NO_METHODS = (400, 403, 404, 405, 501)
+NO_METHODS = (403, 405, 501)
 """Answers that only mean: not to be seen with this key, or at this server."""
 
 

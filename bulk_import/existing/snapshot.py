@@ -67,7 +67,7 @@ class Snapshot:
     async def _read_page(self, mine: Slice) -> Sequence[Piece]:
         """Read one page of a slice; what is left of it, maybe in several slices, comes next."""
         request = Request(Endpoint.LIST, "GET", "/v1/customers", listing(mine))
-        reply = await self._means.ask(request, accept=GONE if mine.cursor else ())
+        reply = await self._means.ask(request)
         if mine.cursor and reply.status in GONE and self._lost < PATIENCE:
             self._lost += 1
             self._cursors.pop(mine.id, None)

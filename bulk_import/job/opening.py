@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,11 +14,10 @@ from typing import Any, TextIO
 
 from bulk_import.age import has_jumped
 from bulk_import.errors import LedgerRefuses, SourceError, UsageError
-from bulk_import.existing import Ask
+from bulk_import.existing import Ask, retrieved
 from bulk_import.job.identity import UNNAMED, Account, host_of, identify
 from bulk_import.keys import SecretKey
 from bulk_import.ledger import Command, Purpose, Reader
-from bulk_import.model import Endpoint, Request
 from bulk_import.options import STRIPE, Connecting, Preparing, RunOptions
 from bulk_import.reading import Fingerprint, Overrides, Reading, spool
 
@@ -115,8 +114,7 @@ async def same_account(ask: Ask, purpose: Purpose, key: SecretKey, api_base: str
 async def _proves_itself(ask: Ask, customer: str | None) -> bool:
     if customer is None:
         return True
-    reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer}"), accept=(404,))
-    return reply.status == 200 and isinstance(reply.body, Mapping) and reply.body.get("id") == customer
+    return await retrieved(ask, customer) is not None
 
 
 def check_source(purpose: Purpose, path: Path) -> Fingerprint:

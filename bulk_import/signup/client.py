@@ -16,7 +16,7 @@ from bulk_import.keys import parse_key
 from bulk_import.model import Reply, Request
 from bulk_import.options import STRIPE, Pacing
 from bulk_import.pace import Gate
-from bulk_import.replies import halting, is_refusal, refusal_of, was_not_executed
+from bulk_import.replies import answers, halting, is_bare, refusal_of, refuses, was_not_executed
 from bulk_import.settle import backoff
 from bulk_import.stripe_api.sending import StripeApi
 
@@ -141,18 +141,22 @@ class Client:
         return reply
 
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
-        """Read something; a 200 with an object, a status in *accept* or a refusal is the answer.
+        """Read something; a 200 with an object, or a refusal of Stripe's own, is the answer.
+
+        So is a status in *accept*, but never without Stripe's error object: what this client takes from it lasts.
 
         Raises `StripeRefuses` where the key is refused and `OutOfReach` when no usable answer comes.
         """
         for tried in range(1, ATTEMPTS + 1):
             reply = await self.send(request)
-            if reply.status in accept or (reply.status == 200 and is_object(reply)):
+            if reply.status == 200 and isinstance(reply.body, dict) and answers(request, reply.body):
                 return reply
-            refusal = refusal_of(reply)
-            if halt := halting(reply, refusal):
+            accepted, refusal = reply.status in accept, refusal_of(reply)
+            if accepted and not is_bare(reply):
+                return reply
+            if not accepted and (halt := halting(reply, refusal)):
                 raise StripeRefuses(halt.message)
-            if is_refusal(reply) and not was_not_executed(reply, refusal):
+            if refuses(request, reply) and not was_not_executed(reply, refusal):
                 return reply
             await asyncio.sleep(max(backoff(tried, random.random()), reply.retry_after or 0.0))  # noqa: S311 - spreads retries
         raise OutOfReach(f"Stripe gave no usable answer in {ATTEMPTS} attempts ({refusal.message}); try again later")
@@ -161,8 +165,3 @@ class Client:
 def _forget_oldest(remembered: dict[str, Any]) -> None:
     if len(remembered) > REMEMBERED:
         del remembered[next(iter(remembered))]
-
-
-def is_object(reply: Reply) -> bool:
-    """Whether an answer is an object and no error."""
-    return isinstance(reply.body, dict) and "error" not in reply.body

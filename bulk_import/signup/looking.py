@@ -7,7 +7,7 @@ from itertools import chain, repeat
 
 from bulk_import.customer.emails import email_key, spellings
 from bulk_import.errors import OutOfReach
-from bulk_import.existing.pages import customer_from, customers_on, pages
+from bulk_import.existing.pages import customers_on, pages, reread
 from bulk_import.existing.search import LAG, quoted
 from bulk_import.model import Customer, Endpoint, Request
 from bulk_import.signup.client import Client
@@ -109,10 +109,8 @@ async def _search(client: Client, person: Person) -> str | None:
 
 async def is_theirs(client: Client, customer_id: str, person: Person) -> bool:
     """Whether a customer that a stored answer or a search named is still there and still has this e-mail."""
-    request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer_id}")
-    reply = await client.ask(request, accept=(404,))
-    shown = customer_from(reply.body) if reply.status == 200 else None
-    return shown is not None and not shown.deleted and _oldest([shown], person) is not None
+    shown = await reread(client.ask, customer_id)
+    return shown is not None and _oldest([shown], person) is not None
 
 
 def _oldest(found: list[Customer], person: Person) -> str | None:
