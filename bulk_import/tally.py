@@ -207,5 +207,5 @@ def notices_of(tally: Tally, key: str | None) -> Iterator[Notice]:
         line = quoted.places[0].line
         yield Notice(
             APOSTROPHE,
-            f"{counted(quoted.count, 'cell')} with an apostrophe in front of a number, which is taken off (first: line {line})",
+            f"{counted(quoted.count, 'cell')} with an apostrophe in front, which is taken off (first: line {line})",
         )

@@ -17,14 +17,50 @@ from bulk_import.survey import survey
 
 COLUMNS = (
     "id", "email", "name", "phone", "zip", "country", "locale", "tax_exempt", "balance", "payment_method", "plan",
-    "password", "shipping.name", "vat_number",
+    "password", "shipping.name", "vat_number", "state", "address",
 )  # fmt: skip
 CELLS = {
-    "id": ["u_1", "", "  ", "'00012", '="7"', "x" * 501, "a\tb", "1.5E+12"],
-    "email": ["a@example.com", "B@Example.com", "", " c@example.com", "é@example.com", "no", "x" * 60 + "@example.com"],
-    "name": ["Ann", "", "x" * 257, "Zoë\u200b", "4242 4242 4242 4242", "424242", "a|b", '="Ann"', "NULL", " None "],
-    "phone": ["+49 30 1234", "'0049", "'", "4" * 21, "4242424242424242", "1.5E+12", r"\N"],
-    "zip": ["01067", "'01067", "'", '="01067"', '=""'],
+    "id": ["u_1", "", "  ", "'00012", '="7"', "x" * 501, "a\tb", "1.5E+12", "'auth0|5f7c", "1.5e+12"],
+    "email": [
+        "a@example.com",
+        "B@Example.com",
+        "",
+        " c@example.com",
+        "é@example.com",
+        "no",
+        "x" * 60 + "@example.com",
+        "'d@example.com",
+    ],
+    "name": [
+        "Ann",
+        "",
+        "x" * 257,
+        "Zoë\u200b",
+        "4242 4242 4242 4242",
+        "424242",
+        "a|b",
+        '="Ann"',
+        "NULL",
+        " None ",
+        "'Ann",
+        " '-Ann",
+        "####",
+    ],
+    "phone": [
+        "+49 30 1234",
+        "'0049",
+        "'",
+        "4" * 21,
+        "4242424242424242",
+        "1.5E+12",
+        r"\N",
+        "n/a",
+        "4.9e+10",
+        "4.93E10",
+        "15555550100.0",
+        "=+4930123",
+    ],
+    "zip": ["01067", "'01067", "'", '="01067"', '=""', "2108.0", "1,067", " - ", "########"],
     "country": ["DE", "de", "Germany", "Nowhere", " FR ", ""],
     "locale": ["de", "de,fr", "?", ","],
     "tax_exempt": ["exempt", "yes", "maybe", ""],
@@ -45,6 +81,8 @@ CELLS = {
     "password": ["", "hunter2", "4242424242424242"],
     "shipping.name": ["", "", "", "Ann"],
     "vat_number": ["", "", "", "DE123456789"],
+    "state": ["MA", "past due", "NULL", "'MA"],
+    "address": ["Way 1", '{"city": "Rome"}', "{x}", "'t Hof 1"],
 }
 SOUND = {column: cells[0] for column, cells in CELLS.items()}
 
@@ -203,3 +241,43 @@ def test_what_spreadsheets_and_databases_leave_behind_is_said_and_sent(tmp_path:
     row = prepare(found.first_rows[0], Preparation(settle_mapping(tuple(found.first_rows[0].fields))))
     assert isinstance(row, Row)
     assert (row.params["name"], row.params["phone"]) == ("NULL", "1.5E+12"), "nothing is guessed"
+
+
+def test_an_apostrophe_before_every_cell_or_before_a_formula_is_taken_off_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text(
+        "user_id,email,name,city,phone\n"
+        "'auth0|5f7c,'ann@example.com,'Ann,'Rome,'+49301234\n"
+        "auth0|5f7d,ben@example.com,'-Ben,'s-Gravenhage,\n"
+    )
+    found = survey(path, Preparing(mapping=MappingOptions(key="user_id")))
+    how = Preparation(settle_mapping(("user_id", "email", "name", "city", "phone"), MappingOptions(key="user_id")))
+    ann, ben = (prepare(record, how) for record in found.first_rows)
+    assert isinstance(ann, Row)
+    assert isinstance(ben, Row)
+    assert (ann.source_id, ann.email_key, ann.params["name"]) == ("auth0|5f7c", "ann@example.com", "Ann")
+    assert (ann.params["address"], ann.params["phone"]) == ({"city": "Rome"}, "+49301234")
+    assert (ben.params["name"], ben.params["address"]) == ("-Ben", {"city": "'s-Gravenhage"}), (
+        "a name may begin with one"
+    )
+    (group,) = found.groups
+    assert (group.rule, group.count) == ("apostrophe", 6)
+
+
+def test_json_in_the_cell_of_an_address_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text(
+        'email,address,metadata,prefs\nann@example.com,"{""city"":""Rome""}","{""plan"":""pro""}","{""a"":1}"\n'
+        "ben@example.com,Way 1,pro,\n"
+    )
+    (group,) = survey(path, Preparing()).groups
+    assert [(place.row, place.column) for place in group.places] == [(1, "address"), (1, "metadata")]
+    assert "address.city" in group.places[0].message
+
+
+def test_how_an_account_stands_is_no_part_of_an_address(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,city,state\na@example.com,Boston,MA\nb@example.com,Boston,past_due\n")
+    (group,) = survey(path, Preparing()).groups
+    assert (group.rule, group.warning, [place.row for place in group.places]) == ("account-state", False, [2])
+    assert '--map "state=metadata"' in group.places[0].message

@@ -662,3 +662,21 @@ def test_ordinary_words_and_second_columns_are_no_slips() -> None:
     mapping = settle_mapping(["email", "phone", *words.split()])
     assert not [line for line in mapping.lines() if "did you mean" in line.why]
     assert not any("did you mean" in line.why for line in settle_mapping(["email", "name", "Nmae"]).lines())
+
+
+@pytest.mark.parametrize(
+    ("columns", "state"),
+    [
+        ("email,state,address1,city,address_state,zip", Metadata("state")),
+        ("email,name,state", Metadata("state")),
+        ("email,state,zip", ADDRESS["state"]),
+        ("email,state,country", ADDRESS["state"]),
+    ],
+)
+def test_a_state_is_of_an_address_only_where_there_is_one_without_a_state(columns: str, state: Target) -> None:
+    found = {
+        each.column: each.target
+        for each in settle_mapping(columns.split(",")).plan(tuple(columns.split(","))).assignments
+    }
+    assert found["state"] == state
+    assert found.get("address_state", ADDRESS["state"]) == ADDRESS["state"]

@@ -688,3 +688,44 @@ def test_a_tax_number_is_held_against_its_type() -> None:
         assert sent(row)["tax_id_data"] == [{"type": "eu_vat", "value": number}]
         assert isinstance(row, Row)
         assert [warning.rule for warning in row.warnings] == ["tax-number"] * warned
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "rule", "value"),
+    [
+        ("phone", "4.930123e+10", "shortened-number", "4.930123e+10"),
+        ("phone", "1.5e+10", "shortened-number", "1.5e+10"),
+        ("phone", "4.93E10", "shortened-number", "4.93E10"),
+        ("phone", "15555550100.0", "shortened-number", "15555550100"),
+        ("phone", "########", "null-word", "########"),
+        ("phone", "-", "null-word", "-"),
+        ("phone", "n/a", "null-word", "n/a"),
+        ("phone", "=+4930123", "formula-sign", "+4930123"),
+        ("zip", "2108.0", "shortened-number", "2108"),
+        ("zip", "10115.00", "shortened-number", "10115"),
+        ("zip", "1,067", "shortened-number", "1067"),
+        ("zip", "0E1", "shortened-number", "0E1"),
+        ("name", "#####", "null-word", "#####"),
+        ("plan", "4.930123e+10", "shortened-number", "4.930123e+10"),
+    ],
+)
+def test_what_a_program_made_of_a_number_is_never_sent_in_silence(
+    field: str, written: str, rule: str, value: str
+) -> None:
+    row = csv_result({"email": "a@example.com", field: written})
+    assert isinstance(row, Row)
+    assert [(said.rule, said.column) for said in row.warnings] == [(rule, field)]
+    assert value in (row.params.get(field), *row.params.get("address", row.params.get("metadata", {})).values())
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ("phone", "555-0100"), ("phone", "+49 30.05.01"), ("zip", "E1 6AN"), ("zip", "1010 AA"), ("zip", "01067"),
+        ("phone", "555,0100"), ("plan", "1e10"), ("plan", "1,067"), ("plan", "2.0"),
+    ],
+)  # fmt: skip
+def test_usual_phones_zips_and_texts_are_left_in_peace(field: str, written: str) -> None:
+    row = csv_result({"email": "a@example.com", field: written})
+    assert isinstance(row, Row)
+    assert row.warnings == ()

@@ -17,12 +17,17 @@ from bulk_import.customer.emails import EmailCheck, email_fault
 from bulk_import.customer.leftovers import (
     APOSTROPHE,
     APOSTROPHE_MESSAGE,
-    NULL_MESSAGE,
+    GUARD_MESSAGE,
+    NO_NUMBERS,
     NULL_RULE,
     NULLS,
     SHORTENED_MESSAGE,
     SHORTENED_RULE,
+    counted_digits,
+    has_exponent,
     is_shortened,
+    is_standing,
+    null_message,
 )
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, PARAMETERS, Parameter
 from bulk_import.customer.tax_ids import TAX_ID_TYPES
@@ -61,6 +66,7 @@ PROTECTED = "protected-text"
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,15}")
 _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
+_FORMULA = re.compile(r"=\+?[0-9][0-9 ]*")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 _LIST_SIGNS = re.compile(r"[,;|]")
 _TOKEN = re.compile(r"(?:tok|src|card|ba|btok|pm)_\w+")
@@ -109,6 +115,16 @@ def clean_metadata(text: str) -> Cleaned:
 def unquoted_digits(text: str) -> str:
     """Text without the apostrophe that keeps spreadsheets from changing a long number."""
     return text[1:] if text[:1] == "'" and text[1:].lstrip("+").isdigit() else text
+
+
+def unguarded(text: str, *, every: bool) -> Noted | None:
+    """What is sent for a cell that was guarded against spreadsheets, None for one that was not.
+
+    An apostrophe is a guard where a formula's sign follows; with *every*, where the whole row is known to be guarded.
+    """
+    if text[0] == "'" and len(text) > 1 and (every or text[1] in "=+-@"):
+        return Noted(text[1:].strip(), APOSTROPHE, GUARD_MESSAGE)
+    return unprotected(text)
 
 
 def unprotected(text: str) -> Noted | None:
@@ -204,11 +220,31 @@ def _unquoted(text: str, limit: int) -> Cleaned:
         return Fault("empty", "Nothing but an apostrophe is here; leave the cell empty.")
     if len(plain) > limit:
         return Fault(*too_long(plain, limit))
-    if plain in NULLS:
-        return Noted(plain, NULL_RULE, NULL_MESSAGE)
-    if is_shortened(plain):
-        return Noted(plain, SHORTENED_RULE, SHORTENED_MESSAGE)
-    return plain if plain is text else Noted(plain, APOSTROPHE, APOSTROPHE_MESSAGE)
+    changed = _mangled(plain)
+    return changed if changed is not None else plain if plain is text else Noted(plain, APOSTROPHE, APOSTROPHE_MESSAGE)
+
+
+def _mangled(text: str) -> Noted | None:
+    """What programs made of a phone or a ZIP code, None where it looks like one."""
+    if text in NO_NUMBERS:
+        return Noted(text, NULL_RULE, null_message(text))
+    if has_exponent(text):
+        return Noted(text, SHORTENED_RULE, SHORTENED_MESSAGE)
+    if (digits := counted_digits(text)) is not None:
+        message = f"This was written as an amount: {digits} is sent, and zeros in front may be lost; export it as text."
+        return Noted(digits, SHORTENED_RULE, message)
+    if _FORMULA.fullmatch(text) is not None:
+        return Noted(text[1:], "formula-sign", "The = in front is taken off; a spreadsheet put it there.")
+    return None
+
+
+def _state(text: str) -> Cleaned:
+    if is_standing(text):
+        message = (
+            'This says how an account stands and is no part of an address; say --map "COLUMN=metadata" (or =ignore).'
+        )
+        return Fault("account-state", message)
+    return Noted(text, NULL_RULE, null_message(text)) if text in NULLS else text
 
 
 def _locale(text: str) -> Cleaned:
@@ -276,6 +312,7 @@ _TEXT_RULES: dict[str, Cleaner] = {
     "locale": _locale,
     "payment_method": _payment_method,
     "source": _source,
+    "state": _state,
     "tax_id_type": _tax_id_type,
     "test_clock": _test_clock,
 }

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import re
 
-from bulk_import.wording import names
+from bulk_import.wording import fold, names
+
+_NARROW = tuple("#" * count for count in range(3, 41))
 
 NULLS = names(
     r"""
     NULL null Null \N NaN nan #N/A #NV #REF! #VALUE! #NAME? #DIV/0! #NUM! undefined None (null) (NULL) [null] [NULL]
     <null> <NULL> nil
     """
-)
-"""Whole cells that mean there was nothing, as databases, programs and spreadsheets write it."""
+).union(_NARROW)
+"""Whole cells that mean there was nothing, as databases, programs and spreadsheets write it, and columns too narrow."""
+
+_NO_NUMBER = "- -- --- . ? n/a n.a. na none unknown"
+NO_NUMBERS = NULLS.union(*(names(spelled) for spelled in (_NO_NUMBER, _NO_NUMBER.upper(), _NO_NUMBER.title())))
+"""Whole cells that are no phone and no ZIP code, as people write that there is none, and `NULLS`."""
 
 LONGEST_NULL = max(map(len, NULLS))
 
 NULL_RULE = "null-word"
-NULL_MESSAGE = "This is how programs write that there is nothing, and it is sent as it stands; empty such cells."
+_NULL_MESSAGE = "This is how programs write that there is nothing, and it is sent as it stands; empty such cells."
+_NARROW_MESSAGE = (
+    "This is what a spreadsheet shows where its column is too narrow, and it is sent as it stands; widen the column and "
+    "export it again."
+)
 
 SHORTENED_RULE = "shortened-number"
 SHORTENED_MESSAGE = (
@@ -26,12 +36,47 @@ SHORTENED_MESSAGE = (
 )
 
 APOSTROPHE = "apostrophe"
-"""The rule that the apostrophe in front of a number only keeps spreadsheets from changing it."""
+"""The rule that the apostrophe in front only keeps spreadsheets from changing or running a cell."""
 APOSTROPHE_MESSAGE = "The apostrophe in front is taken off; it only keeps spreadsheets from changing the number."
+GUARD_MESSAGE = "The apostrophe in front is taken off; it only keeps spreadsheets from running or changing the cell."
 
-_SHORTENED = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}")
+_SHORTENED = re.compile(r"[+-]?[0-9](?:(?:[.,][0-9]+)?E\+|\.[0-9]+e\+)[0-9]{1,3}")
+_EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[Ee][+-]?[0-9]{1,3}")
+_COUNTED = re.compile(r"[0-9]+\.0+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.0+)?")
+_HAS_EXPONENT = re.compile("[0-9][Ee][+-]?[0-9]")
+
+_STANDINGS = names(
+    "active inactive enabled disabled closed cancelled canceled pastdue suspended expired pending trialing intrial"
+    " unpaid paused deleted archived blocked open registered invited verified unverified confirmed unconfirmed"
+    " subscribed unsubscribed lapsed terminated deactivated activated churned dormant banned onhold approved"
+)
+
+
+def null_message(text: str) -> str:
+    """What is to be said of a *text* that is one of `NULLS` or `NO_NUMBERS`."""
+    return _NARROW_MESSAGE if text in _NARROW else _NULL_MESSAGE
 
 
 def is_shortened(text: str) -> bool:
-    """Whether *text* is a number as a spreadsheet writes one that is too long for its cell: `1.5E+12`."""
-    return "E+" in text and _SHORTENED.fullmatch(text) is not None
+    """Whether *text* is a number as a spreadsheet or a program writes one that is too long for it: `1.5E+12`."""
+    return ("E+" in text or "e+" in text) and _SHORTENED.fullmatch(text) is not None
+
+
+def has_exponent(text: str) -> bool:
+    """Whether *text*, where a phone or a ZIP code should be, is a number in powers of ten: `4.93E10`."""
+    return _EXPONENT.fullmatch(text) is not None
+
+
+def counted_digits(text: str) -> str | None:
+    """The digits of what should be a phone or a ZIP code and was written as an amount (`2108.0`, `1,067`), else None."""
+    return text.partition(".")[0].replace(",", "") if _COUNTED.fullmatch(text) is not None else None
+
+
+def may_be_an_amount(text: str) -> bool:
+    """Whether `has_exponent` or `counted_digits` may say something of *text*, or of one of many texts joined."""
+    return ".0" in text or "," in text or (("E" in text or "e" in text) and _HAS_EXPONENT.search(text) is not None)
+
+
+def is_standing(text: str) -> bool:
+    """Whether *text* says how an account stands (`active`, `past_due`): no part of an address."""
+    return fold(text) in _STANDINGS

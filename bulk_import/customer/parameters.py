@@ -37,7 +37,7 @@ def _address(prefix: str) -> tuple[Parameter, ...]:
         Parameter(f"{prefix}.line1", many_lines=True),
         Parameter(f"{prefix}.line2", many_lines=True),
         Parameter(f"{prefix}.city"),
-        Parameter(f"{prefix}.state"),
+        Parameter(f"{prefix}.state", rule="state"),
         Parameter(f"{prefix}.postal_code", rule="postal_code"),
         Parameter(f"{prefix}.country", rule="country"),
     )

@@ -6,15 +6,16 @@ with the same warnings, and whatever the tests here cannot decide is left to `pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
 from bulk_import.customer.cards import SHORTEST, holds_card
-from bulk_import.customer.cleaning import Cleaner, Fault, Noted, is_method, unprotected, unquoted_digits
+from bulk_import.customer.cleaning import Cleaner, Fault, Noted, is_method
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
-from bulk_import.customer.leftovers import NULLS
+from bulk_import.customer.leftovers import NO_NUMBERS, NULLS, may_be_an_amount
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Block, Problem
@@ -23,6 +24,7 @@ from bulk_import.prepare.rows import Preparation, problem_of
 from bulk_import.wording import words_of
 
 _BETWEEN = "|"  # printable, and in no number
+_ODD_START = re.compile(r"""(?:^|(?<=\|)) *(?:'|="|{"|\[)""")
 _REMEMBERED = 4096
 _MADE_OF_PARTS = ("shipping", "tax_id_data", "invoice_settings")
 _PARTS_OF_NAMES = (NAME, SHIPPING_NAME, LINE1)
@@ -86,7 +88,7 @@ class Clearance:
                 block, list(map(str.lower, emails)), doubtful
             ),  # a cleared address is plain ASCII: that is its key
             _sighted(block, list(map(str.strip, methods)), doubtful),
-            _sighted(block, [unquoted_digits(cell.strip()) for cell in ids], doubtful),
+            _sighted(block, list(map(str.strip, ids)), doubtful),
         )
 
     def _warnings(self, columns: Sequence[Cells], doubtful: set[int]) -> list[tuple[int, Problem]]:
@@ -101,8 +103,8 @@ class Clearance:
             cells = columns[at]
             joined = _BETWEEN.join(cells)
             yield from test(cells, joined, max(map(len, cells)))
-            if '="' in joined:
-                yield from (at for at, cell in enumerate(cells) if unprotected(cell.strip()) is not None)
+            if ("'" in joined or '="' in joined or '{"' in joined or "[" in joined) and _ODD_START.search(joined):
+                yield from (at for at, cell in enumerate(cells) if _ODD_START.match(cell))
         if self._email is not None and self._needs_email:
             yield from () if all(columns[self._email]) else _blank(columns[self._email])
         elif not self._needs_email:
@@ -170,8 +172,7 @@ def _value_test(step: Step) -> Test:
         return _payment_methods
     limit = MAX_METADATA_VALUE if step.group == METADATA else step.limit
     if step.group == METADATA or step.unquoted:
-        nulls = NULLS if step.unquoted else frozenset[str]()
-        return partial(_untouched, limit=limit, nulls=nulls)
+        return partial(_number if step.unquoted else _untouched, limit=limit)
     if step.clean is None:
         return partial(_short, limit=limit)
     return _Known(step, step.clean)
@@ -242,15 +243,26 @@ def _short(cells: Cells, _joined: str, longest: int, *, limit: int) -> Iterable[
     return (at for at, cell in enumerate(cells) if len(cell) > limit or cell.strip() in NULLS)
 
 
-def _untouched(cells: Cells, joined: str, longest: int, *, limit: int, nulls: frozenset[str]) -> Iterable[int]:
+def _untouched(cells: Cells, joined: str, longest: int, *, limit: int) -> Iterable[int]:
     """Text that fits and that no spreadsheet quoted or shortened."""
-    if longest <= limit and not _touched(joined) and nulls.isdisjoint(map(str.strip, cells)):
+    if longest <= limit and not _touched(joined):
         return ()
-    return (at for at, cell in enumerate(cells) if len(cell) > limit or _touched(cell) or cell.strip() in nulls)
+    return (at for at, cell in enumerate(cells) if len(cell) > limit or _touched(cell))
+
+
+def _number(cells: Cells, joined: str, longest: int, *, limit: int) -> Iterable[int]:
+    """A phone or a ZIP code that fits and of which no program made another number."""
+    if longest <= limit and not _mangled(joined) and NO_NUMBERS.isdisjoint(map(str.strip, cells)):
+        return ()
+    return (at for at, cell in enumerate(cells) if len(cell) > limit or _mangled(cell) or cell.strip() in NO_NUMBERS)
 
 
 def _touched(text: str) -> bool:
-    return "'" in text or "E+" in text
+    return "'" in text or "E+" in text or "e+" in text
+
+
+def _mangled(text: str) -> bool:
+    return "'" in text or "=" in text or may_be_an_amount(text)
 
 
 def _fits_as_key(cell: str) -> bool:

@@ -7,11 +7,17 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bulk_import.customer.parameters import LISTS_OF_OBJECTS
+from bulk_import.customer.cleaning import Noted
+from bulk_import.customer.parameters import LISTS_OF_OBJECTS, PARAMETERS
 from bulk_import.model import Written
+from bulk_import.wording import fold, terminal_safe
 
 # Stripe needs three levels and the reader allows 32; deeper values reach no field.
 _DEEPEST = 32
+
+_WANT_ENTRIES = frozenset(fold(path.split(".")[0]) for path in PARAMETERS if "." in path) | {
+    "metadata", "billingaddress", "shippingaddress"
+}  # fmt: skip
 
 
 def is_flat(fields: Mapping[str, Any]) -> bool:
@@ -68,6 +74,22 @@ def plain_text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return str(value) if abs(value) < 10**64 else None
+
+
+def json_in_cell(column: str, text: str) -> Noted | None:
+    """The *text* with what is to be said of it where it is JSON in a cell whose *column* wants entries, else None."""
+    if text[0] not in "{[" or fold(column) not in _WANT_ENTRIES:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    example = f"{column}.{next(iter(found), 'city')}" if isinstance(found, dict) else f"{column}.0"
+    message = (
+        "This is JSON in one cell, and it is sent as one text; give each entry a column of its own "
+        f"({terminal_safe(example)})."
+    )
+    return Noted(text, "json-text", message)
 
 
 def whole_text(value: Any) -> str | None:

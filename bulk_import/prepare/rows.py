@@ -7,18 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
-from bulk_import.customer.cleaning import Fault, Noted, too_long, unprotected, unquoted_digits
+from bulk_import.customer.cleaning import Fault, Noted, too_long, unguarded
 from bulk_import.customer.emails import email_key
 from bulk_import.customer.leftovers import (
-    APOSTROPHE,
-    APOSTROPHE_MESSAGE,
     LONGEST_NULL,
-    NULL_MESSAGE,
     NULL_RULE,
     NULLS,
     SHORTENED_MESSAGE,
     SHORTENED_RULE,
     is_shortened,
+    null_message,
 )
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS, parse_path
 from bulk_import.formulas import restore
@@ -26,7 +24,7 @@ from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft
 from bulk_import.prepare.completing import complete
-from bulk_import.prepare.flattening import flatten, is_flat, json_kind, metadata_text
+from bulk_import.prepare.flattening import flatten, is_flat, json_in_cell, json_kind, metadata_text
 from bulk_import.prepare.keeping import UNSHOWN, kept_fields, masked
 from bulk_import.prepare.preparation import Preparation
 from bulk_import.prepare.recipes import METADATA, Recipe, Step
@@ -35,6 +33,7 @@ from bulk_import.wording import terminal_safe, typeable
 __all__ = ["UNSHOWN", "Preparation", "prepare", "problem_of"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_ODD_STARTS = frozenset("'={[")
 _LINE_SIGNS = re.compile("[\t\n\r]")
 
 
@@ -106,6 +105,7 @@ def _follow(
 
     Every cell of every row passes here, so the usual case (plain text that fits) comes without a call of ours.
     """
+    guarded = _is_guarded(recipe, fields)
     for step in recipe.steps:
         column, group, key, limit, clean, _, to_text, watched, _, _ = step
         value = fields.get(column)
@@ -116,10 +116,8 @@ def _follow(
             problems.append(_wrong_type(step, value))
             continue
         text = text.strip()
-        if text[:2] == '="' and (inner := unprotected(text)) is not None:
-            if group is not None:
-                warnings.append(problem_of(step, text, inner.rule, inner.message))
-            text = inner.value
+        if text[:1] in _ODD_STARTS:
+            text = _bared(step, text, warnings, guarded=guarded)
         if not (size := len(text)):
             continue
         cleaned: Any = text
@@ -130,7 +128,7 @@ def _follow(
         elif size > limit:
             cleaned = Fault(*too_long(text, limit))
         elif size <= LONGEST_NULL and text in NULLS and group is not None:
-            cleaned = Noted(text, NULL_RULE, NULL_MESSAGE)
+            cleaned = Noted(text, NULL_RULE, null_message(text))
         kind = type(cleaned)
         if kind is Fault:
             problems.append(problem_of(step, text, cleaned.rule, cleaned.message))
@@ -144,6 +142,22 @@ def _follow(
             draft[group][key] = cleaned
         else:
             draft[group] = {key: cleaned}
+
+
+def _is_guarded(recipe: Recipe, fields: Mapping[str, Any]) -> bool:
+    """Whether an apostrophe stands before the e-mail, where none belongs: then one was put before every cell of the row."""
+    email = fields.get(recipe.email_column) if recipe.email_column is not None else None
+    return isinstance(email, str) and email.lstrip()[:1] == "'"
+
+
+def _bared(step: Step, text: str, warnings: list[Problem], *, guarded: bool) -> str:
+    """The text without what guards it against spreadsheets, which is said; JSON where entries are wanted is only said."""
+    found = unguarded(text, every=guarded) or json_in_cell(step.column, text)
+    if found is None:
+        return text
+    if step.group is not None:
+        warnings.append(problem_of(step, text, found.rule, found.message))
+    return str(found.value)
 
 
 def _sign_fault(text: str, step: Step) -> Fault | None:
@@ -168,12 +182,9 @@ def _take_key(
     """The row's own id, put into the metadata, too."""
     column = recipe.key_column
     text = (metadata_text(fields.get(column or "")) or "").strip()
-    if (inner := unprotected(text)) is not None:
+    if text[:1] in _ODD_STARTS and (inner := unguarded(text, every=True)) is not None:
         warnings.append(Problem(inner.rule, inner.message, column, shown(text), f"metadata.{SOURCE_ID}"))
-        text = inner.value
-    if (plain := unquoted_digits(text)) != text:
-        warnings.append(Problem(APOSTROPHE, APOSTROPHE_MESSAGE, column, shown(text), f"metadata.{SOURCE_ID}"))
-        text = plain
+        text = str(inner.value)
     if is_shortened(text):
         warnings.append(Problem(SHORTENED_RULE, SHORTENED_MESSAGE, column, shown(text), f"metadata.{SOURCE_ID}"))
     if not text:
