@@ -26,6 +26,7 @@ _BY_CODE = {
     "shipping": "Shipping needs a name and an address: give both, or neither.",
     "custom-fields": "Custom fields of invoices have a name and a value each: give both, or neither.",
     "invoice-prefix": "Write the invoice prefix with 1 to 12 capital letters or digits.",
+    "account-state": "A column that says how an account stands is no part of an address: keep it with --map COLUMN=metadata.",
     "twice": "Two columns feed one field: keep one of them with --map COLUMN=ignore.",
     "type": "The value has another shape than the field: give text or a number as the field needs it.",
     "unmapped": "Map the column with --map COLUMN=FIELD, or leave it out with --unmapped ignore.",
