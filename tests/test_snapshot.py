@@ -494,7 +494,7 @@ def test_a_clock_that_is_ahead_hides_nobody_where_the_server_tells_no_time(tmp_p
 DATES = {"told": 0.0, "of years to come": 1e9, "of years ago": -1e9, "not told": None}
 CLOCKS = [
     pytest.param(error, date, 1, id=f"{error / 3600:+.1f} h, {said}")
-    for error in (-4 * 3_600.0, -600.0, 0.0, 600.0)
+    for error in (-4 * 3_600.0, 0.0, 600.0)
     for said, date in DATES.items()
     if error <= 0.0 or date is not None  # else nothing shows how late it is
 ]
