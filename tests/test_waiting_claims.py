@@ -355,3 +355,16 @@ def test_whoever_came_while_a_batch_was_looked_for_is_seen_by_the_run_that_goes_
     world.run(settings)
     assert twins(world) == []
     assert set(world.tally()) <= {"created", "existing", "in_doubt"}
+
+
+def test_a_stranger_hides_from_no_row_because_that_was_to_be_on_a_test_clock(tmp_path: Path) -> None:
+    rows = [f"{email},P,clock_1Abc" for email in EMAILS]
+    world = World(tmp_path, rows, VirtualStripe(existing=20), header="email,name,test_clock")
+    world.run(dedupe="snapshot", batch_size=PEOPLE, kill=Kill("send", "before", 8))
+    world.wait(3.0)
+    world.stranger(EMAILS[-1])
+    world.wait(25 * 3600.0)
+    world.stripe.account.forget_keys()
+    world.run(dedupe="snapshot")
+    assert twins(world) == []
+    assert world.tally() == {"created": PEOPLE - 1, "in_doubt": 1}

@@ -28,8 +28,6 @@ class Scope:
     all_have_emails: bool = True
     emails: set[str] = field(default_factory=set)
     clocks: set[str] = field(default_factory=set)
-    _plain: set[str] = field(default_factory=set)
-    _plain_count: int = 0
 
     @classmethod
     def of(cls, claims: Iterable[Claim]) -> Scope:
@@ -46,17 +44,12 @@ class Scope:
                 self._add_create(claim)
 
     def _add_create(self, claim: Claim) -> None:
-        clock = claim.params.get("test_clock")
         self.all_have_emails &= bool(claim.email)
         if claim.email and len(self.emails) <= MOST_EMAILS:
             self.emails.add(claim.email)
         self.since = min(self.since, claim.stripe_time or 0.0)
-        if clock:
+        if clock := claim.params.get("test_clock"):
             self.clocks.add(clock)
-            return
-        self._plain_count += 1
-        if claim.email and len(self._plain) <= MOST_EMAILS:
-            self._plain.add(claim.email)
 
     @property
     def is_cheaper_by_email(self) -> bool:
@@ -64,11 +57,14 @@ class Scope:
         return self.all_have_emails and len(self.emails) <= BY_EMAIL
 
     def lists(self, *, by_email: bool, with_clocks: bool = True) -> list[Params]:
-        """The lists that show every customer of these claims; one on a test clock appears only in that clock's own."""
+        """The lists that show every customer of these claims, and every stranger with their e-mails.
+
+        Customers on a test clock appear only in that clock's own list, and people who come by themselves are on none.
+        """
         if by_email:
-            lists: list[Params] = [{"email": email} for email in sorted(self._plain)]
+            lists: list[Params] = [{"email": email} for email in sorted(self.emails)]
         else:
-            lists = [self._window()] if self._plain_count else []
+            lists = [self._window()] if self.since < math.inf else []
         return lists + [{"test_clock": clock} for clock in sorted(self.clocks if with_clocks else ())]
 
     def _window(self) -> Params:
