@@ -32,7 +32,7 @@ Above that pace one reading serves several batches: nobody waits longer between 
 by default, and the pages of our own newest customers stay at little more than one per cent of the requests.
 """
 
-LONG_READING = 60.0
+LONG_READING = 15.0
 """Seconds after whose beginning no reading is new enough: in an outage between two of its pages anybody may have come."""
 
 ODD = 86_400
