@@ -18,6 +18,7 @@ from bulk_import.survey import survey
 COLUMNS = (
     "id", "email", "name", "phone", "zip", "country", "locale", "tax_exempt", "balance", "payment_method", "plan",
     "password", "shipping.name", "vat_number", "state", "address",
+    "first_name", "shipping_first_name",
 )  # fmt: skip
 CELLS = {
     "id": ["u_1", "", "  ", "'00012", '="7"', "x" * 501, "a\tb", "1.5E+12", "'auth0|5f7c", "1.5e+12"],
@@ -83,6 +84,8 @@ CELLS = {
     "vat_number": ["", "", "", "DE123456789"],
     "state": ["MA", "past due", "NULL", "'MA"],
     "address": ["Way 1", '{"city": "Rome"}', "{x}", "'t Hof 1"],
+    "first_name": ["Ann", "", "x" * 250],
+    "shipping_first_name": ["", "", "", "Ann"],
 }
 SOUND = {column: cells[0] for column, cells in CELLS.items()}
 

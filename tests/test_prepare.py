@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -729,3 +729,23 @@ def test_usual_phones_zips_and_texts_are_left_in_peace(field: str, written: str)
     row = csv_result({"email": "a@example.com", field: written})
     assert isinstance(row, Row)
     assert row.warnings == ()
+
+
+@pytest.mark.parametrize("unmapped", ["metadata", "ignore"])
+def test_a_row_without_the_whole_name_is_named_by_its_parts(unmapped: Literal["metadata", "ignore"]) -> None:
+    options = MappingOptions(unmapped=unmapped)
+    row = {"email": "a@example.com", "name": "", "given_name": "John", "family_name": "Doe", "plan": ""}
+    assert sent(csv_result(row, options))["name"] == "John Doe"
+    assert sent(csv_result({**row, "name": "J. Doe"}, options))["name"] == "J. Doe"
+    assert sent(csv_result({**row, "given_name": ""}, options))["name"] == "Doe"
+    assert sent(json_result({**row, "name": None}, options))["name"] == "John Doe"
+    fixed = MappingOptions(unmapped=unmapped, sets=(("name", "All"),), maps=(("name", "ignore"),))
+    assert sent(csv_result(row, fixed))["name"] == "All"
+
+
+@pytest.mark.parametrize(("street", "number"), [("Straße", "Nr."), ("Strasse", "Nr"), ("straat", "nr")])
+def test_a_number_right_behind_a_street_is_the_houses(street: str, number: str) -> None:
+    row = {"email": "a@example.com", street: "Weg", number: "5", "PLZ": "01067"}
+    assert sent(csv_result(row))["address"]["line1"] == "Weg 5"
+    counted = {number: "17", **{name: row[name] for name in ("email", street, "PLZ")}}
+    assert sent(csv_result(counted))["address"]["line1"] == "Weg", "elsewhere it may count the rows"

@@ -183,7 +183,11 @@ def _check_columns(path: Path, found: Mended, reader: Reader, how: Preparation, 
     """Refuse a file that lacks what these rows were sent with; say which columns are new."""
     before = dict.fromkeys(column for record in _before(found, reader) for column in record.fields)
     given = dict.fromkeys(column for fields in found.values() for column in fields)
-    unsent = {each.column for each in how.mapping.plan(tuple(before)).assignments if isinstance(each.target, Ignored)}
+    unsent = {
+        each.column
+        for each in how.mapping.plan(tuple(before)).assignments
+        if isinstance(each.target, Ignored) and not each.instead
+    }
     if missing := [column for column in before if column not in given and column not in unsent]:
         raise UsageError(
             f"{path} lacks columns that its rows were read with: {listed(missing)}; put them back, as empty cells where "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bulk_import.customer.parameters import MAX_METADATA_KEY
 from bulk_import.mapping.aliases import WEAK, Guess, guess, is_stripe_export
+from bulk_import.mapping.context import as_meant
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.targets import (
     Ignored,
@@ -52,6 +53,7 @@ class Assignment:
 
     `is_key` is true for the `--key` column, whatever else it is. `unmapped` marks a column nobody knew
     what to do with under `--unmapped refuse`; its target is then `Ignored`. `asked` is true for `--map`.
+    `instead` is what it is in rows whose whole, to which it gave way, is empty.
     """
 
     column: str
@@ -61,6 +63,7 @@ class Assignment:
     is_key: bool = False
     unmapped: bool = False
     asked: bool = False
+    instead: NamePart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +122,19 @@ def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
         found: target for name, target in wishes.targets.items() if (found := find_column(name, every)) is not None
     }
     key = find_column(wishes.key, every) if wishes.key is not None else None
-    folded = frozenset(map(fold, every))
-    claims = [_claim(column, asked.get(column), folded, column == key, from_stripe) for column in every]
-    owners = _owners(every, claims, wishes)
+    meant = as_meant(every)
+    folded = frozenset(map(fold, meant))
+    claims = [
+        _claim(name, asked.get(column), folded, column == key, from_stripe)
+        for column, name in zip(every, meant, strict=True)
+    ]
+    owners, spares = _owners(every, claims, wishes)
     notes: list[str] = []
     taken = {slot for slot in owners if slot[0] == "metadata"} | {
         slot for slot in wishes.fixed if slot[0] == "metadata"
     }
     settled = [
-        _settle(column, claim, owners, wishes, taken, notes, is_key=column == key)
+        _with_use(_settle(column, claim, owners, wishes, taken, notes, is_key=column == key), claim, spares, notes)
         for column, claim in zip(every, claims, strict=True)
     ]
     if ship := _ships_to_name(settled, wishes.fixed):
@@ -158,8 +165,13 @@ def _claim(column: str, asked: Target | None, folded: frozenset[str], is_key: bo
     return known
 
 
-def _owners(columns: tuple[str, ...], claims: list[Guess | None], wishes: Wishes) -> dict[Slot, str]:
-    """Who fills each slot: the claim of the lowest rank, the first column among equals, no column where it is fixed."""
+def _owners(
+    columns: tuple[str, ...], claims: list[Guess | None], wishes: Wishes
+) -> tuple[dict[Slot, str], dict[Slot, str]]:
+    """Who fills each slot: the claim of the lowest rank, the first column among equals, no column where it is fixed.
+
+    And who does where the column of the whole is empty.
+    """
     best: dict[Slot, tuple[int, str]] = {}
     for column, claim in zip(columns, claims, strict=True):
         slot = slot_of(claim.target) if claim is not None else None
@@ -169,12 +181,16 @@ def _owners(columns: tuple[str, ...], claims: list[Guess | None], wishes: Wishes
             best[slot] = (claim.rank, column)
     if wishes.key is not None:
         best[("metadata", SOURCE_ID)] = (_ASKED, find_column(wishes.key, columns) or wishes.key)
-    _settle_wholes(best, wishes.fixed)
-    return {slot: column for slot, (_, column) in best.items()}
+    spares = _settle_wholes(best, wishes.fixed)
+    return {slot: column for slot, (_, column) in best.items()}, spares
 
 
-def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) -> None:
-    """A whole and its parts exclude each other: the whole wins, unless only a part was asked for or is fixed."""
+def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) -> dict[Slot, str]:
+    """A whole and its parts exclude each other: the whole wins, unless only a part was asked for or is fixed.
+
+    The parts that give way to a column, which may be empty in some rows.
+    """
+    spares: dict[Slot, str] = {}
     for whole, start in _WHOLES:
         parts = [slot for slot in best if len(slot) == 2 and slot[0] == start]
         part_is_fixed = any(len(slot) == 2 and slot[0] == start for slot in fixed)
@@ -188,7 +204,19 @@ def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) ->
             del best[whole]
             continue
         for slot in parts:
-            del best[slot]
+            column = best.pop(slot)[1]
+            if whole not in fixed:
+                spares[slot] = column
+    return spares
+
+
+def _with_use(left: Assignment, claim: Guess | None, spares: Mapping[Slot, str], notes: list[str]) -> Assignment:
+    """What is *left* of a part that gave way to the whole, to be joined in rows whose whole is empty."""
+    part = claim.target if claim is not None else None
+    if not isinstance(part, NamePart) or spares.get(slot_of(part) or ()) != left.column:
+        return left
+    notes[-1] += f" In a row that has no {part.of} of its own, the parts are joined."
+    return replace(left, instead=part)
 
 
 def _settle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulk_import.column_names import (
@@ -13,7 +14,7 @@ from bulk_import.column_names import (
     spelled_with,
 )
 from bulk_import.mapping.targets import Metadata, NameOf, NamePart, Param, Position, Target
-from bulk_import.wording import names
+from bulk_import.wording import fold, names
 
 LINE1: NameOf = "address.line1"
 
@@ -74,6 +75,18 @@ _CONTEXTS = (
     _known("via", "cap citta comune", Param(("address", "line1")), "is Italian for it"),
     *_halves(),
 )
+
+
+_STREETS, _NUMBERS = names("strasse strassenname straat straatnaam"), names("nr hnr")
+
+
+def as_meant(columns: Sequence[str]) -> tuple[str, ...]:
+    """The *columns*, each `Nr.` right behind a street called what it is there: anywhere else it may count the rows."""
+    before = ("", *map(fold, columns))
+    return tuple(
+        "Hausnummer" if left in _STREETS and fold(column) in _NUMBERS else column
+        for left, column in zip(before, columns, strict=False)
+    )
 
 
 def meant_by_context(column: str, others: frozenset[str]) -> Context | None:

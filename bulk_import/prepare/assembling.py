@@ -46,9 +46,11 @@ def assemble(
 
 
 def _join_name(draft: Draft, source: str, group: str, limit: int) -> Iterator[Fault]:
-    parts = draft.pop(source)
-    whole = " ".join(parts[place] for place in sorted(parts))
-    draft.setdefault(group, {})[source.rpartition(".")[2].lstrip("*")] = whole
+    parts, place = draft.pop(source), source.rpartition(".")[2].lstrip("*")
+    if place in draft.get(group, ()):
+        return  # the row has the whole
+    whole = " ".join(parts[position] for position in sorted(parts))
+    draft.setdefault(group, {})[place] = whole
     if len(whole) > limit:
         message = f"What is joined has {len(whole)} characters and at most {limit} are allowed; shorten it."
         yield Fault("too-long", message, source[1:])

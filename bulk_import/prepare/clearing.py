@@ -164,7 +164,7 @@ def _test(step: Step, value: Test) -> Test:
 def _value_test(step: Step) -> Test:
     if step.group is None:
         return _anything
-    if step.group == VAT or step.group.startswith(_MADE_OF_PARTS):
+    if step.group == VAT or step.group.lstrip("*").startswith(_MADE_OF_PARTS):
         return lambda cells, _joined, longest: _filled(cells) if longest else ()
     if step.field == "email":
         return _plain_email

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bulk_import.customer.cleaning import NO_LIMIT, UNQUOTED, Cleaner, clean_metadata, cleaner_of
@@ -88,7 +88,8 @@ class Recipe:
 def compile_recipe(plan: Plan, constants: tuple[Constant, ...], email_check: EmailCheck) -> Recipe:
     """The recipe for rows of the plan's columns."""
     every = plan.assignments
-    steps = tuple(step for each in every if (step := _step(each, email_check)) is not None)
+    spare = [replace(each, target=each.instead) for each in every if each.instead is not None]
+    steps = tuple(step for each in (*every, *spare) if (step := _step(each, email_check)) is not None)
     return Recipe(
         steps=steps,
         fixed=tuple(_fixed(each, constants) for each in constants),
