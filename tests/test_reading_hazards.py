@@ -204,6 +204,27 @@ def test_a_list_inside_the_cells_does_not_win_over_the_delimiter(tmp_path: Path,
     assert all(record.fields == {column: cells[column] for column in columns} for record in records)
 
 
+@pytest.mark.parametrize(
+    ("text", "columns", "row"),
+    [
+        (
+            'email,"City, State"\na@example.com,"Boston, MA"\n',
+            ("email", "City, State"),
+            ["a@example.com", "Boston, MA"],
+        ),
+        ('email, "City, State"\na@example.com, "Rome, IT"\n', ("email", "City, State"), ["a@example.com", "Rome, IT"]),
+        ('email;"City; State"\na@example.com;"Bonn; NW"\n', ("email", "City; State"), ["a@example.com", "Bonn; NW"]),
+        ("email, City\na@example.com, Boston\nb@example.com, Rome\n", ("email", "City"), ["a@example.com", "Boston"]),
+    ],
+)
+def test_a_blank_behind_each_comma_of_quoted_cells_does_not_belong_to_the_delimiter(
+    tmp_path: Path, text: str, columns: tuple[str, ...], row: list[str]
+) -> None:
+    records = read_records(kept(tmp_path, text))
+    assert records.columns == columns
+    assert list(next(iter(records)).fields.values()) == row
+
+
 def test_backslash_escapes_are_recognised_when_the_file_uses_them(tmp_path: Path) -> None:
     data = 'email,name\na@example.com,"Ann \\"A\\", Lee"\nb@example.com,"Bob \\"B\\" Ray"\n'
     records = read_records(kept(tmp_path, data))

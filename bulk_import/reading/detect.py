@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bulk_import.errors import SourceError
 from bulk_import.model import Record
-from bulk_import.reading.dialect import Candidate, named_by_sep_line, settle_dialect
+from bulk_import.reading.dialect import Candidate, settle_dialect
 from bulk_import.reading.disguise import disguise_of, undone
 from bulk_import.reading.drawn import refuse_drawn
 from bulk_import.reading.encoding import settle_encoding
@@ -22,6 +22,7 @@ from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, end_of, split_lines, whole_lines
 from bulk_import.reading.magic import refuse_known, refuse_markup
+from bulk_import.reading.marks import named_by_sep_line
 from bulk_import.reading.saying import say
 from bulk_import.reading.settled import FORMATS, Notice, Overrides, Reading
 from bulk_import.reading.source import Source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,6 @@ _WORTH = {"email": 1.0, "number": 1.0, "time": 1.0, "code": 1.0, "link": 1.0, "w
 _UNLIKE_TITLES = (";", "\t", "|", *RARE)
 _SAMPLE_ROWS = 120
 _SAMPLE_LINES = 400
-_SEP = re.compile(r'"?sep=(.{1,3}?)"?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +49,6 @@ class Candidate:
     def good(self) -> int:
         """How many rows have the table's width and sound quotes."""
         return sum(1 for row in self.rows if len(row.cells) == self.width and not row.broken)
-
-
-def named_by_sep_line(line: str) -> str | None:
-    """The delimiter that a spreadsheet's `sep=;` line names."""
-    found = _SEP.fullmatch(line.rstrip("\r\n"))
-    return found.group(1) if found else None
 
 
 def sample_rows(lines: Sequence[str], dialect: Dialect, most: int = _SAMPLE_ROWS) -> tuple[SampleRow, ...]:
@@ -242,6 +234,11 @@ def _widened(lines: Sequence[str], best: Candidate) -> Candidate:
     for wider in (f" {mark} ", f"{mark} ", *_between_signs(good, mark)):
         tried = _scored(lines, replace(best.dialect, delimiter=wider), 1.0)
         fitting = sum(1 for row in tried.rows if len(row.cells) == best.width and not row.broken)
-        if tried.width == best.width and fitting >= len(good):
+        if tried.width == best.width and fitting >= len(good) and _bare_quotes(tried) <= _bare_quotes(best):
             return tried
     return best
+
+
+def _bare_quotes(candidate: Candidate) -> int:
+    """How many cells hold a quote as text; more of them say that quoted cells were cut: `email,"City` and `State"`."""
+    return sum((candidate.dialect.quote or '"') in cell for row in candidate.rows for cell in row.cells)

@@ -23,6 +23,14 @@ RARE = {
 _POOR = {":": 0.6, " ": 0.5, "#": 0.5, "!": 0.5, "*": 0.5, "&": 0.5, "/": 0.5, "$": 0.5, "%": 0.5, "=": 0.5, "<>": 0.7}
 _BETWEEN_QUOTES = re.compile(r'(["\'])((?!\1)[^\w\s@.]{1,3}|(?!\1)[^\w\s@.]?[ _-][^\w\s@.]?)\1')
 
+_SEP = re.compile(r'"?sep=(.{1,3}?)"?')
+
+
+def named_by_sep_line(line: str) -> str | None:
+    """The delimiter that a spreadsheet's `sep=;` line names."""
+    found = _SEP.fullmatch(line.rstrip("\r\n"))
+    return found.group(1) if found else None
+
 
 def delimiters_in(text: str, given: str | None) -> list[tuple[str, float]]:
     """The delimiters that *text* may have, each with its weight; one that is given is not questioned."""
