@@ -360,7 +360,15 @@ def test_apostrophes_that_explain_nothing_stay_in_their_cells(tmp_path: Path) ->
     assert list(read_records(kept(tmp_path, data)))[-1].fields["name"] == "'Bobby'"
 
 
-@pytest.mark.parametrize("text", ['["a@example.com", "b@example.com"]', '[["email"], ["a@example.com"]]'])
-def test_an_array_of_something_else_than_objects_is_reported_element_by_element(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "sound"),
+    [
+        ('[{"email": "a@example.com"}, "b@example.com", 5]', [True, False, False]),
+        ('["a@example.com", ["a@example.com"], {}]', [False, False, True]),
+    ],
+)
+def test_what_is_no_object_among_objects_is_reported_element_by_element(
+    tmp_path: Path, text: str, sound: list[bool]
+) -> None:
     records = list(read_records(kept(tmp_path, text, "users.json")))
-    assert [record.problem is None for record in records] == [False, False]
+    assert [record.problem is None for record in records] == sound

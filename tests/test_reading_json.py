@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from bulk_import.errors import SourceError
 from bulk_import.reading import read_records
+from bulk_import.reading.jsonarray import read_json_array
+from bulk_import.reading.lines import LIMIT
 
 
 def records_of(folder: Path, data: str | bytes, name: str = "users.jsonl") -> list[tuple[int, dict[str, Any], Any]]:
@@ -127,6 +129,89 @@ def test_a_damaged_element_is_reported(tmp_path: Path, text: str, sound: list[bo
 def test_an_array_that_is_not_one_is_refused(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(SourceError, match=words):
         records_of(tmp_path, text, "users.json")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+def test_an_array_is_read_alike_however_its_text_is_cut(size: int) -> None:
+    text = (
+        '[{"a": "x\\"y\\\\", "b": [1, "],{"]},\r\n {"a": "\\u00e9"} ,\r\r{"b":\n{"c": "}"}}, {"a": "open\n}, {"d": 1}]'
+    )
+    expected = list(read_json_array(iter([text]), Path("users.json")))
+    assert [record.line for record in expected] == [1, 2, 4, 5, 6]
+    assert list(
+        read_json_array(iter(text[at : at + size] for at in range(0, len(text), size)), Path("users.json"))
+    ) == (expected)
+
+
+@pytest.mark.parametrize(("mark", "name"), [(", ", "users.json"), ("", "users.json"), (" ", "users.jsonl")])
+def test_objects_on_one_line_are_read_whatever_its_length(tmp_path: Path, mark: str, name: str) -> None:
+    objects = [json.dumps({"email": f"u{number}@example.com", "note": "\\é" * 2000}) for number in range(120)]
+    text = mark.join(objects)
+    assert len(text) > LIMIT
+    found = records_of(tmp_path, f"[{text}]" if mark == ", " else text, name)
+    assert [(fields["email"], problem) for _, fields, problem in found] == [
+        (f"u{number}@example.com", None) for number in range(120)
+    ]
+
+
+PAIRS = '{"Username": "u1", "Attributes": [{"Name": "email", "Value": "a@example.com"}]}'
+BY_COLUMN = '{"email": {"0": "a@example.com", "1": "b@example.com"}, "name": {"0": "Ann", "1": null}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "program"),
+    [
+        ('{"Users": [' + PAIRS + "]}", "Cognito", ".Users[] | "),
+        ('{"page": 1, "result": {"people": [{"mail": "a@example.com"}]}}', "'result.people'", "'.result.people[]'"),
+        ('{"our users": [{"mail": "a@example.com"}]}', "'our users'", '.["our users"][]'),
+        ('{"u1": {"email": "a@example.com"}, "u2": {"email": "b@example.com"}}', "under their ids", "{id: .key}"),
+        ('{"u1": {"login": "a@example.com", "x": 1}, "u2": {"login": "b@example.com", "x": 1}}', "ids", "{id: .key}"),
+        (BY_COLUMN, "column by column", "group_by"),
+        ('{"email": ["a@example.com", "b@example.com"], "name": ["Ann", "Bob"]}', "column by column", "group_by"),
+        ('{"columns": ["email"], "index": [0], "data": [["a@example.com"]]}', "orient='split'", "transpose"),
+        ('[["email", "name"], ["a@example.com", "Ann"]]', "array of arrays", "@csv"),
+        ('["a@example.com", "b@example.com"]', "array of texts", "{email: .}"),
+        ('{"Item": {"email": {"S": "a@example.com"}, "age": {"N": "3"}}}\n' * 2, "DynamoDB", ".Item | map_values"),
+    ],
+)
+def test_records_in_another_shape_are_refused_with_what_makes_json_lines_of_them(
+    tmp_path: Path, text: str, what: str, program: str
+) -> None:
+    with pytest.raises(SourceError) as refused:
+        records_of(tmp_path, text, "users.json")
+    assert what in str(refused.value)
+    assert program in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + ", ".join(f'"u{number}": {{"email": "u{number}@example.com"}}' for number in range(40_000)) + "}",
+        '{"users": [' + ", ".join(f'{{"email": "u{number}@example.com"}}' for number in range(40_000)) + "]}",
+        '{"email": {' + ", ".join(f'"{number}": "u{number}@example.com"' for number in range(40_000)) + "}}",
+    ],
+    ids=["by id", "wrapped", "by column"],
+)
+def test_another_shape_is_told_by_the_beginning_of_a_file_that_is_one_long_line(tmp_path: Path, text: str) -> None:
+    assert len(text) > LIMIT
+    with pytest.raises(SourceError, match="jq"):
+        records_of(tmp_path, text, "users.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"email": "a@example.com", "users": [{"email": "b@example.com"}]}',
+        '{"email_address": "a@example.com", "items": [{"sku": 1}]}',
+        '{"email": "a@example.com", "address": {"city": "Rome"}, "tags": ["x"]}',
+        '{"user": {"email": "a@example.com", "name": "Ann"}, "plan": {"id": 1}}',
+        '{"email": ["a@example.com"]}',
+        '{"a": 1}\n{"u1": {"email": "a@example.com"}, "u2": {"email": "b@example.com"}}',
+        BY_COLUMN + "\n" + BY_COLUMN,
+    ],
+)
+def test_a_record_that_holds_others_is_a_record(tmp_path: Path, text: str) -> None:
+    assert all(problem is None for _, _, problem in records_of(tmp_path, text, "users.json"))
 
 
 VALUES = st.recursive(

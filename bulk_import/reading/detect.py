@@ -12,7 +12,6 @@ from itertools import chain
 from pathlib import Path
 
 from bulk_import.errors import SourceError
-from bulk_import.model import Record
 from bulk_import.reading.dialect import Candidate, settle_dialect
 from bulk_import.reading.disguise import disguise_of, undone
 from bulk_import.reading.drawn import refuse_drawn
@@ -25,6 +24,7 @@ from bulk_import.reading.magic import refuse_known, refuse_markup
 from bulk_import.reading.marks import named_by_sep_line
 from bulk_import.reading.saying import say
 from bulk_import.reading.settled import FORMATS, Notice, Overrides, Reading
+from bulk_import.reading.shapes import shape_of
 from bulk_import.reading.source import Source
 from bulk_import.reading.spreadsheet import MAGIC, detect_sheet, is_workbook
 from bulk_import.reading.unpack import compression_of, unpacked
@@ -32,8 +32,6 @@ from bulk_import.wording import counted
 
 HEAD = 1 << 20
 """How many plain bytes detection looks at."""
-
-_WRAPPERS = ("data", "customers", "users", "accounts", "results", "items", "records", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,8 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
         raise SourceError(f"{place} is an Excel workbook that is cut short or damaged; copy or download it again.")
     refuse_known(head.data, place)
     encoding = settle_encoding(head.data, overrides.encoding, place, head.whole)
-    lines = _lines(head, encoding.name)
+    text = "".join(decoded([head.data], encoding.name))
+    lines = _lines(text, head.whole)
     if all(map(_is_blank, lines)):
         raise SourceError(f"{place} holds only blank lines; give a file with at least one row.")
     refuse_markup("".join(lines[:20]), place)
@@ -70,9 +69,9 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
         "csv", encoding.name, head.compression, line_ending=_line_ending(lines), max_bytes=overrides.max_bytes
     )
     said = [Notice("compression", f"the file is packed with {head.compression}.")] if head.compression else []
-    chosen = overrides.format or _format(lines, place)
+    chosen = overrides.format or _format([text] if lines[0].startswith(OVERLONG) else lines, place)
     if chosen in ("jsonl", "json"):
-        reading, notices = _json_reading(replace(base, format=chosen), lines, place)
+        reading, notices = _json_reading(replace(base, format=chosen), text, head.whole, place)
     else:
         reading, notices = _delimited_reading(base, lines, replace(overrides, format=chosen), place)
     return reading, tuple(chain(said, encoding.notices, notices))
@@ -108,13 +107,12 @@ def _head(path: Path) -> Head:
     return Head(data[:HEAD], compression, size <= HEAD)
 
 
-def _lines(head: Head, encoding: str) -> list[str]:
+def _lines(text: str, whole: bool) -> list[str]:
     """The head's physical lines; a last one that was cut is left out."""
-    texts = list(whole_lines(decoded([head.data], encoding)))
-    lines = split_lines("".join(texts))
-    if not head.whole and len(lines) > 1:
+    lines = split_lines("".join(whole_lines([text])))
+    if not whole and len(lines) > 1:
         lines.pop()
-    if not head.whole and len(lines) == 1 and not lines[0].endswith(("\r", "\n")):
+    if not whole and len(lines) == 1 and not lines[0].endswith(("\r", "\n")):
         lines = [OVERLONG]
     return lines
 
@@ -164,34 +162,19 @@ def _holds_several(line: str) -> bool:
     return line.lstrip()[end:].lstrip().startswith("{")
 
 
-def _json_reading(base: Reading, lines: list[str], path: Path) -> tuple[Reading, list[Notice]]:
+def _json_reading(base: Reading, text: str, whole: bool, path: Path) -> tuple[Reading, list[Notice]]:
+    if shape := shape_of(text, whole=whole):
+        raise shape.refusal(path)
     array = base.format == "json"
-    texts = iter(["".join(lines if array else lines[:1000])])
+    texts = iter([text if array else "".join(split_lines(text)[:1000])])
     columns: dict[str, None] = {}
     # The head of an array is an array without an end, which is no trouble here.
-    wrapping: str | None = None
     with suppress(SourceError):
         for record in read_json_array(texts, path) if array else read_json_lines(texts):
-            wrapping = wrapping or _wrapping(record)
             columns.update(dict.fromkeys(record.fields))
-    if wrapping:
-        raise SourceError(
-            f"{path} is one object with its records under {wrapping!r}; take them out: jq -c '.{wrapping}[]'."
-        )
     what = "JSON: an array, or objects one after another" if array else "one JSON object a line"
     reading = replace(base, columns=tuple(columns), quote=None, header=False)
     return reading, [Notice("format", f"format is {what}.")]
-
-
-def _wrapping(record: Record) -> str | None:
-    """The key under which a first record holds all the real ones, as an answer of an API does."""
-    if record.number > 1 or "email" in record.fields:
-        return None
-    return next((key for key in _WRAPPERS if _objects(record.fields.get(key))), None)
-
-
-def _objects(value: object) -> bool:
-    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
 
 
 def _is_blank(line: str) -> bool:

@@ -1,4 +1,4 @@
-"""A JSON array (or objects one after another over many lines), read element by element as a stream."""
+"""A JSON array (or objects one after another), read element by element as a stream, be it one line of any length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from bulk_import.errors import SourceError
 from bulk_import.model import Record
 from bulk_import.reading.jsonl import read_object
-from bulk_import.reading.lines import LIMIT, split_lines
+from bulk_import.reading.lines import LIMIT, never_inside_crlf, split_lines
 
 _OUTSIDE = re.compile(r'["{}\[\],]')
 _CLOSING = {"]": "[", "}": "{"}
@@ -41,12 +41,14 @@ class _Scan:
     """Where the scan stands: how deep, inside a text or not, and the element so far.
 
     `base` is the depth at which elements stand: 1 in an array, 0 for objects one after another.
-    `apart` says that a comma (or the array's beginning) stands before the element.
+    `apart` says that a comma (or the array's beginning) stands before the element, `escaped` that the piece before ended
+    with the backslash of an escape.
     """
 
     base: int
     open: list[str] = field(default_factory=list)
     in_text: bool = False
+    escaped: bool = False
     closed: bool = False
     apart: bool = True
     parts: list[str] = field(default_factory=list)
@@ -97,10 +99,10 @@ def read_json_array(texts: Iterator[str], path: Path) -> Iterator[Record]:
 
 def _elements(texts: Iterator[str], path: Path) -> Iterator[Element]:
     scan: _Scan | None = None
-    line = 0
-    for text in texts:
+    line, ended = 0, True
+    for text in never_inside_crlf(texts):
         for row in split_lines(text):
-            line += 1
+            line, ended = line + ended, row.endswith(("\n", "\r"))
             if scan is None:
                 if not row.strip():
                     continue
@@ -122,14 +124,15 @@ def _begin(row: str) -> tuple[_Scan, str]:
 
 
 def _scanned(scan: _Scan, row: str, line: int, path: Path) -> Iterator[Element]:
-    """The elements that end on this line."""
-    place = begun = 0
+    """The elements that end in this line, or piece of one."""
+    begun, place = 0, int(scan.escaped)
+    scan.escaped = False
     while found := (_INSIDE if scan.in_text else _OUTSIDE).search(row, place):
         mark, place = found.group(), found.end()
         if scan.in_text:
             # A text cannot go on over a line end: what was left open ends here, and damages its element only.
             place += mark == "\\"
-            scan.in_text = mark == "\\"
+            scan.in_text, scan.escaped = mark == "\\", place > len(row)
             continue
         scan.in_text = mark == '"'
         before = scan.depth

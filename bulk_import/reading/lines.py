@@ -60,7 +60,7 @@ def whole_lines(texts: Iterable[str]) -> Iterator[str]:
     """The same text cut only after line ends; a line over `LIMIT` is reduced to `OVERLONG` and its end."""
     carry: list[str] = []
     held = 0
-    for text in _never_inside_crlf(texts):
+    for text in never_inside_crlf(texts):
         cut = max(text.rfind("\n"), text.rfind("\r")) + 1
         if not cut:
             held += len(text)
@@ -80,7 +80,7 @@ def _joined(carry: list[str], held: int, text: str) -> str:
     return "".join([*carry, text])
 
 
-def _never_inside_crlf(texts: Iterable[str]) -> Iterator[str]:
+def never_inside_crlf(texts: Iterable[str]) -> Iterator[str]:
     """Hold a CR at the end of a piece back until it is known whether LF follows."""
     held = ""
     for text in texts:

@@ -48,14 +48,15 @@ def read_pieces(source: Source, reading: Reading, remarks: Remarks | None = None
     if reading.format == "xlsx":
         return read_sheet(source, reading)
     blocks = unpacked(source.chunks(), reading.compression, source.path, reading.max_bytes)
-    texts = undone(whole_lines(decoded(blocks, reading.encoding)), reading.disguise)
+    pieces = decoded(blocks, reading.encoding)
+    if reading.format == "json":
+        return read_json_array(pieces, source.path)
+    texts = undone(whole_lines(pieces), reading.disguise)
     match reading.format:
         case "csv" | "tsv":
             return DelimitedRows(texts, reading, source.path, remarks or Remarks()).pieces()
         case "jsonl":
             return read_json_lines(texts)
-        case "json":
-            return read_json_array(texts, source.path)
         case _:
             raise SourceError(f"format {reading.format} cannot be read by this version; update it.")
 
