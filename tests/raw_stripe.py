@@ -112,11 +112,14 @@ def nested(form: dict[str, str], name: str) -> dict[str, str]:
 class RawStripe:
     """The server; `misbehave` is asked for each create and gives what happens to it, None for nothing odd.
 
-    `keys` are the API keys it takes, all of one account.
+    `keys` are the API keys it takes, all of the account `account`; None is one that it does not name to anybody. The ids
+    of its customers begin with `ids`.
     """
 
     latency: float = 0.02
     keys: set[str] | None = None
+    account: str | None = "acct_raw"
+    ids: str = "cus_Raw"
     misbehave: Callable[[Visit], Misdeed | None] = lambda _: None
     misread: Callable[[Visit], Misdeed | None] = lambda _: None
     customers: dict[str, Json] = field(default_factory=dict)
@@ -209,7 +212,9 @@ class RawStripe:
 
     def _read_something(self, request: Arrival) -> tuple[int, Json]:
         if request.path == "/v1/account":
-            return 200, {"id": "acct_raw", "object": "account"}
+            if self.account is None:
+                return 403, error(message="The provided key does not have the required permissions for this endpoint.")
+            return 200, {"id": self.account, "object": "account"}
         if request.path == "/v1/customers" and request.method == "GET":
             return self._list(request.query)
         found = self.customers.get(request.path.rpartition("/")[2])
@@ -245,7 +250,7 @@ class RawStripe:
         return 200, made, {"Idempotency_Key": key}
 
     def _made(self, form: dict[str, str]) -> Json:
-        found = f"cus_Raw{len(self.customers) + 1:06}"
+        found = f"{self.ids}{len(self.customers) + 1:06}"
         self.customers[found] = {
             "id": found, "object": "customer", "email": form.get("email"), "name": form.get("name"),
             "created": int(time.time()), "livemode": False, "metadata": nested(form, "metadata"),

@@ -28,7 +28,6 @@ from bulk_import.job.opening import (
     ledger_path,
     options_text,
     prepares,
-    same_account,
     spool_path,
     spooled_source,
     this_boot,
@@ -121,8 +120,8 @@ class RunJob(Making):
             self.observer.notice("finished", "every row was settled before; nothing was sent")
             return
         self.reach_stripe(self.simulated_state(purpose))
-        await self.let_the_last_second_pass()
-        account = await same_account(engine.ask, purpose, self.key or key, self.api_base, self.reader)
+        account = await self.see_account(purpose)
+        purpose = self.purpose or purpose
         await self.settle_begun_undos(purpose)
         self._watch_chosen()
         self.announce(self.start_of(purpose, account, self.options.dedupe, self.watch.rows, self.watch.settled))

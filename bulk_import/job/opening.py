@@ -18,8 +18,10 @@ from bulk_import.existing import Ask, retrieved
 from bulk_import.job.identity import UNNAMED, Account, host_of, identify
 from bulk_import.keys import SecretKey
 from bulk_import.ledger import Command, Purpose, Reader
+from bulk_import.model import Status
 from bulk_import.options import STRIPE, Connecting, Preparing, RunOptions
 from bulk_import.reading import Fingerprint, Overrides, Reading, spool
+from bulk_import.wording import counted
 
 
 def ledger_path(options: RunOptions) -> Path:
@@ -93,28 +95,38 @@ def check_purpose(purpose: Purpose, connecting: Connecting, key: SecretKey, api_
             )
 
 
+PROOFS = 3
+"""Customers of each kind that are asked for to prove an account: one alone may have been deleted for good."""
+
+
 async def same_account(ask: Ask, purpose: Purpose, key: SecretKey, api_base: str, reader: Reader) -> Account:
     """The account this key reaches, which must be the ledger's.
 
-    Where Stripe does not name it to one of the keys, a customer this ledger created proves it: whoever can retrieve that
-    one is in the same account. Raises `LedgerRefuses` naming both accounts.
+    Where Stripe does not name it to one of the keys, a customer that this ledger holds proves it: whoever can retrieve one
+    of them is in the same account. Else it may only be another one where nothing can have been made or found yet. Raises
+    `LedgerRefuses` naming both accounts.
     """
     account = await identify(ask, key, api_base, purpose.salt_bytes())
     if account.id == purpose.account:
         return account
-    unnamed = not account.is_named or purpose.account.startswith(UNNAMED)
-    if unnamed and await _proves_itself(ask, reader.a_created_customer()):
+    named = account.is_named and not purpose.account.startswith(UNNAMED)
+    held = reader.held_customers(PROOFS)
+    at_rest = 0 if named or held else reader.tally().count(Status.IN_DOUBT)
+    if not named and not at_rest and (not held or await _knows_one_of(ask, held)):
         return account
+    said = counted(at_rest, "row")
+    why = f", and {said} may have been sent there, so nothing proves that both are one" if at_rest else ""
     raise LedgerRefuses(
-        f"the ledger belongs to another account: it was begun on {purpose.account}, this key reaches {account.id}; "
+        f"the ledger belongs to another account: it was begun on {purpose.account}, this key reaches {account.id}{why}; "
         "use a key of that account, or start a new ledger with --ledger"
     )
 
 
-async def _proves_itself(ask: Ask, customer: str | None) -> bool:
-    if customer is None:
-        return True
-    return await retrieved(ask, customer) is not None
+async def _knows_one_of(ask: Ask, customers: Sequence[str]) -> bool:
+    for customer in customers:
+        if await retrieved(ask, customer) is not None:
+            return True
+    return False
 
 
 def check_source(purpose: Purpose, path: Path) -> Fingerprint:

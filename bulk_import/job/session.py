@@ -87,9 +87,30 @@ class Session(Holding):
     async def reach_same_account(self, purpose: Purpose) -> Account:
         """Make the way to Stripe and see that it leads to the account this ledger is for."""
         self.reach_stripe(Path(purpose.state_file) if purpose.state_file else None)
+        return await self.see_account(purpose)
+
+    async def see_account(self, purpose: Purpose) -> Account:
+        """See that the way to Stripe leads to the account this ledger is for."""
         await self.let_the_last_second_pass()
         assert self.key is not None  # noqa: S101 - `reach_stripe` refused to go on without
-        return await same_account(self.engine.ask, purpose, self.key, self.api_base, self.reader)
+        account = await same_account(self.engine.ask, purpose, self.key, self.api_base, self.reader)
+        if account.id != purpose.account and not self.reader.held_customers(1):
+            self._move(replace(purpose, account=account.id, account_name=account.name))
+        return account
+
+    def _move(self, purpose: Purpose) -> None:
+        """Nothing proves that this is the account the ledger was begun on, and nothing was made or found there: it goes along.
+
+        What was read of the other account goes in the same commit, or it would say who is in this one.
+        """
+        self.writer.move(purpose)
+        self.purpose = purpose
+        said = (
+            "this is another key, and nothing proves that its account is the same; nobody was created or found so far"
+        )
+        self.observer.notice(
+            "account", f"{said}, so what was read before is forgotten and {purpose.account} is read anew"
+        )
 
     def begin_command(self, boot: Boot) -> None:
         """Log in the ledger that this command works on it."""

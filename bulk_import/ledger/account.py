@@ -16,10 +16,15 @@ Query = Callable[[str, Sequence[Any]], list[Any]]
 """Carries out one query."""
 
 
+def forget_all(db: Connection) -> None:
+    """Forget everything that was read before, and that anything was."""
+    for table in ("customer", "slice", "snapshot"):
+        db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of ours
+
+
 def begin(db: Connection, now: float) -> None:
-    """Forget everything that was read before."""
-    db.execute("DELETE FROM customer")
-    db.execute("DELETE FROM slice")
+    """Forget everything that was read before; a new reading begins."""
+    forget_all(db)
     db.execute("INSERT OR REPLACE INTO snapshot (id, begun_at, finished_at, newest) VALUES (1, ?, NULL, 0)", (now,))
 
 

@@ -34,6 +34,13 @@ _RECORDS = """
 SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
 """
 
+_HELD = (
+    "SELECT customer_id FROM entry WHERE status = 'created' LIMIT ?",
+    "SELECT customer_id FROM entry WHERE status = 'updated' LIMIT ?",
+    "SELECT customer_id FROM entry WHERE status = 'existing' LIMIT ?",
+    "SELECT target FROM entry WHERE status IN ('claimed', 'in_doubt') AND target IS NOT NULL LIMIT ?",
+)
+
 _MANY = 500
 """Rows that are looked at together where all are wanted."""
 
@@ -216,10 +223,14 @@ class Reader:
         """Whether any row of this ledger was ever created or updated."""
         return self._one("SELECT 1 FROM entry WHERE status IN ('created', 'updated') LIMIT 1") is not None
 
-    def a_created_customer(self) -> str | None:
-        """Some customer this ledger created, to prove that a key reaches the same account."""
-        found = self._one("SELECT customer_id FROM entry WHERE status = 'created' LIMIT 1")
-        return found[0] if found else None
+    def held_customers(self, most: int) -> list[str]:
+        """Up to so many customers that the ledger holds of each kind, to prove that a key reaches the same account.
+
+        Those it created come first: somebody else may have deleted whoever was there before.
+        """
+        with translated(self._path):
+            kinds = [self._db.execute(query, (most,)).fetchall() for query in _HELD]
+        return list(dict.fromkeys(found for kind in kinds for (found,) in kind))
 
     def owners_of_customers(self, ids: Sequence[str]) -> dict[str, int]:
         """Which row of this ledger is mapped to each of these customers."""

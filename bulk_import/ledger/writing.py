@@ -93,6 +93,13 @@ class Writer:
             )
         self._purpose = purpose
 
+    def move(self, purpose: Purpose) -> None:
+        """The ledger, which holds nothing of its account yet, is for another one from now on: what was read of it goes."""
+        with translated(self._path), transaction(self._db):
+            self._db.execute("UPDATE job SET facts = ?", (purpose.to_text(),))
+            account.forget_all(self._db)
+        self._purpose = purpose
+
     def adopt(self, purpose: Purpose) -> None:
         """Take over the purpose that the ledger already holds."""
         self._purpose = purpose
