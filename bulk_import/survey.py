@@ -20,6 +20,13 @@ from bulk_import.wording import counted
 WITHOUT_HEADER = ("json", "jsonl")
 """Formats whose columns are only known once every record was read."""
 
+_WAYS = {
+    "xlsx": 'leave the column out with --map "COLUMN=ignore"',
+    "json": "say how it is to be read (--encoding, --format)",
+    "jsonl": "say how it is to be read (--encoding, --format)",
+}
+_FOR_TEXT = "say how it is to be read (--delimiter, --quote, --encoding)"
+
 ReadProgress = Callable[[int, int, int], None]
 """Told bytes read, bytes there, rows so far."""
 
@@ -102,11 +109,8 @@ def _must_hold_people(tally: Tally, path: Path, preparing: Preparing, reading: R
     unreadable = tally.groups.get(("unreadable", False))
     if unreadable is not None and unreadable.count == tally.rows:
         first = unreadable.places[0]
-        ways = "--encoding, --format" if reading.format in ("json", "jsonl") else "--delimiter, --quote, --encoding"
-        raise SourceError(
-            f"no row of {path} can be read; line {first.line}: {first.message}; mend the file or say how it "
-            f"is to be read ({ways})"
-        )
+        way = _WAYS.get(reading.format, _FOR_TEXT)
+        raise SourceError(f"no row of {path} can be read; line {first.line}: {first.message}; mend the file or {way}")
     if not tally.with_email and not preparing.allow_no_email and tally.valid == 0:
         columns = _columns_of(tally.first)
         raise SourceError(

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from bulk_import.errors import SourceError
+from bulk_import.mapping.options import MappingOptions
+from bulk_import.options import Preparing
 from bulk_import.reading import read_records
+from bulk_import.survey import survey
 
 OPEN = "http://schemas.openxmlformats.org"
 PACKAGE, OFFICE = f"{OPEN}/package/2006", f"{OPEN}/officeDocument/2006/relationships"
@@ -58,32 +61,63 @@ HIDDEN = ' state="hidden"'
 HEADER = f'<row r="2">{text("B2", "email")}{text("C2", "zip")}</row>'
 
 
-def test_errors_and_formulas_that_were_never_calculated_are_problems_of_their_rows(tmp_path: Path) -> None:
+def test_an_error_is_text_like_in_a_csv_and_a_formula_never_calculated_is_lost(tmp_path: Path) -> None:
     rows = (
         f'<row r="3">{text("B3", "a@example.com")}<c r="C3" t="e"><v>#N/A</v></c></row>'
         f'<row r="4">{text("B4", "b@example.com")}<c r="C4"><f>1+1</f><v></v></c></row>'
         f'<row r="5">{text("B5", "c@example.com")}<c r="C5" t="str"><f>""</f><v></v></c></row>'
         f'<row r="6">{text("B6", "d@example.com")}<c r="C6"><f>1+1</f><v>2</v></c></row>'
+        f'<row r="7">{text("B7", "e@example.com")}<c r="C7"><v>12345678901234567</v></c></row>'
     )
     records = list(read_records(workbook(tmp_path / "people.xlsx", HEADER + rows)))
-    assert [record.problem for record in records] == [
-        "cell C3 holds the error #N/A",
-        "the formula in cell C4 was never calculated; open the workbook and save it again",
-        None,
-        None,
-    ]
-    assert records[3].fields == {"email": "d@example.com", "zip": "2"}
+    assert [record.problem for record in records] == [None] * 5
+    assert [dict(record.lost).get("zip", "")[:11] for record in records] == ["", "the formula", "", "", "number in c"]
+    assert [record.fields["zip"] for record in records[:4]] == ["#N/A", "", "", "2"]
 
 
-def test_zeros_that_are_only_shown_are_said(tmp_path: Path) -> None:
-    styles = (
-        '<numFmts count="1"><numFmt numFmtId="164" formatCode="00000"/></numFmts>'
-        '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="164"/></cellXfs>'
+@pytest.mark.parametrize(
+    ("maps", "invalid", "warned"),
+    [((), ["lost-value"], ["null-word"]), ((("zip", "ignore"),), [], [])],
+    ids=["sent", "ignored"],
+)
+def test_what_a_workbook_lost_harms_only_rows_that_send_it(
+    tmp_path: Path, maps: tuple[tuple[str, str], ...], invalid: list[str], warned: list[str]
+) -> None:
+    rows = (
+        f'<row r="3">{text("B3", "a@example.com")}<c r="C3" t="e"><v>#N/A</v></c></row>'
+        f'<row r="4">{text("B4", "b@example.com")}<c r="C4"><v>12345678901234567</v></c></row>'
     )
-    rows = f'<row r="3">{text("B3", "a@example.com")}<c r="C3" s="1"><v>1099</v></c></row>'
+    path = workbook(tmp_path / "people.xlsx", HEADER + rows)
+    found = survey(path, Preparing(mapping=MappingOptions(maps=maps)))
+    assert [group.rule for group in found.groups if not group.warning] == invalid
+    assert [group.rule for group in found.groups if group.warning] == warned
+
+
+def test_numbers_are_read_with_the_zeros_that_their_format_shows(tmp_path: Path) -> None:
+    styles = (
+        '<numFmts count="3"><numFmt numFmtId="164" formatCode="00000"/><numFmt numFmtId="165" formatCode="000;-000"/>'
+        '<numFmt numFmtId="166" formatCode="00.0"/></numFmts><cellXfs count="4"><xf numFmtId="0"/>'
+        '<xf numFmtId="164"/><xf numFmtId="165"/><xf numFmtId="166"/></cellXfs>'
+    )
+    numbers = [
+        ("1", "1099"),
+        ("1", "123456"),
+        ("2", "7"),
+        ("3", "7"),
+        ("0", "7"),
+        ("1", "-7"),
+        ("1", "1.5"),
+        ("1", "0"),
+    ]
+    rows = "".join(
+        f'<row r="{at}">{text(f"B{at}", f"u{at}@example.com")}<c r="C{at}" s="{style}"><v>{number}</v></c></row>'
+        for at, (style, number) in enumerate(numbers, 3)
+    )
     records = read_records(workbook(tmp_path / "people.xlsx", HEADER + rows, styles=styles))
-    assert next(iter(records)).fields["zip"] == "1099"
-    assert [notice.message for notice in records.notices if "'zip'" in notice.message and "00000" in notice.message]
+    assert [record.fields["zip"] for record in records] == ["01099", "123456", "007", "7", "7", "-7", "1.5", "00000"]
+    assert [
+        notice.message for notice in records.notices if notice.code == "leading-zeros" and "'zip'" in notice.message
+    ]
 
 
 def test_a_cover_sheet_is_told_from_the_sheet_that_holds_the_table(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ _NARROW = tuple("#" * count for count in range(3, 41))
 
 NULLS = names(
     r"""
-    NULL null Null \N NaN nan #N/A #NV #REF! #VALUE! #NAME? #DIV/0! #NUM! undefined None (null) (NULL) [null] [NULL]
+    NULL null Null \N NaN nan #N/A #NV #REF! #VALUE! #NAME? #DIV/0! #NUM! #NULL! #SPILL! #CALC! undefined None (null) (NULL) [null] [NULL]
     <null> <NULL> nil
     """
 ).union(_NARROW)

@@ -16,13 +16,15 @@ class Record:
 
     `number` counts records from 1 (blank lines take none, damaged ones do), `line` is the physical
     line on which it starts. `fields` maps source columns to text (CSV) or JSON values (JSONL).
-    A record with a `problem` could not be read; the sentence says why.
+    A record with a `problem` could not be read; the sentence says why. `lost` names single columns, each with why its value
+    is not there, which harms only who needs it.
     """
 
     number: int
     line: int
     fields: Mapping[str, Any]
     problem: str | None = None
+    lost: tuple[tuple[str, str], ...] = ()
 
 
 class Written(float):

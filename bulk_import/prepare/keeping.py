@@ -18,7 +18,10 @@ HIDDEN = "***"
 UNSHOWN = "stored-password"
 """The rule of a value that may not even be shown."""
 
-NOT_AS_GIVEN = frozenset({"unreadable", "card-number", UNSHOWN})
+LOST = "lost-value"
+"""The rule of a cell whose value the source has lost, as a workbook does with a formula it never calculated."""
+
+NOT_AS_GIVEN = frozenset({"unreadable", "card-number", UNSHOWN, LOST})
 """Rules whose rows are not kept as the source has them: torn, or with what may not be kept masked; nobody may send those."""
 
 # The reader allows 32 levels; the rest is room for values that did not come from it.

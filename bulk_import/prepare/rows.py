@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
@@ -25,7 +25,7 @@ from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft
 from bulk_import.prepare.completing import complete
 from bulk_import.prepare.flattening import flatten, is_flat, json_in_cell, json_kind, metadata_text
-from bulk_import.prepare.keeping import UNSHOWN, kept_fields, masked
+from bulk_import.prepare.keeping import LOST, UNSHOWN, kept_fields, masked
 from bulk_import.prepare.preparation import Preparation
 from bulk_import.prepare.recipes import METADATA, Recipe, Step
 from bulk_import.wording import terminal_safe, typeable
@@ -53,6 +53,8 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     recipe = how.recipe(mapping.columns if mapping.columns is not None else tuple(fields))
     draft: Draft = {"": {}}
     _follow(recipe, fields, draft, problems, warnings)
+    if record.lost:
+        problems += _lost(recipe, record.lost)
     if nested:
         problems += _objects_for_texts(recipe, given, fields)
     if recipe.unmapped:
@@ -158,6 +160,14 @@ def _bared(step: Step, text: str, warnings: list[Problem], *, guarded: bool) -> 
     if step.group is not None:
         warnings.append(problem_of(step, text, found.rule, found.message))
     return str(found.value)
+
+
+def _lost(recipe: Recipe, lost: Iterable[tuple[str, str]]) -> Iterator[Problem]:
+    """The columns that are sent, or tell rows apart, and whose values the source has lost."""
+    used = {step.column: step.field for step in recipe.steps if step.group is not None}
+    for column, reason in lost:
+        if column in used or column == recipe.key_column:
+            yield Problem(LOST, reason, column, None, used.get(column, f"metadata.{SOURCE_ID}"))
 
 
 def _sign_fault(text: str, step: Step) -> Fault | None:

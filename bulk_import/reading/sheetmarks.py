@@ -25,18 +25,19 @@ _FORMAT = re.compile(rb"<(?:\w+:)?numFmt\s[^>]*>")
 _FORMATS = re.compile(rb"<(?:\w+:)?cellXfs\b.*?</(?:\w+:)?cellXfs>", re.DOTALL)
 _STYLE = re.compile(rb"<(?:\w+:)?xf\s[^>]*>")
 _NEAR = 1024  # most bytes between a cell's tag and its formula
-_ZEROS = re.compile(r"0{2,}(?:;.*)?")
+_ZEROS = re.compile(r"(0{2,})(?:;|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
 class SheetMarks:
-    """`odd` tells by row and column (both from 1) why a cell has no value of its own; `zeros` has columns by format.
+    """What stands at a row and column (both from 1): `errors` by their names, `lost` why a formula has no value.
 
-    `hidden` are the numbers of rows that are not shown, `merged` the cells that are merged, by their first row.
+    `zeros` has, by column, how many digits the format of each row's number fills up with zeros (0: none). `hidden` are the numbers of rows that are not shown, `merged` the cells that are merged, by their first row.
     """
 
-    odd: dict[tuple[int, int], str] = field(default_factory=dict)
-    zeros: dict[int, str] = field(default_factory=dict)
+    errors: dict[tuple[int, int], str] = field(default_factory=dict)
+    lost: dict[tuple[int, int], str] = field(default_factory=dict)
+    zeros: dict[int, bytearray] = field(default_factory=dict)
     hidden: tuple[int, ...] = ()
     merged: tuple[tuple[int, str], ...] = ()
 
@@ -52,7 +53,9 @@ def sheet_marks(data: bytes, sheet: str) -> SheetMarks:
             styles = archive.read("xl/styles.xml") if "xl/styles.xml" in archive.namelist() else b""
     except (KeyError, OSError, zipfile.BadZipFile, ValueError):
         return SheetMarks()
-    return SheetMarks(_odd(xml), _zeros(xml, styles), tuple(_hidden(xml)), tuple(_merged(xml)))
+    return SheetMarks(
+        dict(_errors(xml)), dict(_lost(xml)), _zeros(xml, styles), tuple(_hidden(xml)), tuple(_merged(xml))
+    )
 
 
 def _attribute(tag: bytes, name: str) -> str | None:
@@ -70,17 +73,18 @@ def _part(archive: zipfile.ZipFile, sheet: str) -> str | None:
     return None
 
 
-def _odd(xml: bytes) -> dict[tuple[int, int], str]:
-    odd: dict[tuple[int, int], str] = {}
+def _errors(xml: bytes) -> Iterator[tuple[tuple[int, int], str]]:
     for found in _ERROR.finditer(xml):
         if place := _place(found.group()):
-            odd[place[:2]] = f"cell {place[2]} holds the error {found.group(1).decode('utf-8', 'replace')}"
+            yield place[:2], unescape(found.group(1).decode("utf-8", "replace"))
+
+
+def _lost(xml: bytes) -> Iterator[tuple[tuple[int, int], str]]:
     for found in _NO_VALUE.finditer(xml):
         before = xml[max(0, found.start() - _NEAR) : found.start()]
         tag = next(iter(reversed(list(_CELL.finditer(before)))), None)
         if tag and _attribute(tag.group(), "t") != "str" and (place := _place(tag.group())):
-            odd[place[:2]] = f"the formula in cell {place[2]} was never calculated; open the workbook and save it again"
-    return odd
+            yield place[:2], f"the formula in cell {place[2]} was never calculated; open the workbook and save it again"
 
 
 def _place(tag: bytes) -> tuple[int, int, str] | None:
@@ -107,17 +111,19 @@ def _merged(xml: bytes) -> Iterator[tuple[int, str]]:
             yield int(place.group(1)), cells
 
 
-def _zeros(xml: bytes, styles: bytes) -> dict[int, str]:
-    """The columns whose numbers are shown with zeros in front that they do not have, with the format."""
+def _zeros(xml: bytes, styles: bytes) -> dict[int, bytearray]:
+    """By column and row, how many digits are shown of numbers whose format is zeros only; a byte a row keeps it small."""
     formats = {_attribute(tag, "numFmtId"): _attribute(tag, "formatCode") or "" for tag in _FORMAT.findall(styles)}
     block = _FORMATS.search(styles)
     used = [formats.get(_attribute(tag, "numFmtId"), "") for tag in _STYLE.findall(block.group())] if block else []
-    zeros: dict[int, str] = {}
+    zeros: dict[int, bytearray] = {}
     for style, code in enumerate(used):
-        if not _ZEROS.fullmatch(code):
+        if not (filled := _ZEROS.match(code)):
             continue
-        for tag in re.finditer(rf'<(?:\w+:)?c\s[^>]*?\bs="{style}"[^>]*>(?=<(?:\w+:)?v>)'.encode(), xml):
-            kind = _attribute(tag.group(), "t")
-            if kind in (None, "n") and (place := _place(tag.group())):
-                zeros.setdefault(place[1], code)
+        for tag in re.finditer(rf'<(?:\w+:)?c\s[^>]*?\bs="{style}"[^>]*>(?=<(?:\w+:)?[vf]\b)'.encode(), xml):
+            if _attribute(tag.group(), "t") in (None, "n") and (place := _place(tag.group())):
+                row, column, _ = place
+                widths = zeros.setdefault(column, bytearray())
+                widths.extend(bytes(max(0, row + 1 - len(widths))))
+                widths[row] = min(255, filled.end(1))
     return zeros

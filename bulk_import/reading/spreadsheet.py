@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date, datetime, time
 from io import BytesIO
 from pathlib import Path
@@ -77,14 +76,10 @@ def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notic
     )
     marks = sheet_marks(data, filled[0])
     first = _first_column(book, filled[0])
-    shown = {
-        column - 1 - first: code
-        for column, code in marks.zeros.items()
-        if 0 <= column - 1 - first < len(header.columns)
-    }
+    shown = [name for at, name in enumerate(header.columns) if any(marks.zeros.get(at + 1 + first, ()))]
     return reading, (
         *_said(header, filled),
-        *_said_of_zeros(shown, header),
+        *_said_of_zeros(shown),
         *_said_of_marks(marks, reading.skip_lines + header.names),
     )
 
@@ -93,25 +88,43 @@ def read_sheet(source: Source, reading: Reading) -> Iterator[Record]:
     """One record for each row that holds anything; `line` is the row's number in the sheet."""
     data = b"".join(source.chunks())
     book = _open(data, source.path, reading.max_bytes)
-    odd, first = sheet_marks(data, reading.sheet or "").odd, _first_column(book, reading.sheet or "")
+    marks, first = sheet_marks(data, reading.sheet or ""), _first_column(book, reading.sheet or "")
     table = table_of(reading)
     second, after_blank = SecondTable(table), False
     number = 0
     for line, row in enumerate(_rows(book, reading.sheet or ""), 1):
-        cells = [_text(value) for value in row]
-        marked = [odd[at] for column in range(len(cells)) if (at := (line, column + 1 + first)) in odd] if odd else []
         if line <= reading.skip_lines + reading.header:
             continue
-        if not marked and not any(cell.strip() for cell in cells):
+        cells = [_shown(value, marks, line, column) for column, value in enumerate(row, first + 1)]
+        lost = tuple(_lost(row, marks, line, first, reading))
+        if not lost and not any(cell.strip() for cell in cells):
             after_blank = True
             continue
         number += 1
         other = second.problem(line, cells[: _used(cells)], after_blank)
         after_blank = False
         cells = trimmed(cells, table.width) + [""] * (table.width - len(cells))
-        record = Record(number, line, dict(zip(reading.columns, cells, strict=False)))
-        problem = next(iter(marked), None) or other or _problem(row, cells, number, reading)
-        yield record if problem is None else replace(record, problem=problem)
+        fields = dict(zip(reading.columns, cells, strict=False))
+        yield Record(number, line, fields, other or _problem(cells, number, reading), lost)
+
+
+def _shown(value: Any, marks: SheetMarks, row: int, column: int) -> str:
+    """A cell as a person sees it: an error by its name, a number with the zeros of its format."""
+    if error := marks.errors.get((row, column)):
+        return error
+    text = _text(value)
+    widths = marks.zeros.get(column)
+    digits = widths[row] if widths is not None and row < len(widths) else 0
+    return text.zfill(digits) if digits and isinstance(value, float) and text.isdecimal() else text
+
+
+def _lost(row: list[Any], marks: SheetMarks, line: int, first: int, reading: Reading) -> Iterator[tuple[str, str]]:
+    """The columns whose value in this row is not what it was, with the reason."""
+    for at, (column, value) in enumerate(zip(reading.columns, row, strict=False)):
+        if reason := marks.lost.get((line, at + 1 + first)):
+            yield column, reason
+        elif isinstance(value, float) and abs(value) > _EXACT:
+            yield column, f"number in column {column!r} has lost digits in the spreadsheet; store it as text"
 
 
 def _open(data: bytes, path: Path, max_bytes: int | None) -> Any:
@@ -177,7 +190,7 @@ def _text(value: Any) -> str:
             return str(value)
 
 
-def _problem(row: list[Any], cells: list[str], number: int, reading: Reading) -> str | None:
+def _problem(cells: list[str], number: int, reading: Reading) -> str | None:
     table = table_of(reading)
     if len(cells) > table.width:
         return wrong_width(len(cells), table)
@@ -189,9 +202,7 @@ def _problem(row: list[Any], cells: list[str], number: int, reading: Reading) ->
         return DRAWS_LINE
     if number == 1 and looks_like_units(cells):
         return NAMES_UNITS
-    for column, value, cell in zip(reading.columns, row, cells, strict=False):
-        if isinstance(value, float) and abs(value) > _EXACT:
-            return f"number in column {column!r} has lost digits in the spreadsheet; store it as text"
+    for column, cell in zip(reading.columns, cells, strict=False):
         if not readable(cell):
             return f"a control character in column {column!r}"
     return None
@@ -210,12 +221,10 @@ def _said(header: Header, filled: list[str]) -> Iterator[Notice]:
         yield Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}.")
 
 
-def _said_of_zeros(shown: dict[int, str], header: Header) -> Iterator[Notice]:
-    for column, code in sorted(shown.items()):
+def _said_of_zeros(columns: Sequence[str]) -> Iterator[Notice]:
+    for column in columns:
         yield Notice(
-            "leading-zeros",
-            f"numbers in column {header.columns[column]!r} are shown with zeros in front by their format ({code}), but "
-            "have none and are read without; store them as text where the zeros count.",
+            "leading-zeros", f"numbers in column {column!r} are read with the zeros in front that their format shows."
         )
 
 
