@@ -8,6 +8,7 @@ signal is therefore noted and nothing more.
 from __future__ import annotations
 
 import signal
+import sys
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,6 +18,7 @@ caught: list[int] = []
 
 def heed() -> None:
     """Note signals from now on; one that was ignored at the start stays ignored."""
+    sys.unraisablehook = _ignored
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
@@ -56,3 +58,9 @@ def _note(number: int, frame: object) -> None:
 def _note_and_interrupt(number: int, frame: object) -> None:
     caught.append(number)
     raise KeyboardInterrupt
+
+
+def _ignored(error: sys.UnraisableHookArgs) -> None:
+    """An interrupt that Python drops was noted and is no news; anything else it tells of as ever."""
+    if not (caught and issubclass(error.exc_type, KeyboardInterrupt)):
+        sys.__unraisablehook__(error)

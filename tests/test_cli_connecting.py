@@ -208,3 +208,27 @@ def test_an_account_whose_name_is_unknown_is_not_confirmed_by_an_empty_line(monk
     monkeypatch.setattr(connecting, "can_ask", lambda: True)
     monkeypatch.setattr(click, "prompt", lambda text, **_: "")
     assert confirming(Invocation(()), False, lambda: None)(replace(START, account_name=None)) is False
+
+
+@pytest.mark.parametrize(
+    ("base", "refused"),
+    [
+        ("http://example.com", True),
+        ("http://1.1.1.1:8080", True),
+        ("http://api.stripe.com", True),
+        ("http://[2606:4700::1]", True),
+        ("https://example.com", False),
+        ("http://127.0.0.1:1", False),
+        ("http://192.168.0.7:12111", False),
+        ("http://[fd00::1]", False),
+        ("http://stripe-mock:12111", False),
+        ("http://host.docker.internal:1", False),
+        (STRIPE, False),
+    ],
+)
+def test_no_key_goes_unencrypted_over_the_internet(base: str, refused: bool) -> None:
+    if refused:
+        with pytest.raises(UsageError, match="unencrypted"):
+            settle({"STRIPE_API_KEY": TEST_KEY}, api_base=base)
+    else:
+        assert settle({"STRIPE_API_KEY": TEST_KEY}, api_base=base).api_base == base

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bulk_import import early
 from bulk_import.cli import check, program
 from bulk_import.cli.program import COMMANDS
 from bulk_import.errors import BulkImportError, LedgerRefuses, OutOfReach, StripeRefuses, UsageError
@@ -246,3 +250,33 @@ def test_a_shell_that_asks_is_told_the_commands_and_options() -> None:
 def test_fish_is_told_descriptions_to_their_end(call: Program) -> None:
     script = call("completion", "fish").out
     assert script.count("string split") == script.count('string split -m 1 ","') == 1
+
+
+def test_too_few_open_files_are_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("email\nann@example.com\n")
+    run = f"ulimit -n 12; {sys.executable} -m bulk_import run {tmp_path}/c.csv --simulate"
+    done = python(line=run)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        "Error: the system allows this process at most 12 open files; allow more (ulimit -n 1024), then give the same "
+        "command again.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
+
+
+def test_an_error_that_came_of_too_many_open_files_says_so(call: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise ExceptionGroup("tasks", [OSError(errno.EMFILE, "Too many open files")])
+
+    monkeypatch.setattr(program.program, "invoke", full)
+    said = call("check", "x.csv")
+    assert (said.code, "ulimit -n" in said.err, "does not know" in said.err) == (3, True, False)
+
+
+def test_an_interrupt_that_python_drops_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(early, "caught", [signal.SIGINT])
+    monkeypatch.setattr(sys, "__unraisablehook__", lambda error: told.append(error.exc_type))
+    for kind in (KeyboardInterrupt, ValueError):
+        early._ignored(SimpleNamespace(exc_type=kind))
+    assert told == [ValueError]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bulk_import.errors import OutOfReach
+from bulk_import.errors import LedgerRefuses, OutOfReach
 from bulk_import.model import Endpoint
 from bulk_import.options import STRIPE, Progress, RunOptions, Start
-from bulk_import.report.summary import Summary
+from bulk_import.report.summary import COUNTS, Summary
 from tests.cli_calls import FakeJob, Program, calling, small_ledger, summary
 
 START = Start("people.csv", "l.db", "acct_1", None, False, True, 3, 1, 20.0, 20.0, "all requests", "auto", False)
@@ -157,6 +157,13 @@ def test_a_live_key_refuses_columns_that_nobody_mapped(
         (["x.csv", "--rate", "none", "--api-base", "http://10.0.0.1"], "--rate none"),
         (["x.csv", "--simulate", "--endpoint-rate", "list=1", "--endpoint-rate", "list=2"], "two rates"),
         (["x.csv", "--simulate", "--dry-run"], "two rehearsals"),
+        (["x.csv", "--simulate", "--ledger", ""], "--ledger '.' is empty"),
+        (["x.csv", "--simulate", "--ledger", "."], "a folder"),
+        (["x.csv", "--simulate", "--ledger", "/"], "a folder"),
+        (["x.csv", "--simulate", "--ledger", "/dev/null"], "a device"),
+        (["/dev/null", "--simulate"], "a device"),
+        (["bad\udcff.csv", "--simulate"], "not UTF-8"),
+        (["x.csv", "--api-base", "http://example.com"], "unencrypted"),
         (["x.csv", "--live"], "test key"),
         (["x.csv", "--simulate", "--mapping", "no-such.toml"], "no-such.toml"),
     ],
@@ -317,3 +324,23 @@ def test_corrected_rows_are_retried_whatever_was_wrong_with_them(call: Program, 
 def test_retry_without_a_ledger_is_code_5(call: Program, retry: FakeJob, tmp_path: Path) -> None:
     said = call("retry", tmp_path / "no.db", "--json")
     assert (said.code, events(said.out)[-1]["exit_code"], retry.asked) == (5, 5, [])
+
+
+@pytest.mark.parametrize("error", [LedgerRefuses("it is in use"), RuntimeError("unknown"), KeyboardInterrupt()])
+def test_finish_tells_what_the_ledger_holds_however_early_the_command_ends(
+    call: Program, job: FakeJob, tmp_path: Path, error: BaseException
+) -> None:
+    def end(*_: Any) -> Summary:
+        raise error
+
+    job.answer = end
+    ledger = small_ledger(tmp_path / "l.db")
+    last = events(call("run", "people.csv", "--simulate", "--ledger", ledger, "--json").out)[-1]
+    counts = {name: last[name] for name in COUNTS}
+    assert counts == {
+        "rows": 6, "created": 1, "existing": 0, "updated": 0, "duplicate": 2, "invalid": 1, "failed": 1, "in_doubt": 0,
+        "pending": 1,
+    }  # fmt: skip
+    ledger.write_text("no ledger")
+    last = events(call("run", "people.csv", "--simulate", "--ledger", ledger, "--json").out)[-1]
+    assert (last["event"], last["requests"], set(COUNTS) & set(last)) == ("finish", 0, set()), "nobody knows"

@@ -7,6 +7,7 @@
     quantities   rates, durations, sizes: text to values
     settling     the options as given -> the values of `bulk_import.options`
     connecting   which key, which server, and the guard before a live account
+    process      how many files the system lets this process open
     terminal     text that is safe to print, and where it goes
     progress     what a person watches: a bar, or a line every 30 seconds
     events       what a program watches: one JSON object a line

@@ -16,8 +16,8 @@ from bulk_import.cli.events import Events
 from bulk_import.cli.invocation import Invocation, next_line
 from bulk_import.cli.progress import Bar, PlainLines, Silent
 from bulk_import.errors import BulkImportError, StoppedEarly, UsageError
-from bulk_import.report.summary import DOUBT, Summary
-from bulk_import.report.table import closing_table
+from bulk_import.report.summary import COUNTS, DOUBT, Summary
+from bulk_import.report.table import STATUSES, closing_table
 
 if TYPE_CHECKING:
     from bulk_import.cli.progress import Watcher
@@ -75,7 +75,7 @@ def carry_out(
     try:
         summary = work()
     except BaseException as error:
-        watcher.finish(_never_begun(invocation, ledger, error))
+        watcher.finish(_never_begun(invocation, watcher, ledger, error))
         raise
     watcher.finish(summary)
     tell(invocation, watcher, summary, partings.lines if partings else ())
@@ -114,7 +114,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _never_begun(invocation: Invocation, ledger: Path, error: BaseException) -> Summary:
+def _never_begun(invocation: Invocation, watcher: Watcher, ledger: Path, error: BaseException) -> Summary:
     """The figures of a command that ended before it sent anything."""
     match error:
         case BulkImportError():
@@ -126,7 +126,28 @@ def _never_begun(invocation: Invocation, ledger: Path, error: BaseException) -> 
     again = (
         invocation.command_line if isinstance(error, StoppedEarly) or code in (early.exit_code(), UNEXPECTED) else None
     )
+    counts = _counts(ledger) if isinstance(watcher, Events) else {}
+    n = (counts or dict.fromkeys(COUNTS, 0)).__getitem__
     return Summary(
-        code, 0, 0, 0, 0, 0, 0, 0, 0, 0, requests=0, requests_by_endpoint={}, rate_limited=0, seconds=0.0,
+        code, n("rows"), n("created"), n("existing"), n("updated"), n("duplicate"), n("invalid"), n("failed"),
+        n("in_doubt"), n("pending"), is_counted=counts is not None, requests=0, requests_by_endpoint={}, rate_limited=0, seconds=0.0,
         requests_per_second=0.0, rows_per_second=0.0, ledger=str(ledger), next=again, reason=reason,
     )  # fmt: skip
+
+
+def _counts(ledger: Path) -> dict[str, int] | None:
+    """What became of the rows by the ledger as it is, nothing where there is none; None where it cannot be asked."""
+    from bulk_import.ledger import Reader, open_for_reading
+    from bulk_import.model import Status
+
+    if not ledger.exists() or not ledger.stat().st_size:
+        return {}
+    try:
+        reader = Reader(open_for_reading(ledger), ledger)
+        try:
+            tally = reader.tally()
+        finally:
+            reader.close()
+    except (BulkImportError, OSError, KeyboardInterrupt):
+        return None
+    return {"rows": tally.rows, **{status: tally.count(Status(status)) for status in STATUSES}}

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from bulk_import.keys import SecretKey
     from bulk_import.options import Confirm
 
+_NEAR = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
+"""Endings of names that the internet does not know."""
+
 KEY_VARIABLES = ("STRIPE_API_KEY", "STRIPE_SECRET_KEY")
 
 
@@ -87,6 +90,7 @@ def settle_connecting(
         return Connecting(None, STRIPE, connected, live=False, yes=yes, dry_run=False, simulate=True)
     key = find_key(given["api_key_file"], environ, may_ask=can_ask(), dry_run=dry_run, account=account)
     guard(key.livemode, live=live, dry_run=dry_run, base=base)
+    refuse_clear_text(base)
     if key.livemode and writes and not yes and not can_ask():
         raise UsageError(
             "a live import asks before it writes, and there is no terminal to ask on; add --yes to go ahead."
@@ -133,6 +137,25 @@ def is_loopback(base: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def refuse_clear_text(base: str) -> None:
+    """Refuse to send a key unencrypted to where others can read it; raises `UsageError`."""
+    parts = urlsplit(base)
+    if parts.scheme == "http" and not _is_near(parts.hostname or ""):
+        raise UsageError(
+            f"--api-base {base} would send the key unencrypted over the network; use https, or a server on this machine or "
+            "in a private network."
+        )
+
+
+def _is_near(host: str) -> bool:
+    """Whether *host* is this machine or one of a private network, by its address or by a name that is none of the internet."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_NEAR)
+    return address.is_loopback or address.is_private or address.is_link_local
 
 
 def confirming(invocation: Invocation, yes: bool, pause: Callable[[], None]) -> Confirm:

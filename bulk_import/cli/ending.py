@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 from click.core import ParameterSource
@@ -16,6 +16,7 @@ from click.shell_completion import shell_complete
 from bulk_import import early
 from bulk_import.cli.events import to_json
 from bulk_import.cli.invocation import PROGRAM, Invocation
+from bulk_import.cli.process import too_few_files
 from bulk_import.cli.program import program
 from bulk_import.cli.terminal import occupy_standard_descriptors, silence
 from bulk_import.errors import BulkImportError
@@ -26,6 +27,7 @@ COMPLETE = "_BULK_IMPORT_COMPLETE"
 
 USAGE, UNEXPECTED, UNTOLD = 2, 3, 3
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+TOO_MANY_OPEN = (errno.EMFILE, errno.ENFILE)
 OUTRANKED = (0, 1, 6)
 """Exit codes that say less than that a program could not be told."""
 
@@ -74,6 +76,8 @@ def _carried_out(invocation: Invocation) -> int:
         silence(sys.stdout)
         return 0
     except OSError as error:
+        if error.errno in TOO_MANY_OPEN:
+            return _refused(invocation, _complained(invocation, too_few_files()), UNEXPECTED)
         if error.errno not in NO_ROOM or error.filename is not None:
             _confess(invocation, error)
             return UNEXPECTED
@@ -82,8 +86,20 @@ def _carried_out(invocation: Invocation) -> int:
     except Exception as error:
         if early.is_interruption(error):
             return _interrupted(invocation)
+        if any(isinstance(one, OSError) and one.errno in TOO_MANY_OPEN for one in _within(error)):
+            return _refused(invocation, _complained(invocation, too_few_files()), UNEXPECTED)
         _confess(invocation, error)
         return UNEXPECTED
+
+
+def _within(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that it is made of or came from."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                yield from _within(one)
+        error = error.__cause__ or error.__context__
 
 
 def _interrupted(invocation: Invocation) -> int:
@@ -97,6 +113,11 @@ def _invoke(invocation: Invocation) -> int:
             ctx.color = False
         code = program.invoke(ctx)
     return code if isinstance(code, int) else 0
+
+
+def _complained(invocation: Invocation, sentence: str) -> str:
+    invocation.messages.complain(sentence)
+    return sentence
 
 
 def _refused(invocation: Invocation, error: str, code: int) -> int:

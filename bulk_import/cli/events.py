@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulk_import.cli.progress import Silent
 from bulk_import.cli.terminal import Output
+from bulk_import.report.summary import COUNTS
 from bulk_import.report.table import STATUSES
 
 if TYPE_CHECKING:
@@ -59,8 +60,10 @@ class Events(Silent):
             self._write("row", record_of(line))
 
     def finish(self, summary: Summary) -> None:
-        """Write how it ended."""
-        self._write("finish", values_of(summary))
+        """Write how it ended; the counts of a ledger that nobody could ask are left out."""
+        facts = values_of(summary)
+        unknown = () if facts.pop("is_counted") else COUNTS
+        self._write("finish", {name: value for name, value in facts.items() if name not in unknown})
 
     def _write(self, event: str, facts: dict[str, Any]) -> None:
         self._output.line(to_json({"event": event, **facts}))

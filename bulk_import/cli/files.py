@@ -25,7 +25,9 @@ Write = Callable[[str], bool]
 
 def target_of(output: Path | None) -> Path | None:
     """Where the output goes, links followed; None for standard output."""
-    return None if output is None or str(output) == "-" else Path(os.path.realpath(output))
+    return (
+        None if output is None or str(output) in ("-", "/dev/stdout", "/dev/fd/1") else Path(os.path.realpath(output))
+    )
 
 
 def spare(target: Path, ledger: Path, purpose: Purpose | None) -> None:

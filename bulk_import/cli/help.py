@@ -7,6 +7,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from bulk_import.cli.process import allow_open_files
+
 OWN = "Options"
 """The section of options that belong to one command only."""
 
@@ -23,6 +25,11 @@ def put_under(section: str, parameter: click.Parameter) -> None:
 
 class Verb(click.Command):
     """A command whose examples come first and whose options are grouped."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry the command out, with as many open files as it may have."""
+        allow_open_files()
+        return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write usage, sentence, examples and options, in this order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk_import.cli.terminal import Messages, Output, messages, output
-from bulk_import.wording import pastable
+from bulk_import.errors import UsageError
+from bulk_import.wording import pastable, terminal_safe
 
 if TYPE_CHECKING:
     import click
@@ -34,6 +36,19 @@ class Invocation:
     def command_line(self) -> str:
         """The words that would call it again, quoted for a shell."""
         return shlex.join([PROGRAM, *self.arguments])
+
+    @property
+    def kept_line(self) -> str:
+        """The command line as a ledger keeps it; raises `UsageError` for words that are no text, which it cannot."""
+        for word in (*self.arguments, os.getcwd()):
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                raise UsageError(
+                    f"{terminal_safe(word)} is a name that is not UTF-8, which a ledger cannot keep; rename the file or "
+                    "folder, then give the command again."
+                ) from None
+        return self.command_line
 
     def tell(self, *lines: str) -> None:
         """Say something to a person, unless only errors are wanted."""

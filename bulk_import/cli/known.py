@@ -63,7 +63,7 @@ def options_of(ctx: click.Context, given: Given) -> LedgerOptions:
 
     connecting = connecting_of(given, purpose_of(given["ledger"]))
     pacing = settle_pacing(ctx, given, connecting)
-    return LedgerOptions(given["ledger"], pacing, connecting, batch_size_of(given), invocation(ctx).command_line)
+    return LedgerOptions(given["ledger"], pacing, connecting, batch_size_of(given), invocation(ctx).kept_line)
 
 
 def reporting_to(call: Invocation, *, json: bool) -> Silent:

@@ -106,5 +106,5 @@ def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
         fixed=fixed,
         overrides=overrides,
         batch_size=batch_size_of(given),
-        command_line=invocation(ctx).command_line,
+        command_line=invocation(ctx).kept_line,
     )

@@ -93,5 +93,5 @@ def run_options(ctx: click.Context, given: Given, *, writes: bool = True) -> Run
         marker=not given["no_marker"],
         hash_emails=given["hash_emails"],
         dry_run_method=given.get("dry_run_payment_method") or DRY_RUN_METHOD,
-        command_line=invocation(ctx).command_line,
+        command_line=invocation(ctx).kept_line,
     )

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from bulk_import.cli.connecting import is_loopback
+from bulk_import.cli.process import connections_allowed
 from bulk_import.errors import UsageError
 from bulk_import.mapping.settled import MappingOptions, load_profile
 from bulk_import.model import Endpoint
@@ -40,13 +41,24 @@ def check_source(source: str) -> str:
 def ledger_path(source: str, given: Given) -> Path:
     """Where the ledger lies: as named, else beside SOURCE, named after it and after the kind of run."""
     ledger: Path | None = given["ledger"]
+    if ledger is not None and (not ledger.name or _is_no_file(ledger)):
+        kind = "a device or a pipe" if not ledger.is_dir() else "a folder" if ledger.name else "empty, or a folder"
+        raise UsageError(f"--ledger {str(ledger)!r} is {kind}; give it the path of a file, or leave it out.")
     if ledger is None and source == STDIN:
         raise UsageError("SOURCE is standard input, so the ledger needs a name; add --ledger PATH.")
+    if ledger is None and Path(source).exists() and not Path(source).is_file():
+        kind = "a folder" if Path(source).is_dir() else "a device or a pipe"
+        raise UsageError(f"SOURCE {source} is {kind}; give a file, or - with --ledger PATH for standard input.")
     if ledger is None:
         return default_ledger(Path(source), dry_run=given["dry_run"], simulated=given["simulate"])
     if source != STDIN and ledger.exists() and Path(source).exists() and ledger.samefile(source):
         raise UsageError(f"--ledger names SOURCE itself ({ledger}); give the ledger a path of its own.")
     return ledger
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether something else than a file is there; what a link leads to is not asked, as no ledger is."""
+    return path.exists() and not path.is_symlink() and not path.is_file()
 
 
 def default_ledger(source: Path, *, dry_run: bool, simulated: bool) -> Path:
@@ -93,7 +105,7 @@ def settle_pacing(ctx: click.Context, given: Given, connecting: Connecting) -> P
         rate=rate,
         rate_is_explicit=is_explicit(ctx, "rate"),
         endpoint_rates=_endpoint_rates(given["endpoint_rate"]),
-        concurrency=given["concurrency"],
+        concurrency=given["concurrency"] or connections_allowed(),
         timeout=given["timeout"],
         give_up_after=given["give_up_after"],
         max_attempts=given["max_attempts"],

@@ -45,7 +45,7 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
 def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
     """Open an existing ledger for a look, also while another process works on it."""
     if path.is_symlink() or not path.is_file():
-        kind = "a symbolic link" if path.is_symlink() else "not there"
+        kind = "a symbolic link" if path.is_symlink() else "no file" if path.exists() else "not there"
         raise LedgerRefuses(f"the ledger {path} is {kind}; give the path of a ledger that a run has written")
     with translated(path):
         db = connect(str(path)) if _can_be_shared(path) else _connect_unchanging(path)

@@ -12,6 +12,10 @@ TO_MEND = ("--what", "failed", "--output", "failed.csv")
 """What `export` is asked for when rows are to be mended; a file, since they are personal data."""
 
 
+COUNTS = ("rows", "created", "existing", "updated", "duplicate", "invalid", "failed", "in_doubt", "pending")
+"""The fields of `Summary` that count rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How a run ended; the fields of the `finish` event, in its order.
@@ -19,7 +23,7 @@ class Summary:
     `rows` are those chosen of the source, the tallies are the ledger's over all of them, and `requests`,
     `rate_limited` and `seconds` (wall clock) are this process's. `reason` says in one sentence why it ended
     early, None when it finished; `next` is the command that continues. `unwritten` pairs of row and
-    customer are known but could not be put on disk.
+    customer are known but could not be put on disk. Without `is_counted` nobody could ask the ledger for `COUNTS`.
     """
 
     exit_code: int
@@ -42,6 +46,7 @@ class Summary:
     next: str | None
     reason: str | None = None
     unwritten: tuple[tuple[int, str], ...] = ()
+    is_counted: bool = True
 
 
 def exit_code(
