@@ -8,7 +8,7 @@ import pytest
 
 from bulk_import.errors import SourceError
 from bulk_import.reading import Overrides, detect, read_records
-from bulk_import.reading.likely import likely_encodings
+from bulk_import.reading.likely import encoding_advice, likely_encodings
 
 POLISH = "Łukasz Wójcik;Łódź\nMałgorzata Dąbrowska;Kraków\nŻaneta Ćwik;Gdańsk\n"
 CZECH = "Jiří Dvořák;Plzeň\nŠárka Nováková;Brno\nZdeněk Růžička;Ústí\n"
@@ -36,6 +36,7 @@ JAPANESE = "山田 太郎;東京\n佐藤 はなこ;大阪\nスズキ;名古屋\n
         ("王志明;台北市\n陳美玲;高雄\n", "big5"),
         ("김민수;서울\n이영희;부산\n", "euc_kr"),
         ("it’s “fine” – O’Brien;10 €\n", "cp1252"),
+        ("Œuvre de Hélène;10 €\n«Cœur»\n", "iso8859-15"),
         ("José\n", "cp1252"),
         ("Größe\n", "cp1252"),
     ],
@@ -47,6 +48,25 @@ def test_the_encoding_whose_words_are_words_is_named_first(text: str, encoding: 
 def test_two_that_come_close_are_named_each_with_the_first_word_that_tells() -> None:
     close = likely_encodings("Søren\n".encode("cp1252"))
     assert [(likely.name, likely.word) for likely in close] == [("cp1252", "Søren"), ("cp1250", "Sřren")]
+
+
+def test_every_word_that_is_shown_tells_its_encoding_from_all_others() -> None:
+    close = likely_encodings("שלום;ירושלים\n".encode("cp1255"))
+    assert close[0].name == "cp1255"
+    assert len({likely.word for likely in close}) == len(close) == 3
+    assert {likely.word.encode(likely.name) for likely in close} == {"שלום".encode("cp1255")}
+
+
+def test_one_likely_encoding_is_named_with_a_word_as_it_reads_it() -> None:
+    assert encoding_advice("Besançon\n".encode("iso8859-15")).endswith("pass --encoding cp1252 (it then says Besançon)")
+
+
+def test_text_of_a_mainframe_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_bytes("email,name\na@example.com,Ann\n".encode("cp037"))
+    with pytest.raises(SourceError, match=r"EBCDIC.*--encoding cp037"):
+        read_records(path)
+    assert [record.fields["name"] for record in read_records(path, encoding="cp037")] == ["Ann"]
 
 
 def test_following_the_advice_gives_the_names(tmp_path: Path) -> None:

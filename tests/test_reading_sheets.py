@@ -69,7 +69,11 @@ def test_an_error_is_text_like_in_a_csv_and_a_formula_never_calculated_is_lost(t
         f'<row r="6">{text("B6", "d@example.com")}<c r="C6"><f>1+1</f><v>2</v></c></row>'
         f'<row r="7">{text("B7", "e@example.com")}<c r="C7"><v>12345678901234567</v></c></row>'
     )
-    records = list(read_records(workbook(tmp_path / "people.xlsx", HEADER + rows)))
+    found = read_records(workbook(tmp_path / "people.xlsx", HEADER + rows))
+    records = list(found)
+    assert [
+        notice.message for notice in found.notices if notice.code == "error-cells" and "#N/A in row 3" in notice.message
+    ]
     assert [record.problem for record in records] == [None] * 5
     assert [dict(record.lost).get("zip", "")[:11] for record in records] == ["", "the formula", "", "", "number in c"]
     assert [record.fields["zip"] for record in records[:4]] == ["#N/A", "", "", "2"]

@@ -46,6 +46,7 @@ def settle_encoding(head: bytes, asked: str | None, path: Path, whole: bool) -> 
     if by_nuls := _by_nuls(head):
         return Encoding(by_nuls, (Notice("encoding", f"encoding is {by_nuls.upper()}, recognised by its NUL bytes."),))
     refuse_binary(head, path)
+    _refuse_ebcdic(head[:_SAMPLE], path)
     return _utf_8(head, path, whole)
 
 
@@ -101,6 +102,18 @@ def _if_text(sample: bytes, name: str) -> str | None:
     plain = sum(1 for character in text if character.isascii())
     likely = "\n" in text or "\r" in text or plain * 2 > len(text)
     return name if likely and odd * 50 <= len(text) else None
+
+
+def _refuse_ebcdic(sample: bytes, path: Path) -> None:
+    """Raise `SourceError` for text of a mainframe, whose letters are no letters in any other encoding."""
+    if sample.isascii():
+        return
+    text = sample.decode("cp037")
+    plain = sum(character.isascii() and (character.isprintable() or character in "\r\n\t\x85") for character in text)
+    if "@" in text and plain > 0.95 * len(text):
+        raise SourceError(
+            f"{path} is in EBCDIC, as mainframes write text: pass --encoding cp037, or the code page it has."
+        )
 
 
 def _utf_8(head: bytes, path: Path, whole: bool) -> Encoding:

@@ -11,9 +11,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 _SAMPLE = 1 << 14
 _WORDS = 400
+_MOST = 3
 _CLOSE = 0.15  # of the score between -2 and 1 that an average character has
 _WORD = re.compile("[A-Za-z\x80-\x9f\xa1-\U0010ffff]*[\x80-\x9f\xa1-\U0010ffff][A-Za-z\x80-\x9f\xa1-\U0010ffff]*")
 _BYTES = re.compile(rb"[A-Za-z\x80-\xff]+")
@@ -33,6 +35,7 @@ _WESTERN = (
 _CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčéíľňóôšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")
 _LANGUAGES = {
     "cp1252": _WESTERN,
+    "iso8859-15": _WESTERN,
     "cp1250": _CENTRAL,
     "iso8859-2": _CENTRAL,
     "cp1254": ("çğıöşüİ",),
@@ -53,6 +56,7 @@ _LANGUAGES = {
 }
 _ORIGINS = {
     "cp1252": "Excel or Windows in Western Europe or America",
+    "iso8859-15": "Linux or the web in Western Europe",
     "cp1250": "Windows in Central Europe",
     "iso8859-2": "Linux or the web in Central Europe",
     "cp1254": "Turkish Windows",
@@ -83,7 +87,7 @@ _COMMON = {
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """An encoding, where text in it usually comes from, and the first word that tells it from its rival."""
+    """An encoding, where text in it usually comes from, and the first words that tell it from its rivals."""
 
     name: str
     origin: str
@@ -91,28 +95,42 @@ class Likely:
 
 
 def likely_encodings(data: bytes) -> tuple[Likely, ...]:
-    """The most likely encoding of *data*, and the next where it comes close and reads a word otherwise."""
+    """The most likely encoding of *data*, and the next ones that come close; their words tell each from all others."""
     sample = _odd_lines(data)
     read = {name: _words(sample, name) for name in _LANGUAGES}
     scores = {name: _score(words, name) for name, words in read.items()}
     best, *others = sorted(_LANGUAGES, key=lambda name: -scores[name])
+    close = [best]
     for other in others:
-        if scores[other] < scores[best] - _CLOSE:
+        if scores[other] < scores[best] - _CLOSE or len(close) == _MOST:
             break
-        if pair := next((two for two in zip(read[best], read[other], strict=False) if two[0] != two[1]), None):
-            return _likely(best, pair[0]), _likely(other, pair[1])
-    return (_likely(best, next(iter(read[best]), "")),)
+        if all(read[other] != read[name] for name in close):
+            close.append(other)
+    if len(close) == 1:
+        return (_likely(best, next(iter(read[best]), "")),)
+    return tuple(map(_likely, close, _telling([read[name] for name in close])))
+
+
+def _telling(readings: Sequence[Sequence[str]]) -> list[str]:
+    """The fewest words, the first ones that do, by which every reading differs from all others."""
+    told: list[tuple[str, ...]] = []
+    for words in zip_longest(*readings, fillvalue=""):
+        if len(set(zip(*told, words, strict=True))) > (len(set(zip(*told, strict=True))) or 1):
+            told.append(words)
+    for words in told:
+        if len(set(words)) == len(words):
+            return list(words)
+    return [" ".join(words) for words in zip(*told, strict=True)]
 
 
 def encoding_advice(data: bytes) -> str:
-    """What a person may do about bytes that are not UTF-8, as the end of a sentence; two words show a choice at a glance."""
-    best, *rival = likely_encodings(data)
-    if rival:
-        return (
-            f"pass --encoding {best.name} if its first odd word is {best.word}, or --encoding {rival[0].name} "
-            f"if {rival[0].word}"
-        )
-    return f"if it comes from {best.origin}, pass --encoding {best.name}"
+    """What a person may do about bytes that are not UTF-8, as the end of a sentence; words show a choice at a glance."""
+    best, *others = likely_encodings(data)
+    if not others:
+        seen = f" (it then says {best.word})" if best.word else ""
+        return f"if it comes from {best.origin}, pass --encoding {best.name}{seen}"
+    rest = "".join(f", or --encoding {other.name} if {other.word}" for other in others)
+    return f"pass --encoding {best.name} if the file says {best.word}{rest}"
 
 
 def likely_letters(line: bytes, place: int) -> str:

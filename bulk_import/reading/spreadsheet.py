@@ -229,10 +229,16 @@ def _said_of_zeros(columns: Sequence[str]) -> Iterator[Notice]:
 
 
 def _said_of_marks(marks: SheetMarks, above: int) -> Iterator[Notice]:
-    """What a person sees otherwise than it is read: rows that are hidden, cells that share one value."""
+    """What a person sees otherwise than it is read: rows that are hidden, errors, cells that share one value."""
     if hidden := [row for row in marks.hidden if row > above]:
         rows = counted(len(hidden), "row is", "rows are")
         yield Notice("hidden-rows", f"{rows} hidden in the sheet and read like the others, first row {hidden[0]}.")
+    if errors := [(row, error) for (row, _), error in marks.errors.items() if row > above]:
+        yield Notice(
+            "error-cells",
+            f"{counted(len(errors), 'cell holds', 'cells hold')} an error, read as text, first {errors[0][1]} in row "
+            f"{errors[0][0]}; empty such cells, or leave their columns out.",
+        )
     if merged := [cells for row, cells in marks.merged if row > above]:
         yield Notice(
             "merged-cells",
