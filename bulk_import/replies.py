@@ -111,6 +111,13 @@ def object_in(reply: Reply, makes: Makes) -> Mapping[str, Any] | None:
     return body
 
 
+def created_in(reply: Reply) -> int | None:
+    """When Stripe says that the customer of a 200 was made; None without one, and for one whose time a test clock tells."""
+    shown = object_in(reply, Makes.CUSTOMER)
+    made = shown.get("created") if shown is not None and not shown.get("test_clock") else None
+    return made if isinstance(made, int) else None
+
+
 def answers(request: Request, body: Mapping[str, Any]) -> bool:
     """Tell whether a 200 holds what was asked for: of a customer, that very customer; of anything else, no error."""
     if "error" in body:

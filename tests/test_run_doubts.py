@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bulk_import.ledger import Reader
-from bulk_import.model import Claim, Status
+from bulk_import.model import Claim, Reply, Request, Status
 from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
 from tests.virtual_run import Kill, World, check_promises, people
-from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble
+from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble, VirtualStripe
 
 HER = "person3@example.com"
 FOUR_TRIES = Pacing(rate=20.0, concurrency=16, max_attempts=4)
@@ -56,6 +57,34 @@ def test_a_replayed_500_that_did_not_act_is_sent_anew_under_another_key(
     assert len(keys) == 3
     assert len(set(keys)) == 2
     assert run.seconds > 30.0, "absence was believed before every attempt must have ended"
+
+
+class Dated(VirtualStripe):
+    """Something on the way puts its own date, so many seconds off, on every answer."""
+
+    off = 0.0
+
+    async def send(self, request: Request, key: str, deadline: float) -> Reply:
+        reply = await super().send(request, key, deadline)
+        return replace(reply, stripe_time=reply.stripe_time and reply.stripe_time + self.off)
+
+
+@pytest.mark.parametrize("email", [True, False], ids=["no marker", "no e-mail"])
+@pytest.mark.parametrize(("off", "clock"), [(1200.0, 0.0), (0.0, 1200.0), (80_000.0, -3600.0), (-1200.0, 1200.0)])
+def test_a_doubt_is_settled_whichever_of_two_clocks_is_ahead(
+    tmp_path: Path, off: float, clock: float, email: bool
+) -> None:
+    rows = people(12) if email else [f",Person {n}" for n in range(1, 13)]
+    stripe = Dated()
+    stripe.off = off
+    world = World(tmp_path, rows, stripe)
+    world.clock_error = clock
+    stripe.misbehave = lambda a: (
+        Fault("500", acts=True) if a.endpoint == "create" and a.attempt == 1 and a.nth % 3 == 0 else None
+    )
+    run = world.run(marker=not email, allow_no_email=True, batch_size=20)
+    assert run.exit_code == 0
+    assert len(stripe.account.customers) == 12
 
 
 def _once(misbehave: Callable[[Arrival], Trouble | None]) -> Callable[[Arrival], Trouble | None]:

@@ -8,30 +8,36 @@ from bulk_import.age import is_young
 from bulk_import.engine.ahead import Ahead
 from bulk_import.engine.parts import Outdated, Parts, TooOld
 from bulk_import.engine.stopping import Stop
+from bulk_import.engine.stripes_clock import StripesClock
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
 from bulk_import.model import Claim, Endpoint, Reply, Request
 from bulk_import.pace.outage import Sign, sign_of
-from bulk_import.replies import answers, halting, is_bare, of_another_mode, refusal_of, refuses, was_not_executed
+from bulk_import.replies import (
+    answers,
+    halting,
+    is_bare,
+    of_another_mode,
+    refusal_of,
+    refuses,
+    was_not_executed,
+)
 from bulk_import.settle import backoff
 
 VIEW_LIFE = 30.0
 """Seconds that what was read of the account may be old when a claim is sent upon it: an outage, or a low rate, can make it
 wait for much longer, and meanwhile people sign up and change their customers. A batch is usually sent within ten."""
 
-FUTURE = 86_400.0
-"""Seconds by which Stripe's clock may be ahead of ours: with a later date, lists from then on would show nobody."""
-
 
 class Exchange:
     """Every request of a run; `requests` counts them, and `asked` those that only read.
 
-    `stripe_time` is Stripe's clock as last seen, in seconds.
+    `clock` is what they tell of Stripe's clock.
     """
 
     def __init__(self, parts: Parts, stop: Stop, scales: Scales, ahead: Ahead) -> None:
         self.parts = parts
-        self.stripe_time: float | None = None
+        self.clock = StripesClock(parts.now)
         self.requests: dict[Endpoint, int] = {}
         self.asked = 0
         self._stop = stop
@@ -43,8 +49,9 @@ class Exchange:
         """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
 
         Statuses in *accept* come back as they are, without Stripe's error object once they came twice: they MUST lead to
-        nothing but another way to the same end. Raises `StripeRefuses` where the key or the address is refused and `OutOfReach` when no usable answer comes after the usual attempts. Attempts while nobody
-        is answered are not counted: that is an outage, and how long to wait for its end is for the gate to say.
+        nothing but another way to the same end. Raises `StripeRefuses` where the key or the address is refused and
+        `OutOfReach` when no usable answer comes after the usual attempts. Attempts while nobody is answered are not
+        counted: that is an outage, and how long to wait for its end is for the gate to say.
         """
         used = tried = waits = 0
         was_accepted = False
@@ -140,6 +147,5 @@ class Exchange:
         self.requests[endpoint] = self.requests.get(endpoint, 0) + 1
         self.parts.heard(endpoint, reply)
         self._well += sign_of(reply) is Sign.WELL
-        if reply.stripe_time is not None and reply.stripe_time < self.parts.now() + FUTURE:
-            self.stripe_time = reply.stripe_time
+        self.clock.heard(endpoint, reply)
         self.parts.gate.heard(endpoint, reply)

@@ -56,8 +56,13 @@ class Engine:
 
     @property
     def stripe_time(self) -> float | None:
-        """Stripe's clock as last seen, in seconds."""
-        return self._exchange.stripe_time
+        """Stripe's clock as last dated, in seconds."""
+        return self._exchange.clock.dated
+
+    @property
+    def passed(self) -> float | None:
+        """A moment that Stripe's clock has surely passed; see `StripesClock`."""
+        return self._exchange.clock.passed
 
     async def run(self, script: Callable[[Engine], Awaitable[None]], signals: Iterable[signal.Signals] = ()) -> Ended:
         """Follow *script* to its end, or to the first signal or error, and say how it ended."""

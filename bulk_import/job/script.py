@@ -62,7 +62,7 @@ class Script:
         case = Case(terms.token, terms.process_started, terms.deadline, terms.clock_jumped)
         sweep = Sweep(
             case, engine.ask, engine.together, offload, writer.listed(), self._owned, email_key, engine.parts.now,
-            lambda: engine.stripe_time,
+            lambda: engine.passed,
         )  # fmt: skip
         self._doubts = Doubts(engine, terms, sweep, writer, reader, offload, watch, notice)
         came = Came(engine, terms, sweep, self._doubts)
@@ -96,7 +96,7 @@ class Script:
             batch = await ahead.following()
 
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
-        began, stripe_time = self._engine.parts.now(), self._engine.stripe_time
+        began, stripe_time = self._engine.parts.now(), self._engine.passed
         owners, method_owners, generations = await self._offload(self._known, batch)
         told = sort_out(batch, owners, method_owners)
         async with self._engine.alone():

@@ -33,8 +33,8 @@ class Claim:
     `target` is None for a create and the customer's id for an update; `params` are then what differs, and `before` is
     what they replace, part by part (see `bulk_import.change`). `attached` is the id that attaching the payment method
     is known to have given it, and `note` what a person should know of the match. `claimed_at` is the first claim of
-    this generation on our clock and `stripe_time` Stripe's own clock when its person began to be looked for (None when no
-    answer had been seen yet). `owned_method` is what stands in the ledger for the payment method that only this row may have.
+    this generation on our clock and `stripe_time` a moment that Stripe's own clock had surely passed when its person began to be looked for
+    (None when no answer had been seen yet). `owned_method` is what stands in the ledger for the payment method that only this row may have.
     `seen_at` is when this process looked whether the person is there, and at what an update replaces; it is not kept in
     the ledger.
     """

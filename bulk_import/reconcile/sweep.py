@@ -56,7 +56,7 @@ class Sweep:
     """Asks Stripe what became of doubtful rows; `owned` tells which of these customers belong to which row.
 
     First whatever may be a customer of theirs is listed, once for all of them, into the ledger's own table; then they
-    are judged, some at a time. `stripe_time` is Stripe's clock as last seen; where it is not known, everybody is listed.
+    are judged, some at a time. `passed` tells a moment that Stripe's clock has surely passed; where none is known, everybody is listed.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Sweep:
         owned: Callable[[Sequence[str]], Awaitable[Mapping[str, int]]],
         key: Callable[[str], str],
         now: Callable[[], float],
-        stripe_time: Callable[[], float | None],
+        passed: Callable[[], float | None],
     ) -> None:
         self._span: _Span | None = None
         self._case = case
@@ -80,13 +80,13 @@ class Sweep:
         self._owned = owned
         self._key = key
         self._now = now
-        self._stripe_time = stripe_time
+        self._passed = passed
 
     async def look(self, scope: Scope) -> Look:
         """List whatever may be a customer of the claims in *scope*, and forget what was listed before."""
         self._span = None
         await self._offload(self._listed.begin)
-        look, until = Look(self._now(), scope.is_cheaper_by_email), self._stripe_time() or 0.0
+        look, until = Look(self._now(), scope.is_cheaper_by_email), self._passed() or 0.0
         await self._gather(scope.lists(by_email=look.by_email))
         self._span = _Span(math.inf if look.by_email else scope.since, until, look)
         return look
@@ -107,7 +107,7 @@ class Sweep:
     async def _list_on(self, since: float, start: float) -> Look:
         """List who came from *start* on; everybody is listed from *since* to then."""
         await self._offload(partial(self._listed.begin, anew=False))
-        look, until = Look(self._now()), self._stripe_time() or 0.0
+        look, until = Look(self._now()), self._passed() or 0.0
         await self._gather([came_since(start - JUST_BEFORE)])
         self._span = _Span(since, until, look)
         return look
@@ -133,7 +133,7 @@ class Sweep:
         verdicts = await self.judge_by_lists(look, creates, generations)
         absent = [claim for claim, verdict in zip(creates, verdicts, strict=True) if isinstance(verdict, Absent)]
         if absent:
-            scope, until = Scope.of(absent), self._stripe_time() or 0.0
+            scope, until = Scope.of(absent), self._passed() or 0.0
             await self._gather(scope.lists(by_email=not look.by_email, with_clocks=False))
             if look.by_email:
                 self._span = _Span(scope.since, until, look)
