@@ -12,6 +12,7 @@ from bulk_import.reading.cells import split_record
 from bulk_import.reading.cutshort import Rest, begun_above, cut_short, rest_of
 from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable, row_or_rows
 from bulk_import.reading.disguise import cells_in_typographic_quotes
+from bulk_import.reading.escapes import unescaped
 from bulk_import.reading.lines import LIMIT, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
@@ -70,7 +71,8 @@ class DelimitedRows:
 
     def pieces(self) -> Iterator[Block | Record]:
         """The same in blocks wherever nothing asks for a closer look."""
-        return cut_short(begun_above(self._pieces(), self._rest), self._rest)
+        pieces = cut_short(begun_above(self._pieces(), self._rest), self._rest)
+        return unescaped(pieces) if self._reading.escape == "text" else pieces
 
     def _pieces(self) -> Iterator[Block | Record]:
         text = self._below_header()

@@ -16,6 +16,7 @@ from bulk_import.reading.dialect import Candidate, settle_dialect
 from bulk_import.reading.disguise import disguise_of, undone
 from bulk_import.reading.drawn import refuse_drawn
 from bulk_import.reading.encoding import settle_encoding
+from bulk_import.reading.escapes import Escapes, escapes_of
 from bulk_import.reading.header import find_header, refuse_table_in
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
@@ -206,6 +207,10 @@ def _delimited_reading(
     header = find_header(best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped)
     refuse_table_in(body[: header.line], str(path), skipped)
     dialect = best.dialect
+    tabs = dialect.delimiter == "\t" and best.width > 1 and overrides.quote is None
+    escapes = escapes_of(body[header.line :]) if tabs else Escapes.NONE
+    if escapes is Escapes.SURELY:
+        dialect = replace(dialect, quote=None, escape="text")
     reading = replace(
         base,
         format="tsv" if dialect.delimiter == "\t" else "csv",
@@ -219,4 +224,4 @@ def _delimited_reading(
         row_ending=_row_ending(body, best),
         disguise=disguise,
     )
-    return reading, list(say(reading, header, ranked, lines[: reading.skip_lines]))
+    return reading, list(say(reading, header, ranked, lines[: reading.skip_lines], escapes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bulk_import.reading.dialect import Candidate
+from bulk_import.reading.escapes import Escapes
 from bulk_import.reading.header import Header, shown
 from bulk_import.reading.marks import USUAL
 from bulk_import.reading.settled import Notice, Reading
@@ -14,15 +15,25 @@ _DISGUISES = {
     "are taken away.",
     "typographic": "cells are quoted with typographic quotes, which are read as straight ones.",
 }
+_ESCAPES = {
+    Escapes.SURELY: r"cells are read as PostgreSQL's COPY and mysql --batch write them: \n is a line break, \t a tab, \\ one "
+    r"backslash, \N nothing; quotes are ordinary characters.",
+    Escapes.PERHAPS: r"cells hold \n, \t or \\, as mysql --batch and PostgreSQL's COPY write line breaks, tabs and backslashes; "
+    "they are sent as they stand: if a database wrote them, let it write CSV.",
+}
 _NAMES = {"\t": "a tab", " ": "a blank"}
 
 
-def say(reading: Reading, header: Header, ranked: Sequence[Candidate], above: Sequence[str]) -> Iterator[Notice]:
+def say(
+    reading: Reading, header: Header, ranked: Sequence[Candidate], above: Sequence[str], escapes: Escapes
+) -> Iterator[Notice]:
     """The notices of a settled reading; *above* holds the lines over the table."""
     if reading.disguise:
         yield Notice("disguise", _DISGUISES[reading.disguise])
     yield Notice("delimiter", _delimiter(reading))
-    if reading.quote is None:
+    if escapes is not Escapes.NONE:
+        yield Notice("escape", _ESCAPES[escapes])
+    elif reading.quote is None:
         yield Notice("quote", _no_quotes(ranked[0]))
     elif reading.quote != '"':
         yield Notice("quote", f"cells are quoted with {reading.quote}.")

@@ -42,7 +42,7 @@ class Reading:
     """Everything that must stay fixed for a second reading to give the same record numbers.
 
     `delimiter` and `quote` concern delimited text only; `quote` None means that quotes are ordinary
-    characters. `escape` is `doubled` or `backslash`. `skip_lines` counts the physical lines above the header
+    characters. `escape` is `doubled`, `backslash` or `text` (see `escapes`). `skip_lines` counts the physical lines above the header
     (or above the first record when there is none). `columns` is empty for JSON until its keys are known.
     `line_ending` is `LF`, `CRLF`, `CR` or `mixed`, `row_ending` how most rows end (empty: as lines do).
     `disguise` names what another program did to the lines (see `disguise`).
