@@ -15,7 +15,7 @@ from bulk_import.prepare.keeping import displayed
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Fingerprint, Notice, Reading, Remarks, Source, detect, read_pieces
 from bulk_import.tally import Group, Tally, notices_of
-from bulk_import.wording import counted
+from bulk_import.wording import counted, listed
 
 WITHOUT_HEADER = ("json", "jsonl")
 """Formats whose columns are only known once every record was read."""
@@ -94,7 +94,10 @@ def survey(
         _must_hold_people(tally, path, preparing, reading)
         if how.mapping.unmet():
             names = ", ".join(how.mapping.unmet())
-            raise UsageError(f"no row of {path} has the column {names}; name one that is there in --map and --key")
+            raise UsageError(
+                f"no row of {path} has the column {names}; name one that is there in --map and --key: "
+                f"{listed(how.mapping.met)}"
+            )
         return Survey(
             reading, (*notices, *remarks.notices()), how.mapping, source.fingerprint(), tally.rows, tally.valid,
             tally.invalid, tally.duplicates, tally.warnings, tally.with_email, tuple(tally.groups.values()),

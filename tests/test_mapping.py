@@ -615,7 +615,9 @@ def test_security_codes_by_their_other_names_are_never_sent(column: str) -> None
 
 
 @pytest.mark.parametrize("column", ["Expiry", "Expiry Date", "CID"])
-@pytest.mark.parametrize("card", ["CCV", "Card Number", "metadata.card_last4", "Card Type", "Name on Card"])
+@pytest.mark.parametrize(
+    "card", ["CCV", "Card Number", "metadata.card_last4", "Last Four of Credit Card", "Card Type", "Name on Card"]
+)
 def test_an_ambiguous_name_beside_something_of_a_card_is_the_cards(column: str, card: str) -> None:
     assert isinstance(targets(f"email,{column},{card}")[column], Refused)
     assert isinstance(targets(f"email,{column},plan")[column], Metadata)
@@ -680,3 +682,17 @@ def test_a_state_is_of_an_address_only_where_there_is_one_without_a_state(column
     }
     assert found["state"] == state
     assert found.get("address_state", ADDRESS["state"]) == ADDRESS["state"]
+
+
+def test_a_column_that_only_says_whether_there_is_a_secret_is_none() -> None:
+    found = targets("email,cognito:mfa_enabled,password_reset_required,mfa")
+    assert isinstance(found["cognito:mfa_enabled"], Metadata)
+    assert isinstance(found["password_reset_required"], Metadata)
+    assert isinstance(found["mfa"], Refused)
+
+
+def test_a_key_that_holds_entries_is_told_by_them() -> None:
+    mapping = settle_mapping(None, MappingOptions(key="_id"))
+    mapping.plan(("_id.$oid", "email"))
+    assert mapping.unmet() == ('"_id" (what it holds are columns of their own: "_id.$oid")',)
+    assert mapping.met == ("_id.$oid", "email")

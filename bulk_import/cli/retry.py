@@ -92,6 +92,8 @@ def retry_options(ctx: click.Context, given: Given) -> RetryOptions:
 
     connecting = connecting_of(given, purpose_of(given["ledger"]))
     fixed, overrides = given["with"], settle_overrides(given)
+    if fixed is not None and str(fixed) == "-":
+        raise UsageError("--with reads no standard input; save what comes to a file and name that.")
     if fixed is None and overrides != Overrides():
         raise UsageError("how a file is read can only be said of one that is given; add --with FIXED.csv.")
     only = given["only"]

@@ -206,11 +206,9 @@ def _country(text: str) -> Cleaned:
         return Noted(named, "country-name", f"It is sent as {named}, as tax needs the two-letter code; use the code.")
     if text in NULLS:
         return Fault("country", "This is how programs write that there is nothing; empty such cells.")
-    close = "GR" if code == "EL" else nearest(text, country_names()) if len(text) > 3 else None
+    close = nearest(text, country_names()) if len(text) > 3 else None
     meant = f" (did you mean {close}?)" if close is not None else ""
-    return Fault(
-        "country", f"This is no country known by code or English name{meant}; use its ISO 3166 two-letter code."
-    )
+    return Fault("country", f"This is no country known by its code or name{meant}; use its ISO 3166 two-letter code.")
 
 
 def _unquoted(text: str, limit: int) -> Cleaned:

@@ -70,7 +70,12 @@ DK Dänemark; DK Danmark; SE Schweden; SE Sverige; SE Suède; NO Norwegen; NO No
 CZ Česko; HU Ungarn; HU Magyarország; HR Kroatien; HR Hrvatska; SI Slowenien; SI Slovenija; SK Slowakei; SK Slovensko;
 RO Rumänien; RO România; BG Bulgarien; LU Luxemburg; IE Irland; GB Großbritannien; GB Vereinigtes Königreich;
 GB Royaume-Uni; GB Reino Unido; US Vereinigte Staaten; US USA; US États-Unis; US Estados Unidos; US Stati Uniti; TR Türkei;
-BR Brasilien; MX México; CA Kanada; JP Japon; EE Estland; LV Lettland; LT Litauen; CY Zypern; IS Island
+BR Brasilien; MX México; CA Kanada; JP Japon; EE Estland; LV Lettland; LT Litauen; CY Zypern; IS Island;
+GR EL; GR Ελλάδα; JP 日本; JP 日本国; CN 中国; CN 中华人民共和国; TW 台灣; TW 台湾; HK 香港; KR 한국; KR 대한민국; RU Россия;
+RU Российская Федерация; UA Україна; BY Беларусь; BG България; RS Србија; RS Srbija; KZ Қазақстан; KZ Казахстан;
+MK Северна Македонија; GE საქართველო; AM Հայաստան; IL ישראל; SA السعودية; AE الإمارات; EG مصر; MA المغرب; MA Maroc;
+TN تونس; DZ الجزائر; JO الأردن; LB لبنان; IQ العراق; IR ایران; IN भारत; TH ประเทศไทย; TH ไทย; VN Việt Nam;
+LV Latvija; LT Lietuva; EE Eesti; IS Ísland; IE Éire; AL Shqipëria; LU Lëtzebuerg; CY Κύπρος; CY Kıbrıs
 """
 
 _ROWS = [entry.split(None, 2) for entry in _TABLE.replace("\n", " ").split(";")]
@@ -84,6 +89,8 @@ _ACCEPTED = COUNTRY_CODES | {"XK"}
 _BY_NAME = {fold(name): code for code, alpha3, full in _ROWS for name in (alpha3, full)}
 _BY_NAME |= {fold(name): code for code, name in (entry.split(None, 1) for entry in _ALSO.replace("\n", " ").split(";"))}
 
+_FLAG_A, _FLAG_Z = "\N{REGIONAL INDICATOR SYMBOL LETTER A}", "\N{REGIONAL INDICATOR SYMBOL LETTER Z}"
+
 EU_COUNTRIES = names("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK")
 """The member states of the European Union, where a VAT number is an `eu_vat`."""
 
@@ -94,7 +101,10 @@ def is_country(code: str) -> bool:
 
 
 def country_named(text: str) -> str | None:
-    """The code of the country that *text* names in English, or by three letters; None when it names none."""
+    """The code of the country that *text* names: by a name in use, three letters, or its flag; None when it names none."""
+    if len(text) == 2 and all(_FLAG_A <= letter <= _FLAG_Z for letter in text):
+        code = "".join(chr(ord(letter) - ord(_FLAG_A) + ord("A")) for letter in text)
+        return code if is_country(code) else None
     return _BY_NAME.get(fold(text))
 
 

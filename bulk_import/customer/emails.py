@@ -21,6 +21,9 @@ is_plain = _PLAIN.fullmatch
 PLAIN_LIMIT = 64
 """Local part and domain each have limits of their own (64 and 253) that nothing this short can break."""
 
+_OTHER_DOTS = "．。｡"
+"""What stands for a dot in domains by Unicode's rules, and by Stripe's not."""
+
 _BASIC = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
@@ -85,6 +88,8 @@ def _idna(domain: str) -> str:
 
 
 def _judged(email: str) -> str | None:
+    if (dot := next((sign for sign in _OTHER_DOTS if sign in email.rpartition("@")[2]), None)) is not None:
+        return f"its domain has the sign {dot} (U+{ord(dot):04X}) for a dot, which Stripe refuses; write a plain one"
     import email_validator  # costs 40 ms to import, which `--help` must not pay
 
     try:

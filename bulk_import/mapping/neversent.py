@@ -97,6 +97,8 @@ _BESIDE_CARD = names(
 _CARD_HOLDER = names(
     """
     nameoncard nameofcardholder karteninhaber titulardelatarjeta titulartarjeta titolarecarta titolaredellacarta
+    lastfourofcreditcard lastfourofcard last4ofcreditcard last4ofcard lastfourdigitsofcreditcard lastfourdigitsofcard
+    last4digits lastfourdigits last4 lastfour
     kaarthouder porteurdelacarte titulairedelacarte nomsurlacarte titulardocartao validthru
     """
 )
@@ -106,6 +108,9 @@ _EXPIRY = names(
     expirationmonthyear
     """
 )
+_SWITCHES = ("enabled", "required")
+"""Endings of names that only say whether there is a secret (`mfa_enabled`)."""
+
 _CARD_PREFIXES = ("creditcard", "debitcard", "paymentcard", "card", "cc")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128})")
 # A stored password names its method: modular crypt ($2b$), PHPass ($P$), LDAP ({SSHA}), Django and Werkzeug (pbkdf2).
@@ -143,7 +148,7 @@ def never_sent(column: str, others: Iterable[str] = ()) -> str | None:
     if folded in _BANK or "iban" in words or "bankaccount" in folded:
         return "belongs to a bank account, which Stripe does not want in metadata"
     if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint({*words, folded}):
-        return "looks like a secret"
+        return None if folded.endswith(_SWITCHES) else "looks like a secret"
     if not _SHORT_WORDS.isdisjoint(words) and words <= _SHORT_WORDS | _BESIDE_SHORT:
         return "looks like a secret"
     return None

@@ -141,6 +141,11 @@ class Mapping:
     def _maybe_meant(self, column: str) -> str:
         return f"; did you mean {self._meant[column]}?" if column in self._meant else ""
 
+    @property
+    def met(self) -> tuple[str, ...]:
+        """The columns of the records so far."""
+        return tuple(self._met)
+
     def unmet(self) -> tuple[str, ...]:
         """Columns named by `--map` or `--key` that no record has had so far, each with the one that may be meant.
 
@@ -260,6 +265,8 @@ def _misspelt(assignments: tuple[Assignment, ...]) -> dict[str, str]:
 
 
 def _maybe(name: str, columns: Sequence[str]) -> str:
+    if inner := [column for column in columns if column.startswith(f"{name}.")]:
+        return f" (what it holds are columns of their own: {listed(inner)})"
     close = nearest(name, columns)
     return f" (did you mean {listed([close])}?)" if close is not None else ""
 
