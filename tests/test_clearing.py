@@ -45,6 +45,8 @@ CELLS = {
         " None ",
         "'Ann",
         " '-Ann",
+        "JÃ¼rgen",
+        "J\ufffdrgen",
         "####",
     ],
     "phone": [
@@ -75,6 +77,7 @@ CELLS = {
         "a\x00b",
         "$2b$10$" + "x" * 53,
         "$5 {x} a month or so",
+        "A &amp; B",
         "'007",
         "O'Hara",
         "9.78E+12",

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bulk_import.customer.cards import SHORTEST, holds_card
 from bulk_import.customer.cleaning import Cleaner, Fault, Noted, is_method
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
+from bulk_import.customer.garbled import is_garbled
 from bulk_import.customer.leftovers import NO_NUMBERS, NULLS, may_be_an_amount
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
 from bulk_import.mapping.neversent import is_hash
@@ -156,6 +157,8 @@ def _test(step: Step, value: Test) -> Test:
             yield from (at for at, cell in enumerate(cells) if holds_card(cell))
         if step.group is not None and longest >= SHORTEST and (is_digest or "$" in joined or "{" in joined):
             yield from (at for at, cell in enumerate(cells) if is_hash(step.column, cell))
+        if step.group is not None and is_garbled(joined):
+            yield from (at for at, cell in enumerate(cells) if is_garbled(cell))
         yield from value(cells, joined, longest)
 
     return test

@@ -9,6 +9,7 @@ from typing import Any
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
 from bulk_import.customer.cleaning import Fault, Noted, too_long, unguarded
 from bulk_import.customer.emails import email_key
+from bulk_import.customer.garbled import GARBLED_RULE, garbled_message
 from bulk_import.customer.leftovers import (
     LONGEST_NULL,
     NULL_RULE,
@@ -140,6 +141,8 @@ def _follow(
             cleaned = cleaned.value
         if group is None:
             continue
+        if (garbled := garbled_message(text)) is not None:
+            warnings.append(problem_of(step, text, GARBLED_RULE, garbled))
         if group in draft:
             draft[group][key] = cleaned
         else:
