@@ -21,7 +21,7 @@ from bulk_import.reading.header import find_header, refuse_table_in
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import LIMIT, OVERLONG, decoded, end_of, split_lines, whole_lines
-from bulk_import.reading.magic import refuse_known, refuse_markup
+from bulk_import.reading.magic import refuse_known, refuse_other_text
 from bulk_import.reading.marks import named_by_sep_line
 from bulk_import.reading.saying import say
 from bulk_import.reading.settled import FORMATS, Notice, Overrides, Reading
@@ -63,7 +63,7 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
     lines = _lines(text, head.whole)
     if all(map(_is_blank, lines)):
         raise SourceError(f"{place} holds only blank lines; give a file with at least one row.")
-    refuse_markup("".join(lines[:20]), place)
+    refuse_other_text("".join(lines[:20]), place)
     if overrides.format is None and overrides.delimiter is None and overrides.skip_lines is None:
         refuse_drawn(lines, place)
     base = Reading(

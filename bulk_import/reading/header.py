@@ -57,7 +57,7 @@ def find_header(
     if asked is None and _is_data(first, body, width):
         raise SourceError(
             f"{name} seems to have no header: line {above + first.line + 1} looks like data "
-            f"({shown(','.join(first.cells))}); pass --no-header, and --map column_{_email_at(first)}=email."
+            f"({shown(','.join(first.cells))}); {_without_header(first, body, width)}."
         )
     columns, unnamed = _named(first, body, name, above)
     return Header(first.line, True, columns, _kinds(body, len(columns)), unnamed)
@@ -179,8 +179,16 @@ def _is_data(row: SampleRow, body: Sequence[SampleRow], width: int) -> bool:
     return fits(row.cells, _kinds(body, width))
 
 
-def _email_at(row: SampleRow) -> int:
-    return next((number for number, cell in enumerate(row.cells, 1) if kind_of(cell) == "email"), 1)
+def _without_header(first: SampleRow, body: Sequence[SampleRow], width: int) -> str:
+    """What to pass for a table without a header; columns that nobody named may hold passwords, so they stay behind."""
+    kinds = [kind_of(cell) for cell in first.cells] + list(_kinds(body, width))
+    email = f"column_{kinds.index('email') % len(first.cells) + 1}" if "email" in kinds else "COLUMN"
+    if width == 1:
+        return f"pass --no-header, and --map {email}=email"
+    return (
+        f"pass --no-header, --map {email}=email, another --map for each column to be sent (column_1 to column_{width}), and "
+        "--unmapped ignore for all others"
+    )
 
 
 def _named(row: SampleRow, body: Sequence[SampleRow], name: str, above: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from bulk_import.errors import SourceError
@@ -26,18 +27,39 @@ _MAGIC = (
     (b"\x1f\x8b", "packed twice with gzip", "unpack it once"),
     (b"\x28\xb5\x2f\xfd", "packed twice", "unpack it once"),
 )
-_MARKUP = (
-    ("<!doctype html", "a web page"),
-    ("<html", "a web page"),
-    ("<table", "a web page"),
-    ("<tr", "a web page"),
-    ("<?xml", "an XML document"),
-    ("begin:vcard", "an address book (vCard)"),
-    ("insert into ", "a dump in SQL"),
-    ("create table ", "a dump in SQL"),
-    ("-- mysql dump", "a dump in SQL"),
-    ("--\n-- postgresql database dump", "a dump in SQL"),
+_SAVE = "open it in its own program or a spreadsheet and save the table as CSV"
+_TEXTS = (
+    (re.compile("<!doctype html|<html|<table|<tr"), "a web page", _SAVE),
+    (re.compile(r"<\?xml"), "an XML document", _SAVE),
+    (re.compile("begin:vcard"), "an address book (vCard)", _SAVE),
+    (
+        re.compile("insert into |create table |-- mysql dump|--\n-- postgresql database dump"),
+        "a dump in SQL",
+        "load it into a database and let that write CSV",
+    ),
+    (
+        re.compile("version https://git-lfs"),
+        "the pointer that Git LFS keeps for a file",
+        "fetch the file: git lfs pull",
+    ),
+    (
+        re.compile(r"\[?\s*\{\s*'[^'\n]*'\s*:"),
+        "what Python prints of its objects, no JSON",
+        "write it with json.dumps(), one object a line",
+    ),
+    (
+        re.compile(r"(?!\d)[\w$.]+\(\s*[\[{]"),
+        "JSON inside a call of a function",
+        "take away what stands before the first bracket and behind the last",
+    ),
+    (
+        re.compile(r"(?:---\s*\n)?-\s+[\w-]+:(?:\s|\n)"),
+        "YAML",
+        "make JSON lines of it: yq -o json -I 0 '.[]' FILE > users.jsonl",
+    ),
 )
+"""What text that is no table begins with, in small letters, what it is, and what to do."""
+
 _SAMPLE = 1 << 16
 _CONTROLS = bytes(code for code in range(2, 27) if code not in b"\t\n\r\f\x1a")
 
@@ -59,11 +81,14 @@ def refuse_binary(head: bytes, path: Path) -> None:
         raise SourceError(f"{path} is a binary file, not a table; export the data as CSV.")
 
 
-def refuse_markup(text: str, path: Path) -> None:
-    """Raise `SourceError` for a web page, XML, SQL or a vCard that pretends to be a table."""
-    start = text.lstrip().lower()
-    for opening, what in _MARKUP:
-        if start.startswith(opening):
-            raise SourceError(
-                f"{path} is {what}, not a table; open it in its own program or a spreadsheet and save the table as CSV."
-            )
+def refuse_other_text(text: str, path: Path) -> None:
+    """Raise `SourceError` for a web page, SQL, YAML, a pointer and the like in the place of a table."""
+    start = text[:_SAMPLE].strip().lower()
+    for begins, what, advice in _TEXTS:
+        if begins.match(start):
+            raise SourceError(f"{path} is {what}, not a table; {advice}.")
+    if not start.startswith(("[", "{")) and not {"\n", "\r"} & set(start) and {"\u2028", "\u2029"} & set(start):
+        raise SourceError(
+            f"{path} has lines that end with U+2028, as no table's do; put line feeds there: "
+            "perl -CSD -pe 's/[\\x{2028}\\x{2029}]/\\n/g' FILE > users.csv"
+        )
