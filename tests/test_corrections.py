@@ -21,6 +21,7 @@ from bulk_import.options import Preparing
 from bulk_import.reading import Overrides, Reading
 from bulk_import.survey import preparation
 from tests.cli_calls import DECLINED, TOKEN, claim_of, purpose, row, settled, written
+from tests.workbooks import text, workbook
 
 COLUMNS = ("id", "email", "Straße", "Notiz")
 SENT = {"id": "u3", "email": "p3@example.com", "Straße": "Ring 1", "Notiz": "alt"}
@@ -46,8 +47,12 @@ class Mended:
     def __call__(
         self, text: str, overrides: Overrides | None = None, encoding: str = "utf-8"
     ) -> Mapping[int, Mapping[str, Any]]:
-        path, ledger = self.folder / "fixed.csv", self.folder / "users.csv.ledger.db"
+        path = self.folder / "fixed.csv"
         path.write_text(text, encoding=encoding)
+        return self.read(path, overrides)
+
+    def read(self, path: Path, overrides: Overrides | None = None) -> Mapping[int, Mapping[str, Any]]:
+        ledger = self.folder / "users.csv.ledger.db"
         reader = Reader(open_for_reading(ledger), ledger)
         facts = reader.purpose()
         assert facts is not None
@@ -130,6 +135,18 @@ def test_lines_of_rows_that_are_not_to_be_mended_are_counted(mended: Mended) -> 
         mended("\n".join(["id,email,Straße,_row", *lines]))
 
 
+def test_a_cell_that_a_workbook_lost_is_no_correction(tmp_path: Path) -> None:
+    facts = purpose(1, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
+    with written(tmp_path / "users.csv.ledger.db", facts) as writer:
+        writer.write([claim_of(row(1, SENT))], [])
+        writer.write([], [Settled(1, DECLINED, None, 1)])
+    header = "".join(text(f"{letter}1", name) for letter, name in zip("ABCDE", (*COLUMNS, "_row"), strict=True))
+    cells = text("A2", "u1") + text("B2", "p1@example.com") + '<c r="C2"><f>1+1</f></c><c r="E2"><v>1</v></c>'
+    path = workbook(tmp_path / "fixed.xlsx", f'<row r="1">{header}</row><row r="2">{cells}</row>')
+    with pytest.raises(UsageError, match=r"line 2 has lost a value .the formula in cell C2 was never calculated"):
+        Mended(tmp_path).read(path)
+
+
 def test_a_line_that_is_nobodys_is_left_out_and_said(tmp_path: Path) -> None:
     facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
     with written(tmp_path / "users.csv.ledger.db", facts) as writer:
@@ -207,8 +224,8 @@ def test_what_came_of_rows_since_is_left_alone_when_the_same_file_goes_on(tmp_pa
 
 def test_a_mended_file_is_told_by_its_bytes_and_how_they_are_read(tmp_path: Path) -> None:
     one, same, other = (tmp_path / name for name in ("1.csv", "2.csv", "3.csv"))
-    for path, text in ((one, "a"), (same, "a"), (other, "b")):
-        path.write_text(text)
+    for path, letter in ((one, "a"), (same, "a"), (other, "b")):
+        path.write_text(letter)
     found = [digest_of(path, Overrides()) for path in (one, same, other)]
     assert found[0] == found[1] != found[2]
     assert digest_of(one, Overrides(encoding="cp1252")) != found[0]

@@ -14,6 +14,7 @@ from bulk_import.reading.delimited import DelimitedRows
 from bulk_import.reading.kinds import kinds_of
 from bulk_import.reading.lines import LIMIT, whole_lines
 from bulk_import.reading.remarks import Remarks
+from bulk_import.reading.table import LOOKS_LIKE_TOTAL
 
 COLUMNS = ("email", "name", "city")
 GOOD = [f"u{number}@example.com,Ann {number},Rome" for number in range(6)]
@@ -64,7 +65,10 @@ def around(row: str) -> list[Record]:
 )
 def test_a_damaged_row_is_reported_alone(row: str, problem: str) -> None:
     records = around(row)
-    assert [record.problem for record in records] == [None, None, problem, None, None, None, None]
+    what, _, mend = (records[2].problem or "").partition("; ")
+    assert what == problem
+    assert mend
+    assert [record.problem is None for record in records] == [True, True, False, True, True, True, True]
     assert records[2].line == 4
     sound = [record for record in records if record.problem is None]
     assert [",".join(record.fields.values()) for record in sound] == GOOD
@@ -197,7 +201,7 @@ def test_a_file_cut_inside_a_quoted_cell_ends_in_one_damaged_row() -> None:
 def test_a_control_character_in_a_cell_over_lines_says_how_many_lines_the_row_takes() -> None:
     records = read_text('email,name,city\na@example.com,"A\nn\0n",Rome\nb@example.com,Bob,Oslo\n')
     assert [record.line for record in records] == [2, 4]
-    assert records[0].problem == "a control character U+0000 in column 'name' (it takes 2 lines)"
+    assert records[0].problem == "a control character U+0000 in column 'name' (it takes 2 lines); remove it"
 
 
 def test_an_overlong_line_is_one_damaged_row() -> None:
@@ -226,7 +230,7 @@ def test_the_same_table_goes_on_below_a_header_that_is_repeated() -> None:
 @pytest.mark.parametrize("row", ["Total,,6", "Grand Total,,", ",Summe:,12", '"Total","",6'])
 def test_a_row_that_sums_up_is_no_customer(row: str) -> None:
     records = read_text("email,name,city\n" + "\n".join(GOOD) + f"\n{row}\n")
-    assert [record.problem for record in records] == [None] * 6 + ["the row looks like a total, not a customer"]
+    assert [record.problem for record in records] == [None] * 6 + [LOOKS_LIKE_TOTAL]
 
 
 def test_a_line_drawn_above_a_total_and_the_total_are_no_customers(tmp_path: Path) -> None:
@@ -285,7 +289,9 @@ def test_one_undecodable_row_in_a_clean_file_is_one_damaged_row(tmp_path: Path) 
     path = tmp_path / "customers.csv"
     path.write_bytes(b"email,name\n" + b"\n".join(lines))
     damaged = [record for record in read_records(path) if record.problem]
-    assert [(record.line, record.problem) for record in damaged] == [(79, "byte 0xE9 is not UTF-8 in column 'name'")]
+    assert [(record.line, record.problem) for record in damaged] == [
+        (79, "byte 0xE9 is not UTF-8 in column 'name'; write that letter anew")
+    ]
 
 
 def test_many_undecodable_rows_behind_a_clean_head_stop_the_reading(tmp_path: Path) -> None:

@@ -119,4 +119,4 @@ def test_text_behind_a_closing_quote_and_a_comma_behind_an_object_are_said(tmp_p
     table.write_text(f'email,name\na@example.com,"Big" Bob\n{rows}')
     lines.write_text('{"email": "a@example.com"},\n{"email": "b@example.com"}\n')
     assert "text stands behind the quote" in str(next(iter(read_records(table))).problem)
-    assert [record.problem for record in read_records(lines)] == ["a comma ends the line", None]
+    assert [record.problem for record in read_records(lines)] == ["a comma ends the line; remove it", None]

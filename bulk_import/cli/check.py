@@ -83,8 +83,9 @@ def _print_rows(call: Invocation, path: Path, given: Given) -> int:
     with Source.open(path) as source:
         for record in read(source, reading, remarks):
             found = True
-            code = PROBLEMS if record.problem is not None else code
-            facts = {"row": record.number, "line": record.line, "fields": record.fields, "problem": record.problem}
+            problem = record.problem or next((reason for _, reason in record.lost), None)
+            code = PROBLEMS if problem is not None else code
+            facts = {"row": record.number, "line": record.line, "fields": record.fields, "problem": problem}
             call.output.write(to_json(facts) + "\n")
             if call.output.gone:
                 break

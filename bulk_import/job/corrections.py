@@ -88,6 +88,8 @@ def _read_into(
         where = f"{path}, line {record.line}"
         if record.problem is not None and record.problem not in NO_CUSTOMER:
             raise UsageError(f"{where} cannot be read ({record.problem}); mend it and try again")
+        if record.lost:
+            raise UsageError(f"{where} has lost a value ({record.lost[0][1]}); mend it and try again")
         fields = {name_of(column): cell_of(cell) for column, cell in record.fields.items()}
         number = _row_number(fields, where)
         if fields.get("_ledger", purpose.token) != purpose.token:
@@ -103,7 +105,7 @@ def _read_into(
             raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
         _check_key(fields, key, own_id[0], where)
         if record.problem is not None:
-            notify("no-customer", f"{where}: {record.problem}, so row {number} stays as it is")
+            notify("no-customer", f"{where}: {record.problem.partition('; ')[0]}, so row {number} stays as it is")
             nobodys.add(number)
             continue
         found.put(number, {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS})

@@ -60,7 +60,7 @@ def begun_above(pieces: Iterable[Block | Record], rest: Callable[[Record], Rest]
     for piece in pieces:
         if begun is not None and _is_sound(piece) and piece.line == begun.line + 1:
             row, others = _first(piece)
-            yield replace(begun, problem=f"{begun.problem}; it seems to begin the first cell on line {row.line}")
+            yield replace(begun, problem=f"{_what(begun)}; it seems to begin the first cell on line {row.line}")
             yield replace(
                 row, problem=f"its first cell seems to begin on line {begun.line}, above a bare line break; join them"
             )
@@ -110,12 +110,17 @@ def _settled(held: Block | Record | None, loose: Sequence[Record], belongs: bool
     if not belongs:
         yield row
         doubt = f"if it is the rest of the last cell on line {row.line}, that row is cut short"
-        yield from (replace(piece, problem=f"{piece.problem}; {doubt}") for piece in loose)
+        yield from (replace(piece, problem=f"{_what(piece)}; {doubt}") for piece in loose)
         return
     yield replace(
         row, problem=f"its last cell seems to go on in {lines}, behind a bare line break; join them or quote the cell"
     )
-    yield from (replace(piece, problem=f"{piece.problem}; it seems to belong to line {row.line}") for piece in loose)
+    yield from (replace(piece, problem=f"{_what(piece)}; it seems to belong to line {row.line}") for piece in loose)
+
+
+def _what(piece: Record) -> str:
+    """What is wrong with a piece, without what to do about a row that it is none of."""
+    return (piece.problem or "").partition("; ")[0]
 
 
 def _last(piece: Block | Record) -> tuple[Block | None, Record]:

@@ -55,7 +55,8 @@ def judge(line: Line, start: int, table: Table) -> Verdict:
     if found := _UNREADABLE.search(text.replace(table.dialect.delimiter, "")):
         verdict = _unreadable(verdict, found.group(), table)
     if verdict.problem is not None and verdict.lines > 1:
-        verdict = replace(verdict, problem=f"{verdict.problem} (it takes {verdict.lines} lines)")
+        what, _, mend = verdict.problem.partition("; ")
+        verdict = replace(verdict, problem=f"{what} (it takes {verdict.lines} lines); {mend}")
     return verdict
 
 
@@ -78,7 +79,11 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     if len(cells) != table.width:
         return _joined_by_break(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
     if split.stray and split.lines > 1:
-        return Verdict([], split.lines, "a quote inside a quoted cell is not escaped, and the cell runs over lines")
+        return Verdict(
+            [],
+            split.lines,
+            "a quote inside a quoted cell is not escaped, and the cell runs over lines; double that quote",
+        )
     strays = strays_of(split.loose, table.dialect.quote or "", table.dialect.delimiter)
     return Verdict(
         cells,
@@ -104,7 +109,9 @@ def _stray_problem(strays: Mapping[Stray, int], split: Split, table: Table) -> s
 
 def closes_nothing(column: str) -> str:
     """The problem of a cell whose closing quote has no opening one."""
-    return f"a quote closes in column {column!r} that opens nowhere on this row"
+    return (
+        f"a quote closes in column {column!r} that opens nowhere on this row; open the cell with one, or take it away"
+    )
 
 
 def row_or_rows(lines: range) -> str:
@@ -138,7 +145,10 @@ def _open(line: Line, start: int, split: Split, table: Table) -> Verdict:
     if split.overlong and not swallowed_so_far(line, start, split, table):
         where = _column(len(split.cells), table)
         return Verdict(
-            split.cells[: table.width], split.lines, f"{where} is longer than {LIMIT} characters", overlong=True
+            split.cells[: table.width],
+            split.lines,
+            f"{where} is longer than {LIMIT} characters; shorten it",
+            overlong=True,
         )
     opened = (split.opened or 0) + 1
     last = start + split.lines
@@ -152,7 +162,7 @@ def _unclosed(line: Line, start: int, lines: int, table: Table) -> Verdict:
     alone = split_record(lambda at: line(at) if at < start + lines else None, start, table.dialect)
     name = _column(len(alone.cells), table)
     behind = ": text stands behind the quote that should close it" if alone.stray else ""
-    problem = f"a quote opens in {name} and is not closed on this row{behind}"
+    problem = f"a quote opens in {name} and is not closed on this row{behind}; close it, or take it away"
     return Verdict(alone.cells[: table.width], lines, problem, opens=True)
 
 
@@ -170,7 +180,7 @@ def _joined_by_break(line: Line, start: int, table: Table) -> Verdict | None:
             return None
         whole = split_record(lambda at, text=text: text if at == start else None, start, table.dialect)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         if whole.opened is None and len(trimmed(whole.cells, table.width)) == table.width:
-            return Verdict([], lines, f"a bare {what} stands inside the row")
+            return Verdict([], lines, f"a bare {what} stands inside the row; take it out, or quote the cell")
     return None
 
 
@@ -182,7 +192,12 @@ def _breaks(text: str, table: Table) -> bool:
 def wrong_width(found: int, table: Table) -> str:
     """The problem of a row with too few or too many cells."""
     cells = "cell" if found == 1 else "cells"
-    return f"row has {found} {cells} where the header has {table.width}"
+    mend = (
+        "add the missing ones"
+        if found < table.width
+        else "quote a cell that holds a delimiter, or remove what is too much"
+    )
+    return f"row has {found} {cells} where the header has {table.width}; {mend}"
 
 
 def _unreadable(verdict: Verdict, character: str, table: Table) -> Verdict:
@@ -190,8 +205,8 @@ def _unreadable(verdict: Verdict, character: str, table: Table) -> Verdict:
     bad = [index for index, cell in enumerate(verdict.cells) if _UNREADABLE.search(cell)]
     names = [table.columns[index] if index < table.width else f"cell {index + 1}" for index in bad]
     where = f" in column {names[0]!r}" if names else ""
-    what, undecodable = _named(character, table.encoding)
-    return replace(verdict, problem=verdict.problem or f"{what}{where}", undecodable=undecodable)
+    what, mend, undecodable = _named(character, table.encoding)
+    return replace(verdict, problem=verdict.problem or f"{what}{where}; {mend}", undecodable=undecodable)
 
 
 def readable(cell: str) -> bool:
@@ -199,10 +214,10 @@ def readable(cell: str) -> bool:
     return _UNREADABLE.search(cell) is None
 
 
-def _named(character: str, encoding: str) -> tuple[str, bool]:
+def _named(character: str, encoding: str) -> tuple[str, str, bool]:
     byte = bad_byte(character)
     if byte is not None:
-        return f"byte 0x{byte:02X} is not {encoding.upper()}", True
+        return f"byte 0x{byte:02X} is not {encoding.upper()}", "write that letter anew", True
     if "\ud800" <= character <= "\udfff":
-        return f"a lone surrogate U+{ord(character):04X}", True
-    return f"a control character U+{ord(character):04X}", False
+        return f"a lone surrogate U+{ord(character):04X}", "write that character anew", True
+    return f"a control character U+{ord(character):04X}", "remove it", False

@@ -31,9 +31,9 @@ class Element:
     def read(self) -> tuple[dict[str, Any], str | None]:
         """Its fields, and the reason when they could not be read."""
         if self.overlong:
-            return {}, f"the element is longer than {LIMIT} characters"
+            return {}, f"the element is longer than {LIMIT} characters; split or remove it"
         fields, problem = read_object(self.text)
-        return fields, problem or (None if self.apart else "no comma stands before this element")
+        return fields, problem or (None if self.apart else "no comma stands before this element; add one")
 
 
 @dataclass(slots=True)

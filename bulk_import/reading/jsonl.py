@@ -34,7 +34,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _Refused(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+        raise _Refused(
+            f"key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object; keep one"
+        )
     return found
 
 
@@ -56,7 +58,7 @@ def _fraction(digits: str) -> float:
 
 
 def _constant(name: str) -> NoReturn:
-    raise _Refused(f"{name} is not JSON")
+    raise _Refused(f"{name} is not JSON; write null or a text")
 
 
 _DECODER = json.JSONDecoder(
@@ -74,12 +76,12 @@ def read_object(text: str) -> tuple[dict[str, Any], str | None]:
         return {}, str(error)
     except json.JSONDecodeError as error:
         if text[error.pos :] == ",":
-            return {}, "a comma ends the line"
-        return {}, f"not JSON: {_lower(error.msg)} at character {error.pos + 1}"
+            return {}, "a comma ends the line; remove it"
+        return {}, f"not JSON: {_lower(error.msg)} at character {error.pos + 1}; mend it there"
     except RecursionError:
-        return {}, f"nested deeper than {DEEPEST} levels"
+        return {}, f"nested deeper than {DEEPEST} levels; keep what is to be sent nearer to the top"
     if not isinstance(value, dict):
-        return {}, f"{_TYPES[type(value)]} stands where an object belongs"
+        return {}, f"{_TYPES[type(value)]} stands where an object belongs; write an object for each customer"
     return _checked(value)
 
 
@@ -93,7 +95,7 @@ def _checked(value: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     while level:
         depth += 1
         if depth > DEEPEST:
-            return {}, f"nested deeper than {DEEPEST} levels"
+            return {}, f"nested deeper than {DEEPEST} levels; keep what is to be sent nearer to the top"
         level = [inner for outer in level for inner in _inside(outer)]
         odd = next((item for item in level if isinstance(item, str) and _ODD_TEXT.search(item)), None)
         if odd is not None:
@@ -111,11 +113,15 @@ def _odd(text: str) -> str:
     character = found.group() if found else "\0"
     byte = bad_byte(character)
     if character == OVERLONG and text.startswith(OVERLONG):
-        return f"the line is longer than {LIMIT} characters"
+        return f"the line is longer than {LIMIT} characters; split or remove it"
     if byte is not None:
-        return f"byte 0x{byte:02X} does not belong to the encoding"
-    kind = "a lone surrogate" if character >= "\ud800" else "a control character"
-    return f"{kind} U+{ord(character):04X} stands in a text"
+        return f"byte 0x{byte:02X} does not belong to the encoding; write that letter anew"
+    kind, mend = (
+        ("a lone surrogate", "write that character anew")
+        if character >= "\ud800"
+        else ("a control character", "remove it")
+    )
+    return f"{kind} U+{ord(character):04X} stands in a text; {mend}"
 
 
 def read_json_lines(texts: Iterator[str]) -> Iterator[Record]:

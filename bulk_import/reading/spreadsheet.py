@@ -204,7 +204,7 @@ def _problem(cells: list[str], number: int, reading: Reading) -> str | None:
         return NAMES_UNITS
     for column, cell in zip(reading.columns, cells, strict=False):
         if not readable(cell):
-            return f"a control character in column {column!r}"
+            return f"a control character in column {column!r}; remove it"
     return None
 
 

@@ -18,10 +18,10 @@ TOTAL = re.compile(
     r"(?:(?:(?:grand|sub)[ -]?)?totals?|sums?|summe|gesamt(?:summe)?|somme|totale|suma|count|anzahl):?", re.IGNORECASE
 )
 
-LOOKS_LIKE_TOTAL = "the row looks like a total, not a customer"
-NAMES_UNITS = "the row names units or types, not a customer"
-DRAWS_LINE = "the row only draws a line"
-REPEATS_HEADER = "the row repeats the header"
+LOOKS_LIKE_TOTAL = "the row looks like a total, not a customer; remove it, or leave it be"
+NAMES_UNITS = "the row names units or types, not a customer; remove it, or leave it be"
+DRAWS_LINE = "the row only draws a line; remove it, or leave it be"
+REPEATS_HEADER = "the row repeats the header; remove it, or leave it be"
 NO_CUSTOMER = frozenset({LOOKS_LIKE_TOTAL, NAMES_UNITS, DRAWS_LINE, REPEATS_HEADER})
 """Why a row that is read whole is nobody's."""
 
