@@ -94,6 +94,20 @@ def test_a_symlinked_ledger_is_refused_and_what_it_points_to_untouched(tmp_path:
     assert dangling or target.read_bytes() == b"mine"
 
 
+def test_a_ledger_with_a_second_name_is_refused_under_both_and_can_be_looked_at(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.db", tmp_path / "b.db"
+    with ledger(path):
+        other.hardlink_to(path)  # while somebody works on it
+        with pytest.raises(LedgerRefuses, match="second name"):
+            open_for_writing(other)
+    with pytest.raises(LedgerRefuses, match=r"a\.db has a second name"):
+        open_for_writing(path)
+    open_for_reading(path).close()
+    other.unlink()
+    with ledger(path) as (_, reader):
+        assert reader.purpose() is not None
+
+
 def test_a_symlinked_lock_is_refused_and_what_it_points_to_untouched(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("mine")

@@ -36,17 +36,26 @@ def connect(path: str) -> Connection:
 
 
 def open_private(path: Path) -> int:
-    """Open *path* for reading and writing, made 0600 if it is new; a symlink is refused."""
+    """Open *path* for reading and writing, made 0600 if it is new; a symlink, and a file with a second name, is refused.
+
+    The lock of a ledger and SQLite's log go by its name, so that under another one nothing would keep two processes apart.
+    """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise LedgerRefuses(f"{path} is a symbolic link, which is never followed; name the file itself") from None
         raise unwritable(path, error) from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
+    found = os.fstat(handle)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink < 2:
+        return handle
+    os.close(handle)
+    if not stat.S_ISREG(found.st_mode):
         raise LedgerRefuses(f"{path} is not a regular file; choose another path with --ledger")
-    return handle
+    raise LedgerRefuses(
+        f"{path} has a second name (a hard link), under which another process could work on it unseen; "
+        "delete the other name, or put a copy in its place"
+    )
 
 
 def unwritable(path: Path, error: OSError) -> LedgerUnwritable:
