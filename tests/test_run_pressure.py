@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,48 @@ def test_an_endpoint_that_accepts_nothing_for_long_stops_the_run_and_a_new_one_g
     assert 120.0 <= run.seconds <= 180.0
     world.stripe.misbehave = None
     assert check_promises(world, world.run(dedupe="snapshot")) == {"created": 30}
+
+
+HOURS = "100000"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_nobody_waits_for_one_answer_longer_than_the_run_may_wait_and_not_in_silence(
+    tmp_path: Path, status: int
+) -> None:
+    world = World(tmp_path, people(20))
+    asks = refused(status, "lock_timeout" if status == 429 else None)
+    asks = replace(asks, headers={"Retry-After": HOURS})
+    last = "person20@example.com"
+    world.stripe.misbehave = lambda a: asks if a.email == last and a.attempt == 1 else None
+    run = world.run(pacing=Pacing(rate=20.0, give_up_after=60.0))
+    assert check_promises(world, run) == {"created": 20}
+    assert 60.0 <= run.seconds <= 65.0
+    [said] = run.said("slowed")
+    assert "asks to wait" in said
+    assert "1 min" in said
+
+
+def test_an_answer_that_asks_for_hours_again_and_again_ends_the_run(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20))
+    asks = replace(refused(429, "lock_timeout"), headers={"Retry-After": HOURS})
+    world.stripe.misbehave = lambda a: asks if a.email == "person20@example.com" else None
+    run = world.run(pacing=Pacing(rate=20.0, give_up_after=20.0))
+    assert (run.exit_code, world.tally()) == (3, {"created": 19, "pending": 1})
+    assert run.seconds <= 45.0, "others were accepted after the first of these answers, but not after the second"
+    world.stripe.misbehave = None
+    assert check_promises(world, world.run()) == {"created": 20}
+
+
+@pytest.mark.parametrize(("asked", "said"), [("3", 0), ("30", 1), (HOURS, 1)])
+def test_a_long_wait_that_is_asked_for_is_told_and_kept(tmp_path: Path, asked: str, said: int) -> None:
+    world = World(tmp_path, people(5))
+    asks = replace(refused(429, "lock_timeout"), headers={"Retry-After": asked})
+    world.stripe.misbehave = lambda a: asks if a.email == "person5@example.com" and a.attempt == 1 else None
+    run = world.run()
+    assert check_promises(world, run) == {"created": 5}
+    assert run.seconds >= min(float(asked), 600.0)
+    assert len(run.said("slowed")) == said
 
 
 def test_a_limit_that_lets_little_through_never_stops_the_run(tmp_path: Path) -> None:

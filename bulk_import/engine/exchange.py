@@ -130,7 +130,7 @@ class Exchange:
             self._ahead.has_started(claim.row)
         self._check_age(claim, good_until)  # only now: it may have waited, or slept, for a day
         started = self.parts.tick()
-        reply = await self.parts.send(request)
+        reply = self.parts.gate.within_patience(request.endpoint, await self.parts.send(request))
         self._heard(request.endpoint, reply)
         return started, reply
 

@@ -14,6 +14,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 
 from bulk_import.errors import OutOfReach
@@ -27,6 +28,8 @@ from bulk_import.pace.notices import Notices, duration, say_nothing
 USUAL_RATE = 100.0
 AT_HAND = 4
 """Without a rate, claims at hand for each request in flight: the next batch is on disk before the workers run dry."""
+LONG_WAIT = 10.0
+"""Seconds of a `Retry-After` from which on it is told: longer than our own delays are at first."""
 READING = 4.0
 """Seconds that reading the newest customers may take at an unusual rate."""
 
@@ -143,7 +146,14 @@ class Gate:
         if reply.status is not None:
             self.rate_limited += reply.status == 429
             self._judge_limits(endpoint, reply, limit, now)
+            if (hold := _asks_for(reply)) >= LONG_WAIT:
+                self._notices.told_to_wait(endpoint.value, hold, reply, now)
         self._line.look()
+
+    def within_patience(self, endpoint: Endpoint, reply: Reply) -> Reply:
+        """The same reply, with a `Retry-After` no longer than the run may still wait."""
+        patience = outage.patience_left(self._turned_away.get(endpoint), self._clock(), self._give_up_after)
+        return replace(reply, retry_after=patience) if _asks_for(reply) > patience else reply
 
     def land(self, *, is_probe: bool, unused: bool = False) -> None:
         """Give up the place of one request that was in flight; for `Turn` to call, once."""
@@ -199,7 +209,7 @@ class Gate:
     ) -> None:
         """Close once an endpoint has accepted nothing for as long as the run may wait."""
         if reply.status == 429 or limit is not None:
-            hold = adapt.hold_of(reply.retry_after)
+            hold = _asks_for(reply)
             since = outage.turned_away(self._turned_away.get(endpoint), now, hold)
             self._turned_away[endpoint] = since
             if now - since.since >= self._give_up_after and self._refused_too_long_at > now:
@@ -228,6 +238,10 @@ class Gate:
             self._flight, now, began, reply.retry_after, self.in_flight or before, shown
         )
         self._notices.too_many(before, flight.places(self._flight, now), reply.limited_reason, now)
+
+
+def _asks_for(reply: Reply) -> float:
+    return adapt.hold_of(reply.retry_after)
 
 
 class Unused(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from bulk_import.model import Reply
 from bulk_import.pace import adapt, outage
 from bulk_import.pace.level import Level
 
@@ -49,6 +50,12 @@ class Notices:
         why = reason or "429 without a reason"
         self._say(what, f"Stripe allows less than {level.cap:g} requests a second ({what}: {why}): {outcome}", now)
 
+    def told_to_wait(self, what: str, seconds: float, reply: Reply, now: float) -> None:
+        """An answer asks to be left alone for long."""
+        why = reply.limited_reason or f"HTTP {reply.status}"
+        said = f"Stripe asks to wait before it is asked again ({what}: {why}): waiting for {duration(round(seconds))}"
+        self._say(f"wait for {what}", f"{said}; no row is lost", now)
+
     def _say(self, about: str, message: str, now: float) -> None:
         if now - self._said.get(about, -math.inf) >= EVERY:
             self._said[about] = now
@@ -56,5 +63,5 @@ class Notices:
 
 
 def duration(seconds: float) -> str:
-    """Whole minutes from one minute on, else seconds."""
-    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+    """Minutes from one minute on, else seconds."""
+    return f"{round(seconds / 60, 1):g} min" if seconds >= 60 else f"{seconds:g} s"

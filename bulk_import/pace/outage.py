@@ -135,6 +135,12 @@ def turned_away(before: TurnedAway | None, now: float, hold: float) -> TurnedAwa
     return TurnedAway(before.since if before and goes_on else now, now + hold + SAME_SERIES)
 
 
+def patience_left(before: TurnedAway | None, now: float, give_up_after: float) -> float:
+    """For how many seconds an endpoint may still turn us away."""
+    waited = now - before.since if before and now <= before.expires_at else 0.0
+    return max(0.0, give_up_after - waited)
+
+
 def _count(reach: Reach, sign: Sign, now: float) -> Reach:
     """One failure more. A lone failure long ago does not shorten today's patience."""
     fresh = reach.pause is None and now - reach.latest > SAME_SERIES
