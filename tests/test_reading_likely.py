@@ -35,6 +35,8 @@ JAPANESE = "山田 太郎;東京\n佐藤 はなこ;大阪\nスズキ;名古屋\n
         ("王伟;北京\n李娜;上海市\n张敏;广州\n", "gb18030"),
         ("王志明;台北市\n陳美玲;高雄\n", "big5"),
         ("김민수;서울\n이영희;부산\n", "euc_kr"),
+        ("똠방각하\n", "cp949"),
+        ("髙橋;①丁目\n山﨑;東京\n", "cp932"),
         ("it’s “fine” – O’Brien;10 €\n", "cp1252"),
         ("Œuvre de Hélène;10 €\n«Cœur»\n", "iso8859-15"),
         ("José\n", "cp1252"),
@@ -58,6 +60,9 @@ def test_every_word_that_is_shown_tells_its_encoding_from_all_others() -> None:
 
 
 def test_one_likely_encoding_is_named_with_a_word_as_it_reads_it() -> None:
+    assert encoding_advice("Nîmes;Bœuf\n".encode("iso8859-15")).endswith(
+        "pass --encoding iso8859-15 (it then says Bœuf)"
+    )
     assert encoding_advice("Besançon\n".encode("iso8859-15")).endswith("pass --encoding cp1252 (it then says Besançon)")
 
 

@@ -49,10 +49,12 @@ _LANGUAGES = {
     "cp1256": ("ابةتدرسعفقلمنهوي",),
     "cp874": ("านรอกงมวลสเ่้ี",),
     "shift_jis": ("田山本中村小藤佐木川井子美一郎高橋伊渡辺林加吉松大太京都東阪市区県町花",),
+    "cp932": ("田山本中村小藤佐木川井子美一郎高橋伊渡辺林加吉松大太京都東阪市区県町花",),
     "euc_jp": ("田山本中村小藤佐木川井子美一郎高橋伊渡辺林加吉松大太京都東阪市区県町花",),
     "gb18030": ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗伟芳娜北京上海广州深圳市区路号",),
     "big5": ("王李張劉陳楊趙黃周吳徐孫胡朱高林何郭馬羅志明美台北上海新竹市區路號",),
     "euc_kr": ("김이박최정강조윤장임한민수지영서울시구동로",),
+    "cp949": ("김이박최정강조윤장임한민수지영서울시구동로",),
 }
 _ORIGINS = {
     "cp1252": "Excel or Windows in Western Europe or America",
@@ -70,18 +72,22 @@ _ORIGINS = {
     "cp1256": "Arabic Windows",
     "cp874": "Thai Windows",
     "shift_jis": "Japanese Windows",
+    "cp932": "Japanese Windows",
     "euc_jp": "a Japanese Unix system",
     "gb18030": "Chinese Windows",
     "big5": "Windows in Taiwan or Hong Kong",
     "euc_kr": "a Korean system",
+    "cp949": "Korean Windows",
 }
 # The first of the two bytes of the characters in use every day, and what each adds: kana, Hangul, the first of two levels.
 _COMMON = {
     "shift_jis": {**dict.fromkeys(range(0x82, 0x84), 1.0), **dict.fromkeys(range(0x88, 0x98), 0.7)},
+    "cp932": {**dict.fromkeys(range(0x82, 0x84), 1.0), **dict.fromkeys(range(0x88, 0x98), 0.7)},
     "euc_jp": {**dict.fromkeys(range(0xA4, 0xA6), 1.0), **dict.fromkeys(range(0xB0, 0xD0), 0.7)},
     "gb18030": dict.fromkeys(range(0xB0, 0xD8), 0.7),
     "big5": dict.fromkeys(range(0xA4, 0xC7), 0.7),
     "euc_kr": dict.fromkeys(range(0xB0, 0xC9), 1.0),
+    "cp949": dict.fromkeys(range(0xB0, 0xC9), 1.0),
 }
 
 
@@ -104,10 +110,12 @@ def likely_encodings(data: bytes) -> tuple[Likely, ...]:
     for other in others:
         if scores[other] < scores[best] - _CLOSE or len(close) == _MOST:
             break
-        if all(read[other] != read[name] for name in close):
+        lost = "\ufffd" in "".join(read[other])
+        if not lost and all(read[other] != read[name] for name in close):
             close.append(other)
     if len(close) == 1:
-        return (_likely(best, next(iter(read[best]), "")),)
+        next_best = next(name for name in others if read[name] != read[best]) if read[best] else best
+        return (_likely(best, _telling([read[best], read[next_best]])[0] if read[best] else ""),)
     return tuple(map(_likely, close, _telling([read[name] for name in close])))
 
 

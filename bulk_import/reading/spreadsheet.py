@@ -13,10 +13,11 @@ from bulk_import.errors import SourceError
 from bulk_import.model import Record
 from bulk_import.reading.damage import readable, wrong_width
 from bulk_import.reading.dialect import SampleRow
-from bulk_import.reading.header import Header, find_header
+from bulk_import.reading.header import find_header
 from bulk_import.reading.kinds import kind_of
 from bulk_import.reading.settled import Notice, Overrides, Reading
 from bulk_import.reading.sheetmarks import SheetMarks, sheet_marks
+from bulk_import.reading.sheetsaying import say_marks, say_table, say_zeros
 from bulk_import.reading.source import Source
 from bulk_import.reading.table import (
     DRAWS_LINE,
@@ -78,9 +79,9 @@ def detect_sheet(path: Path, overrides: Overrides) -> tuple[Reading, tuple[Notic
     first = _first_column(book, filled[0])
     shown = [name for at, name in enumerate(header.columns) if any(marks.zeros.get(at + 1 + first, ()))]
     return reading, (
-        *_said(header, filled),
-        *_said_of_zeros(shown),
-        *_said_of_marks(marks, reading.skip_lines + header.names),
+        *say_table(header, filled),
+        *say_zeros(shown),
+        *say_marks(marks, reading.skip_lines + header.names),
     )
 
 
@@ -206,44 +207,6 @@ def _problem(cells: list[str], number: int, reading: Reading) -> str | None:
         if not readable(cell):
             return f"a control character in column {column!r}; remove it"
     return None
-
-
-def _said(header: Header, filled: list[str]) -> Iterator[Notice]:
-    yield Notice("format", f"format is an Excel workbook; sheet {filled[0]!r} is read.")
-    if len(filled) > 1:
-        yield Notice(
-            "sheets",
-            f"{counted(len(filled) - 1, 'more sheet is', 'more sheets are')} not read: {', '.join(map(repr, filled[1:4]))}.",
-        )
-    if header.line:
-        yield Notice("skipped", f"the table begins in row {header.line + 1}; what stands above it is skipped.")
-    if header.unnamed:
-        yield Notice("unnamed", f"columns without a name are called {', '.join(header.unnamed)}.")
-
-
-def _said_of_zeros(columns: Sequence[str]) -> Iterator[Notice]:
-    for column in columns:
-        yield Notice(
-            "leading-zeros", f"numbers in column {column!r} are read with the zeros in front that their format shows."
-        )
-
-
-def _said_of_marks(marks: SheetMarks, above: int) -> Iterator[Notice]:
-    """What a person sees otherwise than it is read: rows that are hidden, errors, cells that share one value."""
-    if hidden := [row for row in marks.hidden if row > above]:
-        rows = counted(len(hidden), "row is", "rows are")
-        yield Notice("hidden-rows", f"{rows} hidden in the sheet and read like the others, first row {hidden[0]}.")
-    if errors := [(row, error) for (row, _), error in marks.errors.items() if row > above]:
-        yield Notice(
-            "error-cells",
-            f"{counted(len(errors), 'cell holds', 'cells hold')} an error, read as text, first {errors[0][1]} in row "
-            f"{errors[0][0]}; empty such cells, or leave their columns out.",
-        )
-    if merged := [cells for row, cells in marks.merged if row > above]:
-        yield Notice(
-            "merged-cells",
-            f"merged cells have their value in the first of them only, the others are empty: {merged[0]}.",
-        )
 
 
 def _refuse_cover(book: Any, filled: list[str], sample: list[SampleRow], path: Path) -> None:
