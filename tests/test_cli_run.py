@@ -344,3 +344,8 @@ def test_finish_tells_what_the_ledger_holds_however_early_the_command_ends(
     ledger.write_text("no ledger")
     last = events(call("run", "people.csv", "--simulate", "--ledger", ledger, "--json").out)[-1]
     assert (last["event"], last["requests"], set(COUNTS) & set(last)) == ("finish", 0, set()), "nobody knows"
+
+
+def test_mended_rows_come_from_a_file(call: Program, retry: FakeJob, tmp_path: Path) -> None:
+    said = call("retry", small_ledger(tmp_path / "l.db", state_file="l.db.account"), "--with", "-")
+    assert (said.code, "save what comes to a file" in said.err, retry.asked) == (2, True, [])

@@ -27,6 +27,7 @@ from bulk_import.customer.leftovers import (
     has_exponent,
     is_shortened,
     is_standing,
+    may_be_an_amount,
     null_message,
 )
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, PARAMETERS, Parameter
@@ -226,18 +227,21 @@ def _mangled(text: str) -> Noted | None:
     """What programs made of a phone or a ZIP code, None where it looks like one."""
     if text in NO_NUMBERS:
         return Noted(text, NULL_RULE, null_message(text))
-    if has_exponent(text):
-        return Noted(text, SHORTENED_RULE, SHORTENED_MESSAGE)
-    if (digits := counted_digits(text)) is not None:
-        message = f"This was written as an amount: {digits} is sent, and zeros in front may be lost; export it as text."
-        return Noted(digits, SHORTENED_RULE, message)
-    if _FORMULA.fullmatch(text) is not None:
+    if may_be_an_amount(text):
+        if has_exponent(text):
+            return Noted(text, SHORTENED_RULE, SHORTENED_MESSAGE)
+        if (digits := counted_digits(text)) is not None:
+            message = (
+                f"This was written as an amount: {digits} is sent, and zeros in front may be lost; export it as text."
+            )
+            return Noted(digits, SHORTENED_RULE, message)
+    if text[0] == "=" and _FORMULA.fullmatch(text) is not None:
         return Noted(text[1:], "formula-sign", "The = in front is taken off; a spreadsheet put it there.")
     return None
 
 
 def _state(text: str) -> Cleaned:
-    if is_standing(text):
+    if len(text) > 3 and is_standing(text):
         message = (
             'This says how an account stands and is no part of an address; say --map "COLUMN=metadata" (or =ignore).'
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bulk_import.wording import fold, names
+from bulk_import.wording import names
 
 _NARROW = tuple("#" * count for count in range(3, 41))
 
@@ -51,6 +51,8 @@ _STANDINGS = names(
     " subscribed unsubscribed lapsed terminated deactivated activated churned dormant banned onhold approved"
 )
 
+_BETWEEN_WORDS = str.maketrans("", "", " _-.")
+
 
 def null_message(text: str) -> str:
     """What is to be said of a *text* that is one of `NULLS` or `NO_NUMBERS`."""
@@ -79,4 +81,4 @@ def may_be_an_amount(text: str) -> bool:
 
 def is_standing(text: str) -> bool:
     """Whether *text* says how an account stands (`active`, `past_due`): no part of an address."""
-    return fold(text) in _STANDINGS
+    return text.lower().translate(_BETWEEN_WORDS) in _STANDINGS

@@ -20,12 +20,13 @@ from bulk_import.customer.leftovers import NO_NUMBERS, NULLS, may_be_an_amount
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Block, Problem
+from bulk_import.prepare.flattening import wants_entries
 from bulk_import.prepare.recipes import LINE1, METADATA, NAME, SHIPPING_NAME, VAT, Recipe, Step
 from bulk_import.prepare.rows import Preparation, problem_of
 from bulk_import.wording import words_of
 
 _BETWEEN = "|"  # printable, and in no number
-_ODD_START = re.compile(r"""(?:^|(?<=\|)) *(?:'|="|{"|\[)""")
+_ODD_START = re.compile(r""" *(?:'|="|\{|\[)""")
 _REMEMBERED = 4096
 _MADE_OF_PARTS = ("shipping", "tax_id_data", "invoice_settings")
 _PARTS_OF_NAMES = (NAME, SHIPPING_NAME, LINE1)
@@ -104,8 +105,6 @@ class Clearance:
             cells = columns[at]
             joined = _BETWEEN.join(cells)
             yield from test(cells, joined, max(map(len, cells)))
-            if ("'" in joined or '="' in joined or '{"' in joined or "[" in joined) and _ODD_START.search(joined):
-                yield from (at for at, cell in enumerate(cells) if _ODD_START.match(cell))
         if self._email is not None and self._needs_email:
             yield from () if all(columns[self._email]) else _blank(columns[self._email])
         elif not self._needs_email:
@@ -148,9 +147,11 @@ def _sighted(block: Block, keys: list[str], doubtful: set[int]) -> Sighted:
 
 def _test(step: Step, value: Test) -> Test:
     """The test of one column: no odd sign, no card number, no stored password, and what its parameter asks of a *value*."""
-    is_digest = "digest" in words_of(step.column)
+    is_digest, entries = "digest" in words_of(step.column), wants_entries(step.column)
 
     def test(cells: Cells, joined: str, longest: int) -> Iterator[int]:
+        if _may_start_oddly(joined, entries=entries):
+            yield from (at for at, cell in enumerate(cells) if _ODD_START.match(cell))
         if not joined.isprintable():
             yield from (at for at, cell in enumerate(cells) if not cell.isprintable())
         if step.watched and longest >= SHORTEST and holds_card(joined):
@@ -162,6 +163,13 @@ def _test(step: Step, value: Test) -> Test:
         yield from value(cells, joined, longest)
 
     return test
+
+
+def _may_start_oddly(joined: str, *, entries: bool) -> bool:
+    """Whether a cell may start with what guards it against spreadsheets or, where *entries* are wanted, as JSON does."""
+    if '="' in joined or (entries and ("{" in joined or "[" in joined)):
+        return True
+    return "'" in joined and (joined[0] == "'" or f"{_BETWEEN}'" in joined or " '" in joined)
 
 
 def _value_test(step: Step) -> Test:

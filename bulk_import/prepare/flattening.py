@@ -76,9 +76,14 @@ def plain_text(value: Any) -> str | None:
     return str(value) if abs(value) < 10**64 else None
 
 
+def wants_entries(column: str) -> bool:
+    """Whether a column is named like a part of a customer that is made of entries (`address`)."""
+    return fold(column) in _WANT_ENTRIES
+
+
 def json_in_cell(column: str, text: str) -> Noted | None:
     """The *text* with what is to be said of it where it is JSON in a cell whose *column* wants entries, else None."""
-    if text[0] not in "{[" or fold(column) not in _WANT_ENTRIES:
+    if text[0] not in "{[" or not wants_entries(column):
         return None
     try:
         found = json.loads(text)

@@ -119,10 +119,12 @@ def _follow(
             problems.append(_wrong_type(step, value))
             continue
         text = text.strip()
-        if text[:1] in _ODD_STARTS:
-            text = _bared(step, text, warnings, guarded=guarded)
         if not (size := len(text)):
             continue
+        if text[0] in _ODD_STARTS:
+            text = _bared(step, text, warnings, guarded=guarded)
+            if not (size := len(text)):
+                continue
         cleaned: Any = text
         if ((size >= SHORTEST and watched) or not text.isprintable()) and (fault := _sign_fault(text, step)):
             cleaned = fault
