@@ -11,7 +11,8 @@ from itertools import repeat
 from operator import itemgetter
 
 from bulk_import.customer.cleaning import PROTECTED
-from bulk_import.customer.leftovers import APOSTROPHE
+from bulk_import.customer.garbled import GARBLED_RULE
+from bulk_import.customer.leftovers import APOSTROPHE, FORMULA_RULE, JSON_RULE, NULL_RULE, SHORTENED_RULE
 from bulk_import.customer.parameters import SHARED_METHODS
 from bulk_import.dedupe import Holder, same_method
 from bulk_import.ledger.seen import Contested, Owners, Seen, contested
@@ -19,7 +20,10 @@ from bulk_import.model import Block, Invalid, Problem, Record, Row
 from bulk_import.prepare.clearing import Clearance, clearance_of
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Notice
-from bulk_import.wording import counted, terminal_safe
+from bulk_import.wording import counted, listed, terminal_safe
+
+HARMED = (SHORTENED_RULE, NULL_RULE, GARBLED_RULE, FORMULA_RULE, JSON_RULE)
+"""Rules of cells that are sent, and hardly as anybody meant them."""
 
 SAME_ID = "same-id"
 """The rule that ids of the source's own (`--key`) are each one customer's."""
@@ -208,4 +212,12 @@ def notices_of(tally: Tally, key: str | None) -> Iterator[Notice]:
         yield Notice(
             APOSTROPHE,
             f"{counted(quoted.count, 'cell')} with an apostrophe in front, which is taken off (first: line {line})",
+        )
+    if harmed := [group for rule in HARMED if (group := tally.groups.get((rule, True))) is not None]:
+        first = min((place for group in harmed for place in group.places), key=lambda place: place.row)
+        rules = ", ".join(f"{group.rule} {group.count:,}" for group in harmed)
+        yield Notice(
+            "harmed",
+            f"{counted(sum(group.count for group in harmed), 'cell')} that a program or a spreadsheet may have harmed ({rules}; first: "
+            f"line {first.line}, column {listed([first.column or ''])}); check lists them, and mended they are better sent",
         )

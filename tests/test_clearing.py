@@ -281,6 +281,14 @@ def test_json_in_the_cell_of_an_address_is_said(tmp_path: Path) -> None:
     assert "address.city" in group.places[0].message
 
 
+def test_a_run_is_told_of_cells_that_a_program_harmed(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,name,phone\na@example.com,Ann,1\nb@example.com,NULL,1.5e+10\nc@example.com,NULL,2\n")
+    (said,) = (notice.message for notice in survey(path, Preparing()).notices)
+    assert said.startswith("3 cells that a program or a spreadsheet may have harmed (shortened-number 1, null-word 2; ")
+    assert "line 3" in said
+
+
 def test_how_an_account_stands_is_no_part_of_an_address(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text("email,city,state\na@example.com,Boston,MA\nb@example.com,Boston,past_due\n")

@@ -17,6 +17,7 @@ from bulk_import.customer.emails import EmailCheck, email_fault
 from bulk_import.customer.leftovers import (
     APOSTROPHE,
     APOSTROPHE_MESSAGE,
+    FORMULA_RULE,
     GUARD_MESSAGE,
     NO_NUMBERS,
     NULL_RULE,
@@ -236,7 +237,7 @@ def _mangled(text: str) -> Noted | None:
             )
             return Noted(digits, SHORTENED_RULE, message)
     if text[0] == "=" and _FORMULA.fullmatch(text) is not None:
-        return Noted(text[1:], "formula-sign", "The = in front is taken off; a spreadsheet put it there.")
+        return Noted(text[1:], FORMULA_RULE, "The = in front is taken off; a spreadsheet put it there.")
     return None
 
 

@@ -35,6 +35,9 @@ SHORTENED_MESSAGE = (
     "export the column as text."
 )
 
+FORMULA_RULE, JSON_RULE = "formula-sign", "json-text"
+"""The rules of a formula's sign before a phone, and of JSON in one cell."""
+
 APOSTROPHE = "apostrophe"
 """The rule that the apostrophe in front only keeps spreadsheets from changing or running a cell."""
 APOSTROPHE_MESSAGE = "The apostrophe in front is taken off; it only keeps spreadsheets from changing the number."

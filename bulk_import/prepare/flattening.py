@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulk_import.customer.cleaning import Noted
+from bulk_import.customer.leftovers import JSON_RULE
 from bulk_import.customer.parameters import LISTS_OF_OBJECTS, PARAMETERS
 from bulk_import.model import Written
 from bulk_import.wording import fold, terminal_safe
@@ -94,7 +95,7 @@ def json_in_cell(column: str, text: str) -> Noted | None:
         "This is JSON in one cell, and it is sent as one text; give each entry a column of its own "
         f"({terminal_safe(example)})."
     )
-    return Noted(text, "json-text", message)
+    return Noted(text, JSON_RULE, message)
 
 
 def whole_text(value: Any) -> str | None:
