@@ -104,6 +104,8 @@ def test_rows_pasted_into_a_quoted_cell_are_a_cell_however_many_they_are(
     [
         ('x@example.com,Foo,"call back', 'y@example.com,Bar,later"'),
         ('x@example.com,"Foo,Rome', 'y@example.com,Bar",Oslo'),
+        ('x@example.com,Foo,"', 'y@example.com,Bar,"'),
+        ('x@example.com,",Rome', 'y@example.com,",'),
     ],
 )
 def test_rows_between_two_stray_quotes_are_neither_joined_nor_sent(first: str, last: str, between: int) -> None:

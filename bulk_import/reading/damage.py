@@ -10,7 +10,7 @@ from bulk_import.formulas import protected_text
 from bulk_import.reading.cells import Line, Split, split_record
 from bulk_import.reading.kinds import holds_nothing
 from bulk_import.reading.lines import LIMIT, OVERLONG, bad_byte, end_of
-from bulk_import.reading.rowlike import SWALLOWED, begins_row, holds_rows, may_swallow, swallowed_so_far, swallows
+from bulk_import.reading.rowlike import begins_row, holds_rows, may_swallow, swallowed_so_far, swallows
 from bulk_import.reading.strays import Stray, strays_of
 from bulk_import.reading.table import Table, trimmed
 
@@ -69,12 +69,8 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     cells = trimmed(split.cells, table.width)
     if split.lines > 1 and swallows(line, start, split, cells, table):
         return _unclosed(line, start, 1, table)
-    if (
-        1 < split.lines <= SWALLOWED
-        and not split.stray
-        and len(cells) == table.width
-        and may_swallow(line, start, split, table)
-    ):
+    sound = not split.stray and len(cells) == table.width
+    if split.lines > 1 and sound and may_swallow(line, start, split, table):
         return replace(_unclosed(line, start, 1, table), problem=None, opens=False, undecided=split.lines)
     if len(cells) != table.width:
         return _joined_by_break(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
@@ -112,6 +108,11 @@ def closes_nothing(column: str) -> str:
     return (
         f"a quote closes in column {column!r} that opens nowhere on this row; open the cell with one, or take it away"
     )
+
+
+def by_itself(text: str, table: Table) -> Verdict:
+    """One line by itself, with quotes as text: it may be a row or the inside of a cell."""
+    return Verdict(text.rstrip("\r\n").split(table.dialect.delimiter)[: table.width], 1)
 
 
 def row_or_rows(lines: range) -> str:

@@ -10,7 +10,7 @@ from bulk_import.errors import SourceError
 from bulk_import.model import Block, Record
 from bulk_import.reading.cells import split_record
 from bulk_import.reading.cutshort import Rest, begun_above, cut_short, rest_of
-from bulk_import.reading.damage import Verdict, closes_nothing, judge, readable, row_or_rows
+from bulk_import.reading.damage import Verdict, by_itself, closes_nothing, judge, readable, row_or_rows
 from bulk_import.reading.disguise import cells_in_typographic_quotes
 from bulk_import.reading.escapes import unescaped
 from bulk_import.reading.lines import LIMIT, split_lines
@@ -130,7 +130,8 @@ class DelimitedRows:
         if self._table.is_blank(self._lines[at]):
             self._after_blank, self._easy = True, False
             return None, at + 1
-        verdict = judge(self._line_at, at, self._table)
+        undecided = self._line + at in self._undecided
+        verdict = by_itself(self._lines[at], self._table) if undecided else judge(self._line_at, at, self._table)
         if verdict.blank:
             self._remarks.note("blank-rows", self._line + at)
             self._after_blank, self._easy = True, False

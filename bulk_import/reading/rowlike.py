@@ -72,7 +72,7 @@ def swallows(line: Line, start: int, split: Split, cells: Sequence[str], table: 
 
 
 def may_swallow(line: Line, start: int, split: Split, table: Table) -> bool:
-    """Whether a record of few lines, sound as it stands, may as well be two rows and more: which one, nobody can tell.
+    """Whether a record of several lines, sound as it stands, may as well be two rows and more: which one, nobody can tell.
 
     So it is where its quotes, read as text, leave a row of the table's width on each of its lines, with an address (or
     where no column has any, all that tells something). Doubled quotes inside, or cells that are all quoted, are a writer's.
@@ -92,8 +92,12 @@ def may_swallow(line: Line, start: int, split: Split, table: Table) -> bool:
 
 def _is_whole_row(text: str, table: Table) -> bool:
     """Whether a line that may end an open quote is a row with all that tells one."""
+    if text.count(table.dialect.delimiter) < table.width - 1:
+        return False
     alone = split_record(lambda at: text if at == 0 else None, 0, table.dialect)
-    return alone.opened is None and not alone.stray and _is_whole(trimmed(alone.cells, table.width), table)
+    # A quote that seems to open a cell there is the one that closes: it stands where the cell was empty.
+    cells = alone.cells if alone.opened is None else [*alone.cells, *_naive(alone.rest, table)]
+    return not alone.stray and _is_whole(trimmed(cells, table.width), table)
 
 
 def _is_whole(cells: Sequence[str], table: Table) -> bool:
