@@ -197,6 +197,14 @@ def test_a_search_that_does_not_find_who_is_listed_gives_way_to_a_listing(
     assert check_promises(world, run) == {"created": 10, "existing": 3}
 
 
+@pytest.mark.parametrize("dedupe", ["snapshot", "auto"])
+def test_an_empty_account_is_filled_also_by_a_server_that_lists_by_no_dates(tmp_path: Path, dedupe: str) -> None:
+    world = World(tmp_path, people(12), VirtualStripe())
+    dated = refused(400, "parameter_unknown", "created")
+    world.stripe.misbehave = lambda a: dated if a.endpoint == "list" and "created" in "".join(a.params) else None
+    assert check_promises(world, world.run(dedupe=dedupe)) == {"created": 12}
+
+
 @pytest.mark.parametrize("policy", ["skip", "update", "refuse"])
 def test_somebody_deleted_whom_search_still_shows_is_nobody(tmp_path: Path, policy: str) -> None:
     world = World(tmp_path, [*people(4), *_there(1, 2)], VirtualStripe(existing=30, search_lag=3600.0))

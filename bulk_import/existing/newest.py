@@ -79,8 +79,7 @@ class Newest:
             return
         snapshot = await self._means.offload(self._means.reader.snapshot)
         newest = snapshot[2] if snapshot else 0
-        # Without Stripe's clock nobody knows whether ours is ahead, and whom that would hide.
-        base = newest or (self._begun if self._means.stripe_time() is not None else self._since)
+        base = newest or await self._beginning()
         parts = self._parts(newest, base)
         reading = _Reading(self._means, base, self._heeds_bounds)
         await self._means.together([reading.piece(part) for part in parts], SIDE_BY_SIDE)
@@ -88,6 +87,16 @@ class Newest:
         self._heeds_bounds = reading.heeds_bounds
         # Counted from its end: a reading that takes that long would otherwise be followed by the next after one batch.
         self._read_from, self._read_at = began, self._means.now()
+
+    async def _beginning(self) -> int:
+        """From when on to read where no customer tells.
+
+        Without Stripe's clock nobody knows whether ours is ahead, and whom that would hide. Of an account without anybody
+        all is read, which is little: a server that lists by no dates can still be filled.
+        """
+        if self._means.stripe_time() is None or await self._means.offload(self._means.reader.knows_nobody):
+            return self._since
+        return self._begun
 
     def _parts(self, newest: int, base: int) -> list[Part]:
         """What is to be read now: the newest and, where it is time, who showed late among those of ten minutes ago."""

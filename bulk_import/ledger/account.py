@@ -57,6 +57,11 @@ def last_reading(ask: Query) -> tuple[float, float | None, int] | None:
     return (found[0][0], found[0][1], found[0][2]) if found else None
 
 
+def knows_nobody(ask: Query) -> bool:
+    """Whether the last reading has found no customer at all."""
+    return not ask("SELECT 1 FROM customer LIMIT 1", ())
+
+
 def slices_left(ask: Query) -> tuple[list[Slice], float]:
     """What is left to read, and when the last page came."""
     rows = ask("SELECT id, low, high, cursor, oldest, read_at FROM slice ORDER BY id", ())

@@ -267,6 +267,10 @@ class Reader:
         """When the account was last read whole: begun, finished (None if it never was), newest `created`."""
         return account.last_reading(self._all)
 
+    def knows_nobody(self) -> bool:
+        """Whether the last reading of the account has found no customer at all."""
+        return account.knows_nobody(self._all)
+
     def slices(self) -> tuple[list[Slice], float]:
         """What a reading that was cut short has left to read, and when its last page came."""
         return account.slices_left(self._all)
