@@ -115,6 +115,7 @@ def test_rows_between_two_stray_quotes_are_neither_joined_nor_sent(first: str, l
     assert [record.line for record in records if record.problem] == list(range(8, 10 + between))
     for record in records[6 : 8 + between]:
         assert f"lines 8 to {9 + between} are a row each" in (record.problem or "")
+    assert [",".join(record.fields.values()) for record in records[6 : 8 + between]] == rows
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
         return _unclosed(line, start, 1, table)
     sound = not split.stray and len(cells) == table.width
     if split.lines > 1 and sound and may_swallow(line, start, split, table):
-        return replace(_unclosed(line, start, 1, table), problem=None, opens=False, undecided=split.lines)
+        return replace(by_itself(line(start) or "", table), undecided=split.lines)
     if len(cells) != table.width:
         return _joined_by_break(line, start, table) or Verdict(cells, split.lines, wrong_width(len(cells), table))
     if split.stray and split.lines > 1:
