@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -374,3 +375,78 @@ def test_a_stranger_hides_from_no_row_because_that_was_to_be_on_a_test_clock(tmp
     world.run(dedupe="snapshot")
     assert twins(world) == []
     assert world.tally() == {"created": PEOPLE - 1, "in_doubt": 1}
+
+
+class Sluggish(VirtualStripe):
+    """Every request takes so long before it even arrives."""
+
+    def __init__(self, seconds: float, most: int) -> None:
+        super().__init__(existing=20)
+        self.seconds = seconds
+        self.most = most
+
+    async def send(self, request: Request, key: str, deadline: float) -> Reply:
+        assert len(self.arrivals) < self.most, "nothing but looking goes on"
+        await asyncio.sleep(self.seconds)
+        return await super().send(request, key, deadline - self.seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "dedupe", "on_existing"),
+    [(10.0, "lookup", "skip"), (16.0, "search", "skip"), (28.0, "snapshot", "skip"), (8.0, "search", "update")],
+)
+def test_a_server_that_answers_slowly_is_not_asked_the_same_forever(
+    tmp_path: Path, seconds: float, dedupe: str, on_existing: str
+) -> None:
+    world = World(tmp_path, people(150), Sluggish(seconds, most=900))
+    if on_existing == "update":
+        for email in people(150):
+            world.stranger(email.partition(",")[0], name="old")
+    run = world.run(dedupe=dedupe, on_existing=on_existing, batch_size=100, pacing=Pacing(rate=20.0, concurrency=64))
+    assert run.exit_code == 0
+    assert world.tally() == {"updated" if on_existing == "update" else "created": 150}
+    assert twins(world) == []
+
+
+@pytest.mark.parametrize(("dedupe", "turned_away"), [("snapshot", "list"), ("search", "list"), ("update", "retrieve")])
+def test_reads_that_are_turned_away_for_longer_than_they_are_believed_do_not_keep_claims_from_being_sent(
+    tmp_path: Path, dedupe: str, turned_away: str
+) -> None:
+    world = World(tmp_path, people(100), Sluggish(0.1, most=3000))
+    updates = dedupe == "update"
+    if updates:
+        for email in people(100):
+            world.stranger(email.partition(",")[0], name="old")
+    reads = Counter[str]()
+
+    def every_other(arrival: Arrival) -> Trouble | None:
+        reads[arrival.endpoint] += 1
+        if arrival.endpoint != turned_away or reads[turned_away] % 2 == 0:
+            return None
+        return Canned(
+            429, refused(429, "rate_limit").body, {"retry-after": "40", "stripe-rate-limited-reason": "endpoint-rate"}
+        )
+
+    world.stripe.misbehave = every_other
+    kind: dict[str, Any] = {"dedupe": "search", "on_existing": "update"} if updates else {"dedupe": dedupe}
+    run = world.run(batch_size=50, pacing=Pacing(rate=20.0, concurrency=32), **kind)
+    assert (run.exit_code, world.tally()) == (0, {"updated" if updates else "created": 100})
+
+
+def test_an_update_without_an_answer_whose_customer_always_changes_ends_in_doubt(tmp_path: Path) -> None:
+    world = World(tmp_path, people(4), VirtualStripe())
+    ids = [world.stranger(email, name="old") for email in EMAILS[:4]]
+
+    def busy(at: float) -> None:
+        world.stripe.change(ids[0], at, name=f"busy {at}")
+
+    def never_answered(arrival: Arrival) -> Trouble | None:
+        assert len(world.stripe.arrivals) < 300, "it never ends"
+        if arrival.nth == 1 and arrival.endpoint == "update":
+            for at in range(0, 6000, 20):
+                asyncio.get_running_loop().call_later(at, busy, EPOCH + arrival.at + at)
+        return Fault("hang", acts=False) if arrival.endpoint == "update" and ids[0] in arrival.path else None
+
+    world.stripe.misbehave = never_answered
+    run = world.run(dedupe="snapshot", on_existing="update", batch_size=4, pacing=PACING)
+    assert (run.exit_code, world.tally()) == (6, {"updated": 3, "in_doubt": 1})

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import assert_never
 
 from bulk_import.customer_parts import METHOD
-from bulk_import.engine.exchange import VIEW_LIFE, Exchange
+from bulk_import.engine.exchange import Exchange
 from bulk_import.engine.looking import SharedLook, Waiting
 from bulk_import.engine.parts import Outdated, Parts, Stopped, TooOld, Trip
 from bulk_import.engine.stopping import Stop
+from bulk_import.engine.viewing import VIEW_LIFE
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import BulkImportError, OutOfReach, StripeRefuses
 from bulk_import.existing import is_attached, reread
@@ -31,6 +32,14 @@ from bulk_import.steps import Makes, Step, explained, steps_of
 
 STORED_IS_FRESH = 60.0
 """Seconds in which nobody has found and deleted the customer that an earlier process made."""
+
+LOOKS = 3
+"""Looks in a row that are each believed for as long, with nothing sent upon any of them."""
+
+
+def patience_after(looks: int, patience: float) -> float:
+    """How many seconds to believe the last of so many looks in a row: where nothing helps, at last something is sent."""
+    return patience * 2.0 ** max(0, looks - LOOKS)
 
 
 class Carrying:
@@ -76,7 +85,8 @@ class Carrying:
         elif trip.untouched:
             trip.tries = Tries()  # an outage is no reason to give up
         trip.claim = found
-        self._believe(trip, self._exchange.patience(self._exchange.asked - asked))
+        trip.looks += 1
+        self._believe(trip, patience_after(trip.looks, self._exchange.patience(self._exchange.asked - asked)))
         return None
 
     async def _carry_out(self, trip: Trip, token: str) -> list[Settled]:
@@ -111,7 +121,7 @@ class Carrying:
             except OutOfReach as error:
                 self._stop.halt(error)
                 continue
-            trip.attempts, trip.ended_at = trip.attempts + 1, self.parts.now()
+            trip.attempts, trip.looks, trip.ended_at = trip.attempts + 1, 0, self.parts.now()
             trip.begun = started if trip.begun is None else trip.begun
             trip.untouched = trip.untouched and never_began(reply)
             verdict = settle(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bulk_import.age import is_young
 from bulk_import.engine.ahead import Ahead
 from bulk_import.engine.parts import Outdated, Parts, TooOld
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.stripes_clock import StripesClock
+from bulk_import.engine.viewing import VIEW_LIFE, View
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
 from bulk_import.model import Claim, Endpoint, Reply, Request
@@ -23,10 +26,6 @@ from bulk_import.replies import (
     was_not_executed,
 )
 from bulk_import.settle import backoff
-
-VIEW_LIFE = 30.0
-"""Seconds that what was read of the account may be old when a claim is sent upon it: an outage, or a low rate, can make it
-wait for much longer, and meanwhile people sign up and change their customers. A batch is usually sent within ten."""
 
 
 class Exchange:
@@ -44,6 +43,21 @@ class Exchange:
         self._scales = scales
         self._ahead = ahead
         self._well = 0
+        self._views: list[View] = []
+
+    @contextmanager
+    def viewing(self) -> Iterator[View]:
+        """Measure what is read of the account in this block."""
+        view = View(self.parts.now(), self.parts.limits.deadline)
+        self._views.append(view)
+        try:
+            yield view
+        finally:
+            self._views = [other for other in self._views if other is not view]
+
+    def seen_at(self, view: View) -> float:
+        """When the account was seen by a look that ends now."""
+        return view.seen_at(self.parts.now())
 
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
         """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
@@ -61,6 +75,7 @@ class Exchange:
             self.asked += 1
             started, reply = await self.attempt(request)
             if reply.status == 200 and isinstance(reply.body, dict) and answers(request, reply.body):
+                self._was_answered(started)
                 if request.endpoint is Endpoint.RETRIEVE:
                     self._scales.impossible = 0  # only Stripe itself knows the customer
                 if self.parts.strict and (halt := of_another_mode(reply.body, livemode=self.parts.livemode)):
@@ -133,6 +148,11 @@ class Exchange:
         reply = self.parts.gate.within_patience(request.endpoint, await self.parts.send(request))
         self._heard(request.endpoint, reply)
         return started, reply
+
+    def _was_answered(self, started: float) -> None:
+        now = self.parts.now()
+        for view in self._views:
+            view.answered(now - (self.parts.tick() - started), now)
 
     def _check_age(self, claim: Claim | None, good_until: float | None) -> None:
         if claim is None:

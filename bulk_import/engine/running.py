@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 import anyio
 from anyio.abc import TaskGroup
@@ -25,6 +25,7 @@ from bulk_import.engine.parts import Ended, Parts, Stopped, T, Ts, first_of
 from bulk_import.engine.reading_ahead import ReadAhead
 from bulk_import.engine.scribe import Scribe
 from bulk_import.engine.stopping import Stop
+from bulk_import.engine.viewing import View
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import BulkImportError
 from bulk_import.existing import Piece
@@ -160,6 +161,14 @@ class Engine:
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
         """Read something of Stripe's; see `Exchange.ask`."""
         return await self._exchange.ask(request, accept=accept)
+
+    def viewing(self) -> AbstractContextManager[View]:
+        """Measure what is read of the account in this block, for `seen_at`."""
+        return self._exchange.viewing()
+
+    def seen_at(self, view: View) -> float:
+        """When the account was seen by a look that ends now: a claim made upon it is new enough for `VIEW_LIFE`."""
+        return self._exchange.seen_at(view)
 
     async def blocking(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
         """Do blocking work that changes nothing; it is abandoned when the run stops."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from bulk_import.engine import Engine
-from bulk_import.engine.exchange import VIEW_LIFE
+from bulk_import.engine.viewing import VIEW_LIFE
 from bulk_import.existing import Matches
 from bulk_import.job.doubts import Doubts
 from bulk_import.job.terms import Terms

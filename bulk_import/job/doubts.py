@@ -16,7 +16,18 @@ from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
 from bulk_import.ledger import Reader, Writer
 from bulk_import.model import Claim, Settled, Status
-from bulk_import.reconcile import Absent, Found, Generations, Look, Open, Remainder, Scope, Sweep, Verdict
+from bulk_import.reconcile import (
+    MOST_GENERATIONS,
+    Absent,
+    Found,
+    Generations,
+    Look,
+    Open,
+    Remainder,
+    Scope,
+    Sweep,
+    Verdict,
+)
 from bulk_import.wording import counted
 
 Chosen = Callable[[Sequence[Claim], float], Sequence[Claim]]
@@ -131,6 +142,13 @@ class Doubts:
         await self._engine.claim(anew, settled, release=False)
         await self._engine.idle()
         return open_
+
+    def renew(self, row: int) -> bool:
+        """Count one more generation for this row; False where it has had as many as one may get in a run."""
+        if self._generations.of(row) >= MOST_GENERATIONS:
+            return False
+        self._generations.give(row)
+        return True
 
     async def send_again(self, claims: Sequence[Claim]) -> None:
         """Send these as they are, under the keys they have."""

@@ -96,13 +96,15 @@ class Script:
             batch = await ahead.following()
 
     async def _feed(self, directory: Directory, batch: Sequence[Prepared]) -> None:
-        began, stripe_time = self._engine.parts.now(), self._engine.passed
-        owners, method_owners, generations = await self._offload(self._known, batch)
-        told = sort_out(batch, owners, method_owners)
-        async with self._engine.alone():
-            matches = await directory.find(told.owners) if told.owners else {}
-        aims, settled = await self._meeting.of(told.owners, matches)
-        claims = [self._claim(aim, generations.get(aim.row.number, 0), began, stripe_time) for aim in aims]
+        stripe_time = self._engine.passed
+        with self._engine.viewing() as view:
+            owners, method_owners, generations = await self._offload(self._known, batch)
+            told = sort_out(batch, owners, method_owners)
+            async with self._engine.alone():
+                matches = await directory.find(told.owners) if told.owners else {}
+            aims, settled = await self._meeting.of(told.owners, matches)
+        seen_at = self._engine.seen_at(view)
+        claims = [self._claim(aim, generations.get(aim.row.number, 0), seen_at, stripe_time) for aim in aims]
         await self._last_step(claims, [*told.settled, *settled])
 
     def _known(self, batch: Sequence[Prepared]) -> tuple[dict[str, int], dict[str, Holder], dict[int, int]]:
@@ -121,8 +123,8 @@ class Script:
         found = self._reader.method_owners([key for key in owned if key is not None])
         return {owned[key]: Holder(*place) for key, place in found.items()}
 
-    def _claim(self, aim: Aim, generation: int, began: float, stripe_time: float | None) -> Claim:
-        """The claim of a row that was looked for from then on, by our clock and by Stripe's."""
+    def _claim(self, aim: Aim, generation: int, seen_at: float, stripe_time: float | None) -> Claim:
+        """The claim of a row for which the account was seen then, by our clock, and looked at from then on, by Stripe's."""
         row, params = aim.row, aim.row.params
         before: Params = {}
         if aim.change is not None:
@@ -136,7 +138,7 @@ class Script:
             row.number, row.line, row.source_id, generation, params, row.email, row.email_key,
             self._engine.parts.now(), stripe_time, self._terms.fingerprint, aim.target, row.fields,
             before=before, note=aim.note, owned_method=self._writer.owned_method(row.method),
-            seen_at=began if aim.seen_at is None else aim.seen_at,
+            seen_at=max(seen_at, aim.seen_at or 0.0),
         )  # fmt: skip
 
     async def _owned(self, ids: Sequence[str]) -> Mapping[str, int]:

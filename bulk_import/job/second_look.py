@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bulk_import.dedupe import Differ, meet
@@ -11,11 +11,14 @@ from bulk_import.existing import Directory, Nobody
 from bulk_import.job.came import Came, is_for_a_person
 from bulk_import.job.doubts import Doubts
 from bulk_import.job.terms import Terms
-from bulk_import.model import Claim, Customer, Existing, Failed, Outcome, Row
+from bulk_import.model import Claim, Customer, Existing, Failed, InDoubt, Outcome, Refusal, Row
 from bulk_import.reconcile import Found, Sweep, still_in_doubt
 
 Answers = dict[int, Claim | Outcome]
 """What becomes of some rows."""
+
+Look = Callable[[Sequence[Waiting]], Awaitable[Answers]]
+"""One kind of look at claims of one kind; who is in no answer stays as it is."""
 
 
 class SecondLook:
@@ -35,17 +38,30 @@ class SecondLook:
 
     async def look(self, waiting: Sequence[Waiting]) -> list[Claim | Outcome]:
         """What becomes of each: the claim itself, another one that is on disk by then, or how the row is settled."""
-        began = self._engine.parts.now()
         creates = [each for each in waiting if each.claim.target is None]
-        found = await self._still_to_make([each.claim for each in creates if each.fresh])
-        found |= await self._maybe_made([each.claim for each in creates if not each.fresh])
-        found |= await self._still_to_update([each for each in waiting if each.claim.target is not None])
-        return [found.get(each.claim.row, replace(each.claim, seen_at=began)) for each in waiting]
+        found = await self._seen(self._still_to_make, [each for each in creates if each.fresh])
+        found |= await self._seen(self._maybe_made, [each for each in creates if not each.fresh])
+        found |= await self._seen(self._still_to_update, [each for each in waiting if each.claim.target is not None])
+        return [found[each.claim.row] for each in waiting]
 
-    async def _still_to_make(self, claims: Sequence[Claim]) -> Answers:
+    async def _seen(self, look: Look, waiting: Sequence[Waiting]) -> Answers:
+        """What one look answers, each claim that is to be sent with when the account was seen for it."""
+        if not waiting:
+            return {}
+        with self._engine.viewing() as view:
+            found = await look(waiting)
+        answers: Answers = {each.claim.row: replace(each.claim, seen_at=view.began) for each in waiting}
+        for row, answer in (answers | found).items():
+            if isinstance(answer, Claim) and view.first is not None:  # else it goes by a look of some seconds ago
+                answer = replace(answer, seen_at=max(answer.seen_at or 0.0, self._engine.seen_at(view)))
+            answers[row] = answer
+        return answers
+
+    async def _still_to_make(self, waiting: Sequence[Waiting]) -> Answers:
         """Their people may have come to Stripe meanwhile."""
+        claims = [each.claim for each in waiting]
         rows = [Row(c.row, c.line, c.source_id, c.email, c.email_key, c.params, c.fields) for c in claims]
-        matches = await self.directory.find(rows) if rows else {}
+        matches = await self.directory.find(rows)
         met = [(row.number, self._met(row, matches.get(row.email_key or "", ()))) for row in rows]
         return {number: outcome for number, outcome in met if outcome is not None}
 
@@ -57,9 +73,9 @@ class SecondLook:
             case outcome:
                 return outcome
 
-    async def _maybe_made(self, claims: Sequence[Claim]) -> Answers:
+    async def _maybe_made(self, waiting: Sequence[Waiting]) -> Answers:
         """Somebody with the same e-mail may be their own customer or not: that is not for us to tell."""
-        claims = self._came.rested(claims, self._engine.parts.now())
+        claims = self._came.rested([each.claim for each in waiting], self._engine.parts.now())
         if not claims:
             return {}
         look, verdicts = await self._came.look(claims)
@@ -77,8 +93,12 @@ class SecondLook:
         """Somebody may have changed their customers meanwhile: what is there now is what an undo must bring back."""
         overtaken = await self._sweep.overtaken([each.claim for each in waiting])
         rows = {claim.row for claim in overtaken}
-        await self._until_nothing_acts([each for each in waiting if each.claim.row in rows and not each.fresh])
-        settled: Answers = {}
+        acted = [each for each in waiting if each.claim.row in rows and not each.fresh]
+        settled: Answers = {
+            each.claim.row: _ever_changing() for each in acted if not self._doubts.renew(each.claim.row)
+        }
+        overtaken = [claim for claim in overtaken if claim.row not in settled]
+        await self._until_nothing_acts([each for each in acted if each.claim.row not in settled])
         anew: dict[int, Claim] = {}
         for verdict in await self._sweep.renewed(overtaken):
             if isinstance(verdict, Found):
@@ -96,3 +116,9 @@ class SecondLook:
         if last is not None:
             await self._engine.nap(last + terms.deadline - self._engine.parts.now())
             self._engine.check()
+
+
+def _ever_changing() -> InDoubt:
+    """An update that may have been carried out, whose customer is another one each time somebody looks."""
+    why = "its customer is changed by somebody else again and again while its update gets no answer"
+    return InDoubt(Refusal(type="overtaken", message=why))

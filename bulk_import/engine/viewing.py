@@ -1,0 +1,48 @@
+"""How new what was just read of the account is: from when on a claim made upon it may be sent for `VIEW_LIFE` (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VIEW_LIFE = 30.0
+"""Seconds that what was read of the account may be old when a claim is sent upon it: an outage, or a low rate, can make it
+wait for much longer, and meanwhile people sign up and change their customers. A batch is usually sent within ten."""
+
+
+@dataclass(slots=True)
+class View:
+    """One look at the account, from `began` on, where an attempt may take `attempt` seconds; moments are of our clock.
+
+    `first` is when the first request of it that was answered set out: what waited before that, for an outage to end or
+    to be let in, makes nothing old. `last` is when the last answer came, and `busy` counts the seconds in which answers
+    were on their way.
+    """
+
+    began: float
+    attempt: float
+    first: float | None = None
+    last: float = 0.0
+    busy: float = 0.0
+
+    def answered(self, started: float, ended: float) -> None:
+        """One more request was answered; longer than an attempt may take, the process must have been stopped."""
+        if self.first is None:
+            if started < self.began:
+                return
+            self.first = self.last = started
+        self.busy += min(max(0.0, ended - max(started, self.last)), self.attempt)
+        self.last = max(self.last, ended)
+
+    def seen_at(self, now: float) -> float:
+        """When the account was seen, for a look that ends *now*.
+
+        One that took long because answers did counts, once it has ended, for as long as it took, `VIEW_LIFE` at most:
+        where every answer takes half a minute, nothing else would be new enough to be sent upon. One that waited may
+        have waited out an outage with half of it read before.
+        """
+        if self.first is None:
+            return self.began
+        took = now - self.first
+        if took - self.busy > VIEW_LIFE:
+            return self.first
+        return max(self.first, now - VIEW_LIFE + min(took, VIEW_LIFE))
