@@ -44,9 +44,17 @@ def sort_out(batch: Sequence[Prepared], owned: Mapping[str, int], methods: Mappi
     """Let the first row with an e-mail own it, and its payment method, too.
 
     A later row with that e-mail is its duplicate, any other with that payment method is invalid. *owned* maps e-mail
-    keys, *methods* payment methods to the rows that own them already; one that comes again in this batch with another
-    gives up its old one. A row that cannot be sent never owns anything.
+    keys, *methods* payment methods to the rows that own them already; one that comes again in this batch with another,
+    or cannot be sent this time, gives up its old one. A row that cannot be sent never owns anything.
     """
+    told = _sort_out(batch, owned, methods)
+    unsent = {settled.number for settled in told.settled if isinstance(settled.outcome, Invalid)}
+    still_owned = {key: number for key, number in owned.items() if number not in unsent}
+    # Whom the others follow shows only once all are told apart.
+    return told if len(still_owned) == len(owned) else sort_out(batch, still_owned, methods)
+
+
+def _sort_out(batch: Sequence[Prepared], owned: Mapping[str, int], methods: Mapping[str, Holder]) -> Sorted:
     coming = {row.number: row for row in batch}
     emails = {key: n for key, n in owned.items() if n not in coming or _email_of(coming[n]) == key}
     taken = {

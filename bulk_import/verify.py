@@ -17,8 +17,8 @@ from itertools import pairwise
 from bulk_import.digest import was_marked
 from bulk_import.existing import Ask, Offload, Piece, Together, pages, retrieved
 from bulk_import.existing.pages import PAGE
-from bulk_import.ledger import Pairing, Pairings, Span
-from bulk_import.model import Customer, Params
+from bulk_import.ledger import Follower, Pairing, Pairings, Span
+from bulk_import.model import Customer, Params, Status
 from bulk_import.reconcile import row_of
 
 OVERLAP = 600
@@ -35,7 +35,7 @@ KEPT = 1000
 
 
 class Kind(StrEnum):
-    """What may be wrong with a pairing, or with a customer that carries the ledger's marker."""
+    """What may be wrong with a pairing, with a customer that carries the ledger's marker, or with a duplicate."""
 
     MISSING = "missing"
     DELETED = "deleted"
@@ -44,6 +44,7 @@ class Kind(StrEnum):
     MARKER_GONE = "marker_gone"
     STRANGER = "stranger"
     TWIN = "twin"
+    ORPHAN = "orphan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,21 @@ def judge_stranger(customer: Customer, named: Pairing | None, known: Known) -> F
         return Finding(Kind.STRANGER, row, customer.id, "it carries the marker of a row that the ledger does not know")
     said = f"it carries the marker of a row that is {named.status.value.replace('_', ' ')} in the ledger"
     return Finding(Kind.STRANGER, row, customer.id, said)
+
+
+def judge_follower(duplicate: Follower, known: Known) -> Finding | None:
+    """What is off with a duplicate: its customer is another person's, or none is ever to come.
+
+    One whose owner failed is none of these: it is counted with the failed rows, and follows once that row is mended.
+    """
+    status, email = duplicate.owner_status, duplicate.email
+    if status in (None, Status.INVALID, Status.DUPLICATE):
+        why = f"it follows row {duplicate.owner}, which is {status or 'not there'}, so it has no customer; export it with --what failed"
+        return Finding(Kind.ORPHAN, duplicate.row, "", why)
+    if duplicate.customer_id is None or email is None or known.key(email) == duplicate.owner_key:
+        return None
+    why = f"its customer is that of row {duplicate.owner}, which has another e-mail"
+    return Finding(Kind.OTHER_EMAIL, duplicate.row, duplicate.customer_id, why)
 
 
 def carries(customer: Customer, token: str) -> bool:
@@ -153,6 +169,15 @@ class Prover:
         self._proof = proof
         self._seen = bytearray(last + 1)
         self._clocks: set[str] = set()
+
+    async def hold_duplicates(self, batch_size: int) -> None:
+        """Hold every duplicate against the row it follows, which the ledger alone tells."""
+        row = 0
+        while batch := await self._offload(self._pairings.followers, row, batch_size):
+            row = batch[-1].row
+            for duplicate in batch:
+                if (finding := judge_follower(duplicate, self._known)) is not None:
+                    self._proof.note([finding], of_a_row=False)
 
     async def list_all(self, lists: Sequence[Params]) -> None:
         """Judge whatever these lists show."""

@@ -90,12 +90,11 @@ def check(seen: Seen, exit_code: int | None = None, *, cap: float | None = None)
 def finished_code(lines: Sequence[Line]) -> int:
     """The exit code as cli.md tells it, from the ledger's lines alone; 3 where rows were never sent."""
     statuses = {line.status for line in lines}
-    failed = {line.row for line in lines if line.status == "failed"}
     if "pending" in statuses:
         return 3
     if "in_doubt" in statuses:
         return 6
-    orphans = any(line.duplicate_of in failed for line in lines if line.status == "duplicate")
+    orphans = any(line.customer_id is None for line in lines if line.status == "duplicate")
     return 1 if orphans or statuses & {"failed", "invalid"} else 0
 
 
@@ -117,6 +116,9 @@ def _check_rows(lines: Sequence[Line]) -> None:
         assert has_customer or line.status not in PAIRED, f"row {line.row} is {line.status} without a customer"
         assert not has_customer or line.status in (*PAIRED, "duplicate"), f"row {line.row}: {line.status} with one"
         assert line.status not in ("failed", "invalid") or line.error_message, f"row {line.row} ends without a reason"
+        if line.status == "duplicate":
+            owner = lines[(line.duplicate_of or 0) - 1].status
+            assert has_customer or owner in ("failed", "in_doubt"), f"row {line.row} follows one that is {owner}"
 
 
 def _check_nobody_is_there_twice(ours: Mapping[str, Mapping[str, Any]]) -> None:

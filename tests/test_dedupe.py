@@ -88,6 +88,25 @@ def test_the_first_row_that_is_sent_with_a_payment_method_has_it_alone(
         assert (problem.column, problem.value, problem.param) == ("Method", "pm_1", "payment_method")
 
 
+@pytest.mark.parametrize(
+    ("batch", "owners", "settled"),
+    [
+        ([paying(5, "pm_1", ADA), row(6, ADA)], [6], {5: Invalid}),
+        ([row(4, ADA), paying(5, "pm_1", ADA), row(6, ADA)], [4], {5: Duplicate, 6: Duplicate}),
+        ([paying(4, "pm_2", BOB), paying(5, "pm_2", ADA), row(6, ADA)], [4, 6], {5: Invalid}),
+        ([paying(4, "pm_1", ADA), paying(5, "pm_1", ADA), row(6, ADA)], [6], {4: Invalid, 5: Invalid}),
+    ],
+)
+def test_nobody_follows_a_row_that_came_again_and_is_refused_for_its_method(
+    batch: list[Prepared], owners: list[int], settled: dict[int, type]
+) -> None:
+    found = sort_out(batch, {ADA: 5}, {"pm_1": Holder(2, 3)})
+    assert [r.number for r in found.owners] == owners
+    assert {s.number: type(s.outcome) for s in found.settled} == settled
+    followed = {s.outcome.owner for s in found.settled if isinstance(s.outcome, Duplicate)}
+    assert followed <= set(owners)
+
+
 def test_a_row_that_is_invalid_anyway_is_told_of_its_payment_method_too() -> None:
     bad = replace(invalid(2), method=Method("pm_1", "Method"))
     (settled,) = sort_out([paying(1, "pm_1"), bad], {}, {}).settled

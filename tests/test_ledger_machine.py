@@ -42,7 +42,7 @@ PAIRED = (S.CREATED, S.EXISTING, S.UPDATED)
 class Known:
     """What the model remembers of one row; `spent` is the highest generation that may have been sent, -1 for none.
 
-    `claimed` is whether it ever was.
+    `claimed` is whether it ever was, `email` whose duplicate it is.
     """
 
     status: Status = S.PENDING
@@ -50,6 +50,7 @@ class Known:
     spent: int = -1
     owned: str | None = None
     owner: int | None = None
+    email: str | None = None
     customer: str | None = None
     attempts: int = 0
     claimed: bool = False
@@ -98,12 +99,15 @@ class Ledger(RuleBasedStateMachine):
             self.writer.write([], [Settled(number, Duplicate(owner), row(number, email))])
             known = self.rows[number]
             spent = known.generation + known.claimed  # the key it was sent under before
-            self.set(number, status=S.DUPLICATE, owned=None, owner=owner, generation=spent)
+            self.set(number, status=S.DUPLICATE, owned=None, owner=owner, email=email, generation=spent)
+            self.follow_no_longer(number, all_own=True)
             return
         generation = self.reader.next_generations([number]).get(number, 0)
         assert generation > self.rows[number].spent, "a key that may have been sent is promised again"
         assert generation >= self.rows[number].generation
         self.writer.write([claim(number, generation, email)], [])
+        if self.rows[number].owned != email:
+            self.follow_no_longer(number, all_own=True)
         self.set(
             number, status=S.CLAIMED, generation=generation, owned=email, owner=None, customer=None, attempts=0, claimed=True
         )  # fmt: skip
@@ -116,6 +120,8 @@ class Ledger(RuleBasedStateMachine):
         outcome: Outcome = Failed(refusal("already_exists")) if refused else Existing(f"cus_old{number}")
         self.writer.write([], [Settled(number, outcome, row(number, email))])
         status = S.FAILED if refused else S.EXISTING
+        if self.rows[number].owned != email:
+            self.follow_no_longer(number, all_own=True)
         self.set(number, status=status, owned=email, customer=None if refused else f"cus_old{number}")
 
     @rule(number=numbers)
@@ -125,6 +131,7 @@ class Ledger(RuleBasedStateMachine):
             return
         self.writer.write([], [Settled(number, invalid(number), invalid(number))])
         self.set(number, status=S.INVALID, owned=None)
+        self.follow_no_longer(number, all_own=True)
 
     @rule(number=numbers, ending=st.sampled_from([S.CREATED, S.UPDATED, S.EXISTING, S.FAILED, S.IN_DOUBT]))
     def land(self, number: int, ending: Status) -> None:
@@ -145,6 +152,28 @@ class Ledger(RuleBasedStateMachine):
         customer = name if ending in PAIRED else None
         attempts = known.attempts + 1
         self.set(number, status=ending, customer=customer, attempts=attempts, spent=known.generation)
+
+    @rule(first=numbers, second=numbers, email=emails)
+    def refuse_with_a_duplicate(self, first: int, second: int, email: str) -> None:
+        """What a retry often meets: a row that Stripe refused, and another that waits for it."""
+        self.feed(first, email)
+        self.feed(second, email)
+        self.land(first, S.FAILED)
+
+    @rule(nth=st.integers(0, ROWS), email=emails, way=st.sampled_from(["feed", "spoil", "meet", "refuse"]))
+    def come_again(self, nth: int, email: str, way: str) -> None:
+        """A refused row that others follow comes again: with this e-mail or another one, or it cannot be sent."""
+        waiting = sorted({k.owner for k in self.rows.values() if k.owner and self.rows[k.owner].status is S.FAILED})
+        if not waiting:
+            return
+        number = waiting[nth % len(waiting)]
+        match way:
+            case "feed":
+                self.feed(number, email)
+            case "spoil":
+                self.spoil(number)
+            case _:
+                self.meet(number, way == "refuse", email)
 
     @rule(number=numbers)
     def send_again(self, number: int) -> None:
@@ -231,12 +260,11 @@ class Ledger(RuleBasedStateMachine):
         one, two = self.rows[first], self.rows[second]
         if first == second or {one.status, two.status} != {S.FAILED} or not one.owned or not two.owned:
             return
-        if any(known.owner in (first, second) for known in self.rows.values()):
-            return
         self.writer.write(
             [claim(first, one.generation + 1, two.owned), claim(second, two.generation + 1, one.owned)], []
         )
         for number, known, email in ((first, one, two.owned), (second, two, one.owned)):
+            self.follow_no_longer(number, all_own=True)
             self.set(number, status=S.CLAIMED, generation=known.generation + 1, owned=email, customer=None, attempts=0)
 
     @rule(number=numbers)
@@ -275,6 +303,13 @@ class Ledger(RuleBasedStateMachine):
     def every_email_has_the_owner_the_dict_says(self) -> None:
         found = {email: owner.number for email, owner in self.reader.owners(EMAILS).items()}
         assert found == {known.owned: n for n, known in self.rows.items() if known.owned}
+
+    @invariant()
+    def every_duplicate_follows_the_row_that_owns_its_email(self) -> None:
+        for number, known in self.rows.items():
+            if known.status is S.DUPLICATE:
+                assert known.owner is not None
+                assert self.rows[known.owner].owned == known.email, f"row {number} follows somebody else"
 
     @invariant()
     def every_claim_at_rest_has_its_key_and_its_parameters(self) -> None:

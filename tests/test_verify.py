@@ -8,11 +8,23 @@ from typing import Any
 
 import pytest
 
-from bulk_import.ledger import Pairing, Span
-from bulk_import.model import Customer, Status
-from bulk_import.verify import AFTERWARDS, KEPT, OVERLAP, Finding, Kind, Known, Proof, judge, judge_stranger, slices
+from bulk_import.ledger import Follower, Pairing, Reader, Span
+from bulk_import.model import Customer, Duplicate, Status
+from bulk_import.verify import (
+    AFTERWARDS,
+    KEPT,
+    OVERLAP,
+    Finding,
+    Kind,
+    Known,
+    Proof,
+    judge,
+    judge_follower,
+    judge_stranger,
+    slices,
+)
 from tests.by_hand import customer_of, imported, lines, make, people, touch
-from tests.cli_calls import Program, calling
+from tests.cli_calls import Program, bad, calling, purpose, row, settled, written
 from tests.rig import KEY, simulated
 
 FAST = ("--rate-limit", "none", "--endpoint-rate-limit", "none")
@@ -89,6 +101,33 @@ def test_a_deletion_that_an_undo_may_have_made_says_how_to_finish_it() -> None:
 def test_a_customer_with_our_marker_but_no_row_is_a_twin_or_a_stranger(named: Pairing | None, kind: Kind) -> None:
     found = judge_stranger(customer(id="cus_2", marker=f"{TOKEN}:7:0"), named, KNOWN)
     assert (found.kind, found.row, found.customer_id) == (kind, 7, "cus_2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, None),
+        ({"email": None}, None),
+        ({"email": "b@example.com"}, Kind.OTHER_EMAIL),
+        ({"owner_key": None}, Kind.OTHER_EMAIL),
+        ({"owner_status": Status.FAILED, "customer_id": None}, None),
+        ({"owner_status": Status.IN_DOUBT, "customer_id": None}, None),
+        ({"owner_status": Status.PENDING, "customer_id": None, "owner_key": None}, None),
+        ({"owner_status": Status.INVALID, "customer_id": None, "owner_key": None}, Kind.ORPHAN),
+        ({"owner_status": Status.DUPLICATE, "customer_id": None, "owner_key": None}, Kind.ORPHAN),
+        ({"owner_status": None, "customer_id": None, "owner_key": None}, Kind.ORPHAN),
+    ],
+)
+def test_a_duplicate_has_the_customer_of_its_own_email_or_one_that_may_come(
+    changes: dict[str, Any], kind: Kind | None
+) -> None:
+    values: dict[str, Any] = {
+        "email": "A@Example.com", "owner": 1, "owner_status": Status.CREATED, "owner_key": "a@example.com",
+        "customer_id": "cus_1",
+    }  # fmt: skip
+    found = judge_follower(Follower(7, **{**values, **changes}), KNOWN)
+    assert (found.kind if found else None) is kind
+    assert found is None or (found.row, "row 1" in found.detail) == (7, True)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 8])
@@ -170,6 +209,25 @@ def test_whatever_was_tampered_with_is_found_and_the_rest_is_proven(call: Progra
             ("twin", 8, ids[8]),
         }
         assert (done.code, json.loads(done.out)["proven"]) == (1, 5)
+
+
+def test_a_duplicate_that_an_earlier_version_left_without_a_customer_is_found_exported_and_may_be_mended(
+    call: Program, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "l.db"
+    with written(ledger, purpose(2)) as writer:
+        broken, again = bad(1, {"E-mail": "x"}), row(2, {"E-mail": "A@example.com"}, "a@example.com")
+        writer.write([], [settled(broken, broken, 0), settled(again, Duplicate(1), 0)])
+    done = call("verify", ledger, "--json")
+    (found,) = json.loads(done.out)["findings"]
+    assert (done.code, found["kind"], found["row"]) == (1, "orphan", 2)
+    assert "row 1, which is invalid" in found["detail"]
+    exported = call("export", ledger, "--what", "failed").out.splitlines()
+    assert [line.split(",")[0] for line in exported[1:]] == ["x", "A@example.com"]
+    with sqlite3.connect(ledger) as db:
+        assert Reader(db, ledger).own_id_of_failed(2) == ("u2",)
+        assert Reader(db, ledger).tally().orphans == 1
+    db.close()
 
 
 def lose(ledger: Path, row: int) -> None:

@@ -30,6 +30,7 @@ from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Connection, Line, Pairings, Purpose, Reader, Writer, open_for_reading, open_for_writing
+from bulk_import.mapping import MappingOptions
 from bulk_import.model import Claim, Record, Reply, Request, Settled, Status
 from bulk_import.options import Dedupe, OnExisting, Pacing, Preparing
 from bulk_import.pace.gate import Gate
@@ -70,7 +71,8 @@ class Kill:
 class Settings:
     """What one run is asked to do; `disk` is how many seconds a commit takes, `retry` sends failed rows again.
 
-    A retry takes over the fields of rows that were `mended`, and sends those.
+    A retry takes over the fields of rows that were `mended`, and sends those. Columns mean what `mapping` says from this
+    run on.
     """
 
     dedupe: Dedupe = "off"
@@ -84,6 +86,7 @@ class Settings:
     retry: bool = False
     mended: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     allow_no_email: bool = False
+    mapping: MappingOptions = field(default_factory=MappingOptions)
     signals: tuple[signal.Signals, ...] = ()
 
 
@@ -266,7 +269,7 @@ class _Process:
             await BegunUndos(engine, pairings, engine.parts.offload, known, sure, self._notice).settle()
             left = selection.left(reader.looked_at())
         reading = Reading.from_json(purpose.reading)
-        preparing = Preparing(allow_no_email=settings.allow_no_email)
+        preparing = Preparing(mapping=settings.mapping, allow_no_email=settings.allow_no_email)
         how = replace(preparation(reading, preparing), marker=settings.marker)
         if settings.retry:
             fixed = (prepare(Record(number, 0, fields), how) for number, fields in settings.mended.items())

@@ -76,11 +76,12 @@ class _VerifyJob(Session):
         self.proof.rows = sum(tally.count(status) for status in PAIRED)
         self.watch.rows = self.proof.rows
         span = self.pairings.span()
+        prover = self._prover(engine, purpose)
+        await prover.hold_duplicates(self.options.batch_size)
         if not self.proof.rows and span is None:
             self.observer.notice("nothing", "no row of this ledger has a customer; nothing to verify")
             return
         await self.reach_same_account(purpose)
-        prover = self._prover(engine, purpose)
         if span is not None:
             await self._list(engine, prover, span, self.proof.rows - tally.count(Status.CREATED))
         await prover.retrieve_rest(self.options.batch_size, self.gate.max_in_flight)

@@ -43,7 +43,7 @@ ARROWS: Final[dict[tuple[Status, Status], str]] = {
     (S.INVALID, S.DUPLICATE): "retry: corrected, and another row owns its e-mail",
     (S.INVALID, S.INVALID): "retry: still cannot be sent",
     (S.DUPLICATE, S.PENDING): "its owner begins anew: never sent, taken back or undone",
-    (S.DUPLICATE, S.FAILED): "retry: it was mended, or its owner, so it goes its own way; not sent yet",
+    (S.DUPLICATE, S.FAILED): "retry: it was mended, or its owner comes again as another or unfit; not sent yet",
     (S.DUPLICATE, S.INVALID): "retry: what it was mended to cannot be sent",
     (S.CREATED, S.PENDING): "undo saw the customer deleted",
     (S.UPDATED, S.PENDING): "undo restored the customer",

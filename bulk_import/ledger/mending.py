@@ -49,6 +49,7 @@ UPDATE entry SET status = 'invalid', owner = NULL, generation = generation + 1, 
 FROM (VALUES {rows}) AS new WHERE number = new.column8
 """
 _FOLLOWERS = "SELECT number FROM entry WHERE owner IN ({marks}) AND +status = 'duplicate'"
+_OWNED = "SELECT number, owned_key FROM entry WHERE number IN ({marks})"
 _STANDINGS = """
 SELECT e.number, e.status, e.owned_key, e.owned_method, o.owned_key FROM entry e LEFT JOIN entry o ON o.number = e.owner
 WHERE e.number IN ({marks})
@@ -100,6 +101,14 @@ def mend(db: Connection, rows: Iterable[Prepared], key_of: Named, method_of: Nam
     # A row that one of the others has let go may come later with mended fields of its own.
     sent = frozenset(freed).difference(invalid)
     return TakenOver(array("q", (number for number, _ in groupby(merge(own_way, sorted(sent))))), invalid)
+
+
+def owned_keys(db: Connection, numbers: Sequence[int]) -> dict[int, str | None]:
+    """What stands for the e-mail that each of these rows owns, None for none; rows that are new are left out."""
+    found: dict[int, str | None] = {}
+    for some in chunks(numbers):
+        found.update(db.execute(_OWNED.format(marks=marks(some)), tuple(some)).fetchall())
+    return found
 
 
 def let_go(db: Connection, owners: Sequence[int], only: str = "") -> list[int]:

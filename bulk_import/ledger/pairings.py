@@ -38,6 +38,21 @@ class Pairing:
 
 
 @dataclass(frozen=True, slots=True)
+class Follower:
+    """A duplicate and the row it follows: `owner_status` None where the ledger has no such row.
+
+    `email` is the duplicate's own, None once it is kept as a hash only; `owner_key` stands for that of its owner.
+    """
+
+    row: int
+    email: str | None
+    owner: int
+    owner_status: Status | None
+    owner_key: str | None
+    customer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """From when to when this ledger may have made customers; seconds, `first` by Stripe's own clock where it is known."""
 
@@ -47,6 +62,10 @@ class Span:
 
 _PAIRINGS = """
 SELECT number, status, customer_id, email, owned_key, generation, iif(status = 'created', digest, NULL), undo_at FROM entry
+"""
+_FOLLOWERS = """
+SELECT e.number, e.email, e.owner, o.status, o.owned_key, o.customer_id FROM entry e LEFT JOIN entry o ON o.number = e.owner
+WHERE e.status = 'duplicate' AND e.number > ? ORDER BY e.number LIMIT ?
 """
 _SETTLED_IMAGES = """
 FROM image i JOIN entry e ON e.number = i.number WHERE e.status NOT IN ('claimed', 'in_doubt')
@@ -99,6 +118,14 @@ class Pairings:
     def of_rows(self, rows: Sequence[int]) -> dict[int, Pairing]:
         """These rows (at most a few hundred), paired or not, as far as the ledger has looked at them."""
         return {p.row: p for p in self._pairings(f"WHERE number IN ({marks(rows)})", rows)}
+
+    def followers(self, row: int, count: int) -> list[Follower]:
+        """The next *count* duplicates behind *row*, in row order."""
+        with sound(self._path):
+            return [
+                Follower(n, email, owner, Status(status) if status else None, key, customer)
+                for n, email, owner, status, key, customer in self._all(_FOLLOWERS, (row, count))
+            ]
 
     def images(self, row: int, count: int) -> list[Image]:
         """What updates replaced, of the next *count* rows behind *row*: one image for each row and customer.

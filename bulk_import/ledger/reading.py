@@ -17,7 +17,7 @@ from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
 from bulk_import.ledger.troubles import Trouble, troubles
-from bulk_import.ledger.views import Command, Line, Mapped, Owner, Tally, command_from, lines_from, unseen
+from bulk_import.ledger.views import ORPHAN, Command, Line, Mapped, Owner, Tally, command_from, lines_from, unseen
 from bulk_import.model import Claim, Customer, Record, Slice, Status
 from bulk_import.series import Interval, Slow
 
@@ -64,8 +64,7 @@ class Reader:
         with sound(self._path):
             counts = {Status(s): n for s, n in self._all("SELECT status, count(*) FROM entry GROUP BY status")}
         orphans = self._one(
-            "SELECT count(*) FROM entry e JOIN entry o ON o.number = e.owner "
-            "WHERE e.status = 'duplicate' AND o.status = 'failed'"
+            f"SELECT count(*) FROM entry e JOIN entry o ON o.number = e.owner WHERE {ORPHAN}"  # noqa: S608 - a constant
         )[0]
         return Tally(purpose.rows if purpose else sum(counts.values()), counts, orphans)
 
@@ -96,10 +95,7 @@ class Reader:
         query = _LINES.replace("FROM entry e", ", p.fields FROM entry e").replace(
             "ON o.number = e.owner", "ON o.number = e.owner LEFT JOIN payload p ON p.number = e.number"
         )
-        where = (
-            "WHERE e.status IN ('failed', 'invalid') OR (e.status = 'duplicate' AND o.status = 'failed') "
-            "ORDER BY e.number"
-        )
+        where = f"WHERE e.status IN ('failed', 'invalid') OR ({ORPHAN}) ORDER BY e.number"
         with sound(self._path):
             for found in self._db.execute(query + where):
                 yield Line._make(found[:-1]), json.loads(found[-1] or "{}")
@@ -157,11 +153,9 @@ class Reader:
         return found
 
     def own_id_of_failed(self, number: int) -> tuple[str | None] | None:
-        """The own id in the source system of a row that failed, is invalid or follows one that failed; None for any other."""
-        query = (
-            "SELECT e.source_id FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE e.number = ? AND "
-            "(e.status IN ('failed', 'invalid') OR e.status = 'duplicate' AND o.status = 'failed')"
-        )
+        """The own id in the source system of a row that failed, is invalid or follows one without a customer; None for any other."""
+        which = f"e.number = ? AND (e.status IN ('failed', 'invalid') OR {ORPHAN})"
+        query = f"SELECT e.source_id FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE {which}"  # noqa: S608 - a constant
         found = self._all(query, (number,))
         return (found[0][0],) if found else None
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulk_import.ledger.views import ORPHAN
+
 _GROUPS = """
 SELECT status, error_type, error_code, error_param, count(*) FROM entry
 WHERE status IN ('failed', 'invalid', 'in_doubt', 'claimed')
@@ -15,13 +17,9 @@ _PLACES = """
 SELECT number, line, email, error_message FROM entry
 WHERE status = ? AND error_type IS ? AND error_code IS ? AND error_param IS ? ORDER BY number LIMIT ?
 """
-_ORPHANS = """
-SELECT e.number, e.line, e.email, NULL FROM entry e JOIN entry o ON o.number = e.owner
-WHERE e.status = 'duplicate' AND o.status = 'failed' ORDER BY e.number LIMIT ?
-"""
-_COUNT = """
-SELECT count(*) FROM entry e JOIN entry o ON o.number = e.owner WHERE e.status = 'duplicate' AND o.status = 'failed'
-"""
+_FOLLOWING = f"FROM entry e JOIN entry o ON o.number = e.owner WHERE {ORPHAN}"
+_ORPHANS = f"SELECT e.number, e.line, e.email, NULL {_FOLLOWING} ORDER BY e.number LIMIT ?"
+_COUNT = f"SELECT count(*) {_FOLLOWING}"
 MOST = 100
 """Groups whose rows are named; a file with more kinds of trouble than that is told by the first of them."""
 

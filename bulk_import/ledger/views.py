@@ -34,6 +34,9 @@ class Line(NamedTuple):
     settled_at: float | None
 
 
+ORPHAN = "e.status = 'duplicate' AND o.status IN ('failed', 'invalid', 'duplicate')"
+"""A row *e* that follows a row *o* without a customer; one that is pending or in doubt may get its customer yet."""
+
 Mapped = tuple[int, str | None, str | None, str]
 """A row that has a customer: its number, its own id in the source system, its e-mail, the customer (a duplicate's is its owner's)."""
 
@@ -69,7 +72,7 @@ _line = partial(tuple.__new__, Line)
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many rows stand where; `orphans` are the duplicates whose owner failed."""
+    """How many rows stand where; `orphans` are the duplicates whose owner failed, or has no customer to come."""
 
     rows: int
     by_status: Mapping[Status, int]

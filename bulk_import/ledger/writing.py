@@ -19,12 +19,12 @@ from bulk_import.ledger.chunks import chunks, execute_for_all, marks
 from bulk_import.ledger.database import Connection, transaction, translated
 from bulk_import.ledger.keeping import keep_or_drop
 from bulk_import.ledger.listed import Listed
-from bulk_import.ledger.mending import TakenOver, Unmendable, mend
+from bulk_import.ledger.mending import TakenOver, Unmendable, let_go, mend, owned_keys
 from bulk_import.ledger.payload import PAYLOAD, to_json
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
 from bulk_import.ledger.settling import columns_of
-from bulk_import.model import Claim, Customer, Existing, Failed, Invalid, Method, Prepared, Settled, Slice, Status
+from bulk_import.model import Claim, Customer, Existing, Failed, Method, Prepared, Row, Settled, Slice, Status
 from bulk_import.series import Sample
 
 _CLAIM = """
@@ -248,9 +248,18 @@ class Writer:
         return self._purpose is not None and self._purpose.hash_emails
 
     def _let_go(self, claims: Sequence[Claim], settled: Sequence[Settled]) -> None:
-        """Rows that were here before give up their e-mail first: two of them may be about to swap theirs."""
-        again = [(c.row,) for c in claims if c.generation] + [(s.number,) for s in settled if s.row is not None]
-        self._db.executemany("UPDATE entry SET owned_key = NULL WHERE number = ? AND owned_key IS NOT NULL", again)
+        """Rows that were here before give up their e-mail first: two of them may be about to swap theirs.
+
+        Whoever follows one that comes back with another e-mail, or with none to be sent for, follows it no longer.
+        """
+        claimed, entering = [c for c in claims if c.generation], [s for s in settled if s.row is not None]
+        before = owned_keys(self._db, [c.row for c in claimed] + [s.number for s in entering])
+        if not before:  # as in a first run, whose rows own and follow nothing yet
+            return
+        after = {c.row: self.owned_key(c.email_key) for c in claimed} | {s.number: self._enters_as(s) for s in entering}
+        owning = [(number,) for number, key in before.items() if key is not None]
+        self._db.executemany("UPDATE entry SET owned_key = NULL WHERE number = ?", owning)
+        let_go(self._db, [number for number, key in before.items() if key != after[number]])
 
     def _claim(self, claims: Sequence[Claim]) -> None:
         before = self._changes()
@@ -301,9 +310,12 @@ class Writer:
     def _entrance(self, s: Settled) -> tuple[Any, ...]:
         row = s.row
         assert row is not None  # noqa: S101 - the caller filtered
-        owns = isinstance(s.outcome, Existing | Failed) and not isinstance(row, Invalid)
-        key = self.owned_key(row.email_key) if owns and not isinstance(row, Invalid) else None
-        return (row.number, row.line, row.source_id, row.email, key, self.owned_method(row.method) if owns else None)
+        method = self.owned_method(row.method) if _owns(s) else None
+        return (row.number, row.line, row.source_id, row.email, self._enters_as(s), method)
+
+    def _enters_as(self, s: Settled) -> str | None:
+        """What stands for the e-mail that a row owns once it is settled so."""
+        return self.owned_key(s.row.email_key) if _owns(s) and isinstance(s.row, Row) else None
 
     def _ask(self, query: str, values: Sequence[Any]) -> list[Any]:
         return list(self._db.execute(query, tuple(values)).fetchall())
@@ -320,6 +332,10 @@ class Writer:
             f"the ledger {self._path} does not agree that every {which} may become {what}; "
             "nothing of this was written; keep the file and report this"
         )
+
+
+def _owns(s: Settled) -> bool:
+    return isinstance(s.outcome, Existing | Failed) and isinstance(s.row, Row)
 
 
 def _names(statuses: Iterable[Status]) -> str:
