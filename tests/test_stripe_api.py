@@ -392,11 +392,18 @@ async def test_a_connection_that_timed_out_is_never_used_again() -> None:
 
 @pytest.mark.asyncio
 async def test_a_cancelled_scope_of_anyio_ends_a_send_at_once_and_frees_its_connection() -> None:
-    server = MisbehavingServer(say_nothing, Answering())
+    reached = anyio.Event()
+
+    async def hears_it_and_says_nothing(visit: Visit) -> None:
+        reached.set()
+        await say_nothing(visit)
+
+    server = MisbehavingServer(hears_it_and_says_nothing, Answering())
     async with server, opened(server.base, connections=1) as api:
-        with anyio.move_on_after(0.05) as scope:
-            await api.send(CREATE)
-        assert scope.cancelled_caught
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(api.send, CREATE)
+            await reached.wait()
+            tasks.cancel_scope.cancel()
         assert (await api.send(CREATE)).status == 200
 
 
