@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -58,26 +59,26 @@ def read_corrections(
     Raises `UsageError` for the whole file when any line of it does not belong to this ledger, or when a column that
     was sent is missing: nothing is guessed about which row a line means, or about whether a field was to go.
     """
-    found = Mended()
-    try:
-        _read_into(found, path, overrides, purpose, reader, how, notify, goes_on=goes_on)
-    except BaseException:
-        found.close()
-        raise
+    with ExitStack() as undone:
+        found = undone.enter_context(closing(Mended()))
+        nobodys, done = _read_lines(found, path, overrides, purpose, reader, notify, goes_on=goes_on)
+        if done:
+            settled = counted(done, "row of it was", "rows of it were")
+            notify("with", f"{path} was taken over before; {settled} settled or sent since and not again now")
+        if not found and not done:
+            raise UsageError(
+                f"{path} names no {'customers' if nobodys else 'rows'}; give the mended export of export --what failed"
+            )
+        _check_columns(path, found, reader, how, notify)
+        _leave_as_kept(found, path, reader, notify, goes_on=goes_on)
+        undone.pop_all()
     return found
 
 
-def _read_into(
-    found: Mended,
-    path: Path,
-    overrides: Overrides,
-    purpose: Purpose,
-    reader: Reader,
-    how: Preparation,
-    notify: Notify,
-    *,
-    goes_on: bool,
-) -> None:
+def _read_lines(
+    found: Mended, path: Path, overrides: Overrides, purpose: Purpose, reader: Reader, notify: Notify, *, goes_on: bool
+) -> tuple[set[int], int]:
+    """Put the fields of every row into *found*; which rows were never a customer's, and how many are done already."""
     nobodys, done = set[int](), 0
     first_misplaced, misplaced = "", 0
     reading, notices = detect(path, overrides)
@@ -111,14 +112,11 @@ def _read_into(
         found.put(number, {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS})
     if misplaced:
         raise UsageError(_misplaced(first_misplaced, misplaced - 1))
-    if done:
-        settled = counted(done, "row of it was", "rows of it were")
-        notify("with", f"{path} was taken over before; {settled} settled or sent since and not again now")
-    if not found and not done:
-        raise UsageError(
-            f"{path} names no {'customers' if nobodys else 'rows'}; give the mended export of export --what failed"
-        )
-    _check_columns(path, found, reader, how, notify)
+    return nobodys, done
+
+
+def _leave_as_kept(found: Mended, path: Path, reader: Reader, notify: Notify, *, goes_on: bool) -> None:
+    """Say which rows are as they were, and leave out those that nobody may send like that."""
     unchanged = [each.number for each in _before(found, reader) if _filled(each.fields) == _filled(found[each.number])]
     if unchanged and not goes_on:
         are = "is as it was" if len(unchanged) == 1 else "are as they were"

@@ -50,10 +50,11 @@ class SecondLook:
             return {}
         with self._engine.viewing() as view:
             found = await look(waiting)
+        seen_at = self._engine.seen_at(view)
         answers: Answers = {each.claim.row: replace(each.claim, seen_at=view.began) for each in waiting}
         for row, answer in (answers | found).items():
             if isinstance(answer, Claim) and view.first is not None:  # else it goes by a look of some seconds ago
-                answer = replace(answer, seen_at=max(answer.seen_at or 0.0, self._engine.seen_at(view)))
+                answer = replace(answer, seen_at=max(answer.seen_at or 0.0, seen_at))
             answers[row] = answer
         return answers
 
