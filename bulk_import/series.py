@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bulk_import.model import Endpoint, Reply
 
@@ -56,8 +57,7 @@ class Interval:
         self.waits.update(other.waits)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Slow:
+class Slow(NamedTuple):
     """A row and how long it took from its first attempt to its outcome, in seconds."""
 
     seconds: float

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Outcome, Refusal, Reply
 from bulk_import.replies import (
@@ -29,8 +29,7 @@ PATIENCE_WITH_409 = 20
 """Conflicts in a row after which another process must hold the key; the row is then in doubt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What an answer must show to count as success: mode, our marker, else our e-mail; a step of an update, its target."""
 
     livemode: bool
@@ -40,8 +39,7 @@ class Expected:
     makes: Makes = Makes.CUSTOMER
 
 
-@dataclass(frozen=True, slots=True)
-class Tries:
+class Tries(NamedTuple):
     """What this process has tried for one row; times in seconds of one monotonic clock."""
 
     used: int = 0

@@ -8,8 +8,9 @@ declined card, so comes before anything was changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from bulk_import.change import known_as
 from bulk_import.customer_parts import METHOD, TAX_IDS
@@ -24,8 +25,7 @@ class Makes(StrEnum):
     TAX_ID = "tax id"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One POST of a claim; `number` counts from 0 and is part of the key."""
 
     number: int
@@ -46,7 +46,7 @@ def steps_of(claim: Claim) -> tuple[Step, ...]:
     """All steps of a claim; what of its parameters is empty takes none."""
     if claim.target is None:
         return (Step(0, Makes.CUSTOMER, Endpoint.CREATE, "/v1/customers", claim.params),)
-    return tuple(replace(step, number=number) for number, step in enumerate(_of_update(claim.target, claim.params)))
+    return tuple(step._replace(number=number) for number, step in enumerate(_of_update(claim.target, claim.params)))
 
 
 def _of_update(target: str, params: Params) -> Iterator[Step]:

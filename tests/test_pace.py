@@ -8,7 +8,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, pairwise
 
 import pytest
@@ -542,7 +542,7 @@ Limiter = Sliding | Bucket | Calendar | Chance | Changing
 
 SAYS_WHY = refusal("endpoint-rate")
 SAYS_NOTHING = Reply(429, {"error": {"type": "invalid_request_error", "message": "Too many requests"}})
-SAYS_WHEN = replace(SAYS_NOTHING, retry_after=1.0)
+SAYS_WHEN = SAYS_NOTHING._replace(retry_after=1.0)
 NO_JSON = Reply(429, None, fault="not-json")
 
 
@@ -572,7 +572,7 @@ async def import_rows(
             latency = max(0.02, rng.gauss(0.25, 0.08))
             seconds = latency if admitted or refuses_in is None else refuses_in
             await asyncio.sleep(seconds)
-            gate.heard(CREATE, replace(WELL if admitted else says, seconds=seconds))
+            gate.heard(CREATE, (WELL if admitted else says)._replace(seconds=seconds))
             answers.append(admitted)
         return admitted
 
@@ -701,7 +701,7 @@ async def import_at_once(gate: Gate, server: InFlight, rows: int, refuses_in: fl
             seconds = max(0.02, rng.gauss(0.3, 0.05)) if admitted or refuses_in is None else refuses_in
             await asyncio.sleep(seconds)
             server.flying -= admitted
-            gate.heard(CREATE, replace(WELL if admitted else refusal("endpoint-concurrency"), seconds=seconds))
+            gate.heard(CREATE, (WELL if admitted else refusal("endpoint-concurrency"))._replace(seconds=seconds))
             if not admitted:
                 refused.append(loop.time() - began)
         return admitted

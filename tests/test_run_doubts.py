@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ class Dated(VirtualStripe):
 
     async def send(self, request: Request, key: str, deadline: float) -> Reply:
         reply = await super().send(request, key, deadline)
-        return replace(reply, stripe_time=reply.stripe_time and reply.stripe_time + self.off)
+        return reply._replace(stripe_time=reply.stripe_time and reply.stripe_time + self.off)
 
 
 @pytest.mark.parametrize("email", [True, False], ids=["no marker", "no e-mail"])

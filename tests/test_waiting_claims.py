@@ -319,7 +319,7 @@ class OddlyDated(VirtualStripe):
 
     async def send(self, request: Request, key: str, deadline: float) -> Reply:
         reply = await super().send(request, key, deadline)
-        return replace(reply, stripe_time=reply.stripe_time and reply.stripe_time + self.late)
+        return reply._replace(stripe_time=reply.stripe_time and reply.stripe_time + self.late)
 
 
 @pytest.mark.parametrize("path", [young, yesterday], ids=lambda path: path.__name__)

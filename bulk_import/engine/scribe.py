@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -21,8 +20,7 @@ LINGER = 0.1
 """Seconds for which outcomes may wait for company, while others are in flight and nobody waits for the commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing for the scribe to write; `landed` claims are in flight no longer, `done` is set once it is on disk."""
 
     claims: Sequence[Claim] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 
 from bulk_import.budget import Budget
@@ -30,7 +30,7 @@ class Scales:
 
     def succeeded_before(self) -> None:
         """An earlier command made customers in this ledger, so refusals that look alike are no mapping mistake."""
-        self.budget = replace(self.budget, succeeded=True)
+        self.budget = self.budget._replace(succeeded=True)
 
     def saw_impossible(self, started: float, now: float) -> BulkImportError | None:
         """One more 200 that is no success, to an attempt from *started* to *now*; too many in a row are not Stripe talking.

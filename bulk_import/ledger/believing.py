@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from bulk_import.ledger.chunks import chunks, marks
@@ -35,7 +34,7 @@ def _believed(one: Settled, makers: dict[str, int]) -> Settled:
     if maker == one.number:
         return one
     why = f"the server said that {customer} was made for it, and that is row {maker}'s customer"
-    return replace(one, outcome=InDoubt(Refusal("impossible_answer", None, None, why, 200, request)))
+    return one._replace(outcome=InDoubt(Refusal("impossible_answer", None, None, why, 200, request)))
 
 
 def _is_answered(one: Settled) -> bool:

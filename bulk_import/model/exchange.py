@@ -1,11 +1,15 @@
-"""What goes to Stripe and comes back: requests, replies, customers as they are shown, and ranges of them still to be read."""
+"""What goes to Stripe and comes back: requests, replies, customers as they are shown, and ranges of them still to be read.
+
+What each request makes anew is a named tuple: that takes a third of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from bulk_import.model.records import Params
 
@@ -23,19 +27,21 @@ class Endpoint(StrEnum):
     ACCOUNT = "account"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+NOTHING: Params = MappingProxyType({})
+"""No parameters."""
+
+
+class Request(NamedTuple):
     """One request as we mean it: `path` starts with `/v1/`, `params` is the body of a POST or the query of a GET."""
 
     endpoint: Endpoint
     method: str
     path: str
-    params: Params = field(default_factory=dict)
+    params: Params = NOTHING
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """Whatever came back for one attempt, success or not; never an exception.
 
     `status` is None when no complete answer arrived and `fault` then names what broke

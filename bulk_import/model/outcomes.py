@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from bulk_import.model.claims import Doubt
 from bulk_import.model.records import Invalid, Prepared
@@ -96,8 +97,7 @@ class Released:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """One row and what became of it, on its way to the ledger.
 
     `row` is there for a row that no claim has entered yet. `attempts` are those of this process,

@@ -14,7 +14,6 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from types import TracebackType
 
 from bulk_import.errors import OutOfReach
@@ -153,7 +152,7 @@ class Gate:
     def within_patience(self, endpoint: Endpoint, reply: Reply) -> Reply:
         """The same reply, with a `Retry-After` no longer than the run may still wait."""
         patience = outage.patience_left(self._turned_away.get(endpoint), self._clock(), self._give_up_after)
-        return replace(reply, retry_after=patience) if _asks_for(reply) > patience else reply
+        return reply._replace(retry_after=patience) if _asks_for(reply) > patience else reply
 
     def land(self, *, is_probe: bool, unused: bool = False) -> None:
         """Give up the place of one request that was in flight; for `Turn` to call, once."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from bulk_import.model import Reply
@@ -18,8 +18,7 @@ LONGEST_WAIT = 600.0
 """The longest `Retry-After` in seconds that is believed: a proxy's bad day must not outlive a key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One complete answer as it came off the wire; `headers` are asked for by lower-case names."""
 
     status: int
