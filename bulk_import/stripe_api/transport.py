@@ -63,26 +63,19 @@ class Transport:
         secure = urlsplit(base).scheme == "https"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=trusted_certificates() if secure else True),
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-                # stripe-python knows the key only by its mask, so that none of its objects, errors and logs can show it.
-                "Authorization": f"Bearer {key.reveal()}",
-            },
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the only deadline is that of `send`
             # Instead of aiohttp's trust_env, which hops to a thread twice a request to read the environment,
             # and fails every request when a .netrc names the host.
             proxy=_find_proxy(base),
+            middlewares=(self._send_once,),
         )
 
     async def carry(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer | Broken:
         """Make one attempt; only cancellation and the deadline's are raised."""
         try:
-            response = await self._session.request(
-                method, url, headers=headers, data=body, allow_redirects=False,
-                middlewares=() if method == "POST" else (self._send_once,),
-            )  # fmt: skip
+            response = await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
             try:
                 content = await _read_bounded(response)  # read to its end, it has given its connection back by then
             except BaseException:
@@ -110,6 +103,8 @@ class Transport:
     async def _send_once(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
+        # stripe-python knows the key only by its mask, so that none of its objects, errors and logs can show it.
+        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         try:
             return await handler(request)
         except aiohttp.ClientConnectorError:
