@@ -21,7 +21,7 @@ from bulk_import.options import Pacing
 from bulk_import.simulator import Fault
 from bulk_import.simulator.faults import Canned
 from tests.test_never_unseen import signs_up
-from tests.virtual_run import Kill, Run, Settings, World, people
+from tests.virtual_run import Kill, Run, Settings, World, check_promises, people
 from tests.virtual_stripe import EPOCH, Arrival, Trouble, VirtualStripe, refused
 from tests.virtual_time import virtual_loop
 
@@ -31,7 +31,7 @@ QUICK = {
     ("young", "outage"), ("young", "three outages"), ("young", "suspension"), ("young", "hold"), ("young", "silence"),
     ("just_now", "outage"), ("an_hour_ago", "suspension"), ("yesterday", "silence"), ("yesterday", "two outages"),
     ("by_a_retry", "outage"), ("for_a_retry", "hold"), ("in_this_run", "suspension"), ("in_this_run", "silence"),
-    ("in_this_run", "short outage"),
+    ("in_this_run", "short outage"), ("without_a_marker", "outage"), ("without_a_marker", "silence"),
 }  # fmt: skip
 """What of the table is tried each time; the rest of it is for long runs."""
 EMAILS = [f"person{n}@example.com" for n in range(1, PEOPLE + 1)]
@@ -186,12 +186,19 @@ def for_a_retry(world: World) -> Settings:
     return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING, retry=True)
 
 
+def without_a_marker(world: World) -> Settings:
+    """Claimed without one by a run that was killed a minute ago: what it made looks like whoever signed up."""
+    world.run(dedupe="snapshot", batch_size=PEOPLE, marker=False, kill=Kill("send", "before", 8))
+    world.wait(60.0)
+    return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING, marker=False)
+
+
 def in_this_run(world: World) -> Settings:
     """Claimed by the very run that waits."""
     return Settings(dedupe="snapshot", batch_size=PEOPLE, pacing=PACING)
 
 
-PATHS = [young, just_now, an_hour_ago, yesterday, by_a_retry, for_a_retry, in_this_run]
+PATHS = [young, just_now, an_hour_ago, yesterday, by_a_retry, for_a_retry, without_a_marker, in_this_run]
 EVENTS: dict[str, Callable[[World], Event]] = {
     "outage": Outage,
     "short outage": lambda world: Outage(world, seconds=60.0),
@@ -245,6 +252,26 @@ def test_who_signed_up_in_other_letters_while_a_few_claims_rested_gets_no_second
     world.run(settings)
     assert twins(world) == []
     assert world.tally() == {"created": PEOPLE - 1, "in_doubt": 1}
+
+
+@pytest.mark.parametrize("rested", [10.0, 60.0, 3600.0])
+def test_who_signed_up_while_claims_without_a_marker_rested_gets_no_second_customer(
+    tmp_path: Path, rested: float
+) -> None:
+    world = World(tmp_path, people(PEOPLE), VirtualStripe(existing=20))
+    run: dict[str, Any] = {"dedupe": "snapshot", "batch_size": PEOPLE, "marker": False}
+    assert world.run(kill=Kill("send", "before", 8), **run).killed
+    made = {customer["email"] for customer in world.stripe.account.customers.values()} & set(EMAILS)
+    assert made, "some creates of the dead run were carried out"
+    world.wait(rested)
+    who = world.stranger("Person14@example.com")
+    world.stranger("person15@example.com", metadata={"bulk_import": "ffffffffffffffff:3:0"})
+    assert world.run(**run).exit_code == 6
+    assert twins(world) == []
+    assert len(world.stripe.account.customers) == PEOPLE + 20
+    assert world.lines()[13].customer_id == who
+    assert "does not carry our marker" in str(world.lines()[14].error_message)
+    check_promises(world)
 
 
 @pytest.mark.parametrize("path", [young, by_a_retry, yesterday], ids=lambda path: path.__name__)

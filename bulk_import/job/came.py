@@ -28,9 +28,9 @@ LONG_REST = 300.0
 class Came:
     """Looks for creates that may have been carried out, and for people who have come meanwhile.
 
-    Of the latter only a person can tell whether it was our own create, so they stay in doubt. Without a marker nobody
-    could tell what was carried out, and the key is what protects. `since` is from when on (by Stripe's clock) to list
-    for all that rest, whichever of them are asked for first.
+    Of the latter only a person can tell whether it was our own create, so they stay in doubt. Claims without a marker
+    take whoever has come with their e-mail, as a sweep would have them: it is their customer either way. `since` is from
+    when on (by Stripe's clock) to list for all that rest, whichever of them are asked for first.
     """
 
     def __init__(self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts) -> None:
@@ -47,7 +47,7 @@ class Came:
             return []
         # Where nobody is looked for, the key may be unable to: only after a rest in which much may have happened.
         longest = REST if self._terms.looks else LONG_REST
-        return [c for c in claims if c.marker and c.email_key and self._age(c, now) > longest]
+        return [c for c in claims if c.email_key and self._age(c, now) > longest]
 
     def _age(self, claim: Claim, now: float) -> float:
         """Seconds since nobody has looked for its person; by Stripe's clock that began to be before it was claimed."""
