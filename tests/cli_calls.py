@@ -31,6 +31,7 @@ from bulk_import.model import (
 )
 from bulk_import.reading import Reading
 from bulk_import.report.summary import Summary
+from tests.at_once import it_has_passed
 from tests.leaks import hear
 
 TOKEN = "0123456789abcdef"
@@ -60,20 +61,12 @@ class Program:
 
 
 def calling(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
-    """A program in an environment that says nothing of keys, options or colours.
-
-    What it sends has no second of another process to wait out: how the cap holds from one to the next is seen in
-    `test_end_to_end` and `test_run_crashes`.
-    """
-    monkeypatch.setattr(Session, "let_the_last_second_pass", _it_has_passed)
+    """A program in an environment that says nothing of keys, options or colours, and that sends at once."""
+    monkeypatch.setattr(Session, "let_the_last_second_pass", it_has_passed)
     for name in list(os.environ):
         if name.startswith(("STRIPE_", "BULK_IMPORT_", "_BULK_IMPORT")) or name in ("NO_COLOR", "TERM"):
             monkeypatch.delenv(name)
     return Program(capsys)
-
-
-async def _it_has_passed(session: Session) -> None:
-    return
 
 
 @dataclass(slots=True)

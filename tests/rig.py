@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import IO, Any
 
+from bulk_import.cli.ending import run_program
 from bulk_import.ledger import Line
 from tests.leaks import hear
 from tests.promises import Seen, Sent, check
-from tests.warm import start
+from tests.warm import Forked, start
 
 KEY = "sk_test_rig"
 PYTHON = [sys.executable, "-m"]
+AS_TYPED, AT_ONCE = "bulk_import.__main__:main", "tests.at_once:main"
+"""The tool as it is, and the tool that has no second of another process to wait out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +90,77 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def tool(
-    *arguments: str | Path, env: Mapping[str, str] | None = None, folder: Path | None = None
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    piped: str | None = None,
+    program: str = AT_ONCE,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the tool to its end, in *folder* if it is not to be this process's own."""
+    """Run the tool to its end, in *folder* if it is not to be this process's own, with *piped* on its standard input."""
     line, env = command(*arguments), env or environment()
-    with open(os.devnull) as nothing, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+    with _standard_input(piped) as given, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         if _is_for_the_tool_alone(env):
-            streams = (nothing.fileno(), out.fileno(), err.fileno())
-            code = start("bulk_import.__main__:main", line[len(PYTHON) + 1 :], env, streams, folder).wait(timeout=300)
+            code = start(program, line[len(PYTHON) + 1 :], env, (given, out.fileno(), err.fileno()), folder).wait(300)
         else:
             code = subprocess.run(
-                line, env=env, stdin=nothing, stdout=out, stderr=err, timeout=300, cwd=folder
+                line, env=env, stdin=given, stdout=out, stderr=err, timeout=300, cwd=folder
             ).returncode
         out.seek(0)
         err.seek(0)
         done = subprocess.CompletedProcess(line, code, out.read(), err.read())
     hear(arguments, done.stderr + (done.stdout if "--json" in arguments else ""))
     return done
+
+
+@contextmanager
+def _standard_input(text: str | None) -> Iterator[int]:
+    """The end of a pipe that says *text*, as much as a pipe holds, or of nothing."""
+    if text is None:
+        with open(os.devnull) as nothing:
+            yield nothing.fileno()
+        return
+    taking, giving = os.pipe()
+    with open(taking), open(giving, "w") as pipe:
+        pipe.write(text)
+        pipe.close()
+        yield taking
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The tool at work in a process of its own."""
+
+    process: Forked
+    err: IO[str]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.process.pid, number)
+
+    def ends(self) -> int:
+        """Its exit code, negative for a signal, once it has ended."""
+        return self.process.wait(timeout=60)
+
+    @property
+    def said(self) -> str:
+        """What it wrote to standard error so far."""
+        self.err.seek(0)
+        return self.err.read()
+
+
+@contextmanager
+def begun(*arguments: str | Path, program: str = AT_ONCE) -> Iterator[Begun]:
+    """Start the tool; whoever starts it sees to its end, unless something fails."""
+    with open(os.devnull, "r+") as nothing, TemporaryFile("w+") as err:
+        streams = (nothing.fileno(), nothing.fileno(), err.fileno())
+        running = Begun(start(program, list(map(str, arguments)), environment(), streams), err)
+        try:
+            yield running
+        except BaseException:
+            with suppress(ProcessLookupError):
+                running.send(signal.SIGKILL)
+            raise
+        hear(arguments, running.said)
 
 
 def _is_for_the_tool_alone(env: Mapping[str, str]) -> bool:
@@ -112,9 +171,17 @@ def _is_for_the_tool_alone(env: Mapping[str, str]) -> bool:
 
 def exported(ledger: Path, what: str = "all") -> list[dict[str, Any]]:
     """The ledger's own word, as JSON Lines."""
-    done = tool("export", ledger, "--what", what, "--format", "jsonl")
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    words = ["export", str(ledger), "--what", what, "--format", "jsonl"]
+    with (
+        redirect_stdout(TextIOWrapper(BytesIO(), "utf-8")) as out,
+        redirect_stderr(TextIOWrapper(BytesIO(), "utf-8")) as err,
+    ):
+        code = run_program(words)
+    out.seek(0)
+    err.seek(0)
+    hear(words, said := err.read())
+    assert code == 0, said
+    return [json.loads(line) for line in out]
 
 
 def check_promises(server: Simulated, ledger: Path, rows: int, *, existing: int = 0) -> Counter[str]:

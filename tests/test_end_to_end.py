@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.promises import worst_second
-from tests.rig import Simulated, check_promises, command, environment, exported, simulated, tool
+from tests.rig import AS_TYPED, Simulated, begun, check_promises, environment, exported, simulated, tool
 
 FAST = ("--rate", "100", "--endpoint-rate", "create=100")
 UNLIMITED = ("--rate-limit", "none", "--endpoint-rate-limit", "none")
@@ -62,10 +61,10 @@ def test_killed_at_random_moments_under_faults_it_still_ends_right(tmp_path: Pat
     with simulated(*UNLIMITED, "--latency", "60ms", "--faults", faults, "--seed", "3") as server:
         run = ("run", source, "--api-base", server.url, *FAST)
         for wanted in (20, 60, 120):
-            killed = subprocess.Popen(command(*run), env=environment(), stderr=subprocess.DEVNULL)
-            wait_for(lambda wanted=wanted: len(server.customers()) >= wanted)
-            killed.send_signal(signal.SIGKILL)
-            assert killed.wait() == -signal.SIGKILL
+            with begun(*run) as killed:
+                wait_for(lambda wanted=wanted: len(server.customers()) >= wanted)
+                killed.send(signal.SIGKILL)
+                assert killed.ends() == -signal.SIGKILL
         done = tool(*run)
         assert done.returncode == 1, done.stderr
         tally = check_promises(server, tmp_path / "users.csv.ledger.db", 240)
@@ -149,7 +148,7 @@ def test_a_key_revoked_midway_leaves_every_row_to_be_continued(tmp_path: Path) -
         assert statuses["pending"] > 0
         server.set_faults([])
         before = len(server.arrivals())
-        assert tool(*run).returncode == 0
+        assert tool(*run, program=AS_TYPED).returncode == 0
         assert pause(server, before) >= 1.0
         assert check_promises(server, tmp_path / "users.csv.ledger.db", 60) == Counter(created=60)
 
@@ -202,7 +201,7 @@ def test_plain_retry_brings_rows_home_once_the_fault_is_mended(tmp_path: Path) -
         assert Counter(line["status"] for line in exported(ledger)) == Counter(created=7, in_doubt=5)
         server.set_faults([])
         before = len(server.arrivals())
-        done = tool("retry", ledger, "--api-base", server.url, "--rate", "none")
+        done = tool("retry", ledger, "--api-base", server.url, "--rate", "none", program=AS_TYPED)
         assert done.returncode == 0, done.stderr
         assert pause(server, before) >= 1.0
         assert check_promises(server, ledger, 12) == Counter(created=12)
@@ -225,12 +224,11 @@ def test_the_first_signal_drains_and_the_same_command_goes_on(tmp_path: Path) ->
         run = ("run", source, "--api-base", server.url, "--rate", "50", "--endpoint-rate", "create=50")
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             before = len(server.customers())
-            running = subprocess.Popen(command(*run), env=environment(), stderr=subprocess.PIPE, text=True)
-            wait_for(lambda before=before: len(server.customers()) > before + 5)
-            running.send_signal(number)
-            _, said = running.communicate(timeout=30)
-            assert running.returncode == code, said
-            assert "next: bulk-import run" in said
+            with begun(*run) as running:
+                wait_for(lambda before=before: len(server.customers()) > before + 5)
+                running.send(number)
+                assert running.ends() == code, running.said
+                assert "next: bulk-import run" in running.said
             lines = exported(tmp_path / "users.csv.ledger.db")
             assert {line["status"] for line in lines} <= {"created", "pending"}
             assert sum(line["status"] == "created" for line in lines) == len(server.customers())
@@ -244,33 +242,20 @@ def test_standard_input_is_kept_until_every_row_is_settled(tmp_path: Path) -> No
     with simulated(*UNLIMITED) as server:
         server.set_faults([{"name": "401", "endpoint": "create", "from": 10, "to": 1000}])
         run = ("run", "-", "--ledger", ledger, "--api-base", server.url, *FAST)
-        first = subprocess.run(
-            command(*run), env=environment(), input=text, capture_output=True, text=True, check=False
-        )
+        first = tool(*run, piped=text)
         assert first.returncode == 4, first.stderr
         server.set_faults([])
         spooled = next(tmp_path.glob("piped.db.source*"))
         assert spooled.stat().st_mode & 0o777 == 0o600
-        other = subprocess.run(
-            command(*run),
-            env=environment(),
-            input="email\nx@example.com\n",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        other = tool(*run, piped="email\nx@example.com\n")
         assert other.returncode == 5, other.stderr
         spooled.unlink()
         spooled.write_bytes(b"")  # an earlier version left an empty one behind
-        piped = subprocess.run(
-            command(*run), env=environment(), input=text, capture_output=True, text=True, check=False
-        )
+        piped = tool(*run, piped=text)
         assert piped.returncode == 0, piped.stderr
         assert check_promises(server, ledger, 30) == Counter(created=30)
         assert not spooled.exists()
-        again = subprocess.run(
-            command(*run), env=environment(), input=text, capture_output=True, text=True, check=False
-        )
+        again = tool(*run, piped=text)
         assert again.returncode == 0, again.stderr
         assert tool(*run).returncode == 0
         assert not list(tmp_path.glob("piped.db.source*")), "the spool holds personal data"

@@ -8,11 +8,13 @@ import resource
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.rig import KEY, Simulated, check_promises, command, environment, exported, simulated, tool
+from tests.rig import KEY, Begun, Simulated, begun, check_promises, command, environment, exported, simulated, tool
 from tests.test_end_to_end import UNLIMITED, wait_for, write_users
 
 SLOW = ("--rate", "50", "--endpoint-rate", "create=50")
@@ -23,23 +25,21 @@ def ledger_of(source: Path) -> Path:
     return source.with_name(source.name + ".ledger.db")
 
 
-def started(server: Simulated, source: Path, *options: str, wrapper: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+@contextmanager
+def sending(server: Simulated, source: Path, *options: str) -> Iterator[Begun]:
     """An import that has created a few customers and is still going."""
-    before = len(server.customers())
-    words = [*wrapper, *command("run", source, "--api-base", server.url, *SLOW, *options)]
-    running = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: len(server.customers()) > before + 8)
-    return running
+    with begun("run", source, "--api-base", server.url, *SLOW, *options) as running:
+        wait_for(lambda: len(server.customers()) > 8)
+        yield running
 
 
 def test_a_second_signal_gives_up_on_flights_and_nobody_is_lost_or_doubled(tmp_path: Path) -> None:
     source = write_users(tmp_path / "users.csv", 60)
     with simulated(*UNLIMITED, "--latency", "400ms") as server:
-        running = started(server, source, "--timeout", "2s")
-        running.send_signal(signal.SIGINT)
-        running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=20)
-        assert running.returncode == 130, said
+        with sending(server, source, "--timeout", "2s") as running:
+            running.send(signal.SIGINT)
+            running.send(signal.SIGINT)
+            assert running.ends() == 130, running.said
         assert tool("run", source, "--api-base", server.url, *SLOW).returncode == 0
         assert check_promises(server, ledger_of(source), 60) == Counter(created=60)
 
@@ -47,7 +47,11 @@ def test_a_second_signal_gives_up_on_flights_and_nobody_is_lost_or_doubled(tmp_p
 def test_a_signal_ignored_at_the_start_stays_ignored_and_a_stop_is_survived(tmp_path: Path) -> None:
     source = write_users(tmp_path / "users.csv", 80)
     with simulated(*UNLIMITED) as server:
-        running = started(server, source, wrapper=("nohup",))
+        words = ["nohup", *command("run", source, "--api-base", server.url, *SLOW)]
+        running = subprocess.Popen(
+            words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        wait_for(lambda: len(server.customers()) > 8)
         running.send_signal(signal.SIGHUP)
         running.send_signal(signal.SIGSTOP)
         seen = len(server.customers())
@@ -101,15 +105,14 @@ def test_a_closed_standard_input_is_one_sentence(tmp_path: Path) -> None:
 def test_a_second_process_on_one_ledger_is_told_who_holds_it(tmp_path: Path) -> None:
     source = write_users(tmp_path / "users.csv", 120)
     with simulated(*UNLIMITED, "--latency", "50ms") as server:
-        running = started(server, source, "--rate", "20")
-        running.send_signal(signal.SIGSTOP)  # still there however slowly the second one starts
-        other = tool("run", source, "--api-base", server.url)
-        running.send_signal(signal.SIGCONT)
-        assert other.returncode == 5
-        assert f"pid {running.pid}" in other.stderr
-        running.terminate()
-        _, said = running.communicate(timeout=60)
-        assert running.returncode == 143, said
+        with sending(server, source, "--rate", "20") as running:
+            running.send(signal.SIGSTOP)  # still there however slowly the second one starts
+            other = tool("run", source, "--api-base", server.url)
+            running.send(signal.SIGCONT)
+            assert other.returncode == 5
+            assert f"pid {running.process.pid}" in other.stderr
+            running.send(signal.SIGTERM)
+            assert running.ends() == 143, running.said
         assert tool("run", source, "--api-base", server.url, "--rate", "none").returncode == 0
         assert check_promises(server, ledger_of(source), 120) == Counter(created=120)
 

@@ -18,7 +18,8 @@ from bulk_import.model import MARKER, Status
 from bulk_import.undo import Gone, Known, Left, Untouched, judge
 from tests.by_hand import customer_of, imported, lines, people, touch
 from tests.cli_calls import Program, calling, small_ledger
-from tests.rig import KEY, Simulated, check_promises, command, environment, simulated, tool
+from tests.rig import KEY, Simulated, begun, check_promises, simulated, tool
+from tests.test_end_to_end import wait_for
 from tests.virtual_run import World
 from tests.virtual_run import people as virtual_people
 from tests.virtual_stripe import EPOCH, VirtualStripe
@@ -286,14 +287,10 @@ def test_a_signal_a_kill_and_a_lost_answer_leave_nothing_behind_in_the_end(tmp_p
 def broken_off(server: Simulated, ledger: Path, number: signal.Signals) -> int:
     """Begin an undo, send it a signal once it has deleted three customers, and give its exit code."""
     server.ask("/_simulator/reset-log", {})
-    words = command("undo", ledger, "--yes", "--rate", "20", "--batch-size", "8")
-    process = subprocess.Popen(words, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 20
-    while sum(arrival["endpoint"] == "delete" for arrival in server.arrivals()) < 3:
-        assert time.monotonic() < until, "the undo never came to delete anything"
-        time.sleep(0.02)
-    process.send_signal(number)
-    return process.wait(timeout=20)
+    with begun("undo", ledger, "--yes", "--rate", "20", "--batch-size", "8") as process:
+        wait_for(lambda: sum(arrival["endpoint"] == "delete" for arrival in server.arrivals()) >= 3)
+        process.send(number)
+        return process.ends()
 
 
 def created(ledger: Path) -> set[str | None]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ from bulk_import.restore import Restored, Restorer, Todo, judge
 from bulk_import.simulator import Call, Fault
 from bulk_import.undo import Known, Left
 from tests.by_hand import lines, make, touch
-from tests.rig import Simulated, command, environment, simulated, tool
+from tests.rig import Simulated, begun, simulated, tool
+from tests.test_end_to_end import wait_for
 from tests.virtual_stripe import EPOCH, VirtualStripe
 from tests.virtual_time import run_virtual
 
@@ -189,17 +188,10 @@ def prepared(server: Simulated, folder: Path, count: int) -> Path:
 
 def begun_and_killed(server: Simulated, endpoint: str, count: int, *words: str | Path) -> None:
     """Start a command and kill it once the server has seen *count* requests of one endpoint."""
-    process = subprocess.Popen(
-        command(*words), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    until = time.monotonic() + 60
-    while sum(arrival["endpoint"] == endpoint for arrival in server.arrivals()) < count:
-        assert time.monotonic() < until, f"the command never came to {count} {endpoint}"
-        assert process.poll() is None, "the command ended before it could be killed"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(timeout=20) == -9
+    with begun(*words) as process:
+        wait_for(lambda: sum(arrival["endpoint"] == endpoint for arrival in server.arrivals()) >= count)
+        process.send(signal.SIGKILL)
+        assert process.ends() == -9, "the command ended before it could be killed"
 
 
 @pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.soak)])

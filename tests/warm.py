@@ -89,7 +89,7 @@ def get_warm() -> None:
     for name in (
         "bulk_import.__main__", "bulk_import.cli.ending", "bulk_import.job.importing", "bulk_import.job.planning",
         "bulk_import.job.retrying", "bulk_import.job.undoing", "bulk_import.job.verifying", "bulk_import.report.page",
-        "bulk_import.simulator.__main__", "bulk_import.stripe_api.sending", "tests.dying",
+        "bulk_import.simulator.__main__", "bulk_import.stripe_api.sending", "tests.at_once", "tests.dying",
     ):  # fmt: skip
         importlib.import_module(name)
     gc.freeze()  # else every child copies all of it at its first look for unreachable cycles
