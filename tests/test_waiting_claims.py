@@ -249,9 +249,10 @@ def test_who_signed_up_in_other_letters_while_a_few_claims_rested_gets_no_second
     world.wait(rested)
     world.stranger("Person14@Example.com")
     world.wait(10.0)
-    world.run(settings)
+    assert world.run(settings).exit_code == 6
     assert twins(world) == []
     assert world.tally() == {"created": PEOPLE - 1, "in_doubt": 1}
+    assert "does not carry our marker" in str(world.lines()[13].error_message), "it says what settles it"
 
 
 @pytest.mark.parametrize("rested", [10.0, 60.0, 3600.0])

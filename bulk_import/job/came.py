@@ -82,7 +82,10 @@ class Came:
         found = [verdict for verdict in verdicts if isinstance(verdict, Found)]
         if found:
             await self._doubts.act_on(found)
-        self._kept.update(v.claim.row for v in verdicts if isinstance(v, Found) or is_for_a_person(v))
+        self._kept.update(verdict.claim.row for verdict in found)
+        for verdict in filter(is_for_a_person, verdicts):
+            self._kept.add(verdict.claim.row)
+            self._doubts.leave_to_a_person(verdict)
 
 
 class Newcomers:

@@ -65,6 +65,7 @@ class Doubts:
         self._watch = watch
         self._notice = notice
         self._generations = Generations()
+        self._for_people: dict[int, Open] = {}
 
     async def at_rest(self, chosen: Chosen, now: float) -> AsyncIterator[Sequence[Claim]]:
         """Those of the claims at rest that are *chosen* at *now*, some at a time, in row order.
@@ -134,7 +135,7 @@ class Doubts:
                     anew.append(replace(claim, key_fingerprint=self._terms.fingerprint))
                     self._generations.give(claim.row)
                 case Open():
-                    open_.append(verdict)
+                    open_.append(self._for_people.get(verdict.claim.row, verdict))
                 case _:
                     assert_never(verdict)
         self._watch.reopened(len(settled) + len(anew))
@@ -158,6 +159,10 @@ class Doubts:
             await self._offload(self._writer.claim_again, changed, key)
         self._watch.reopened(len(claims))
         await self._engine.dispatch(claims, fresh=False)
+
+    def leave_to_a_person(self, verdict: Open) -> None:
+        """Remember what only a person can settle: a sweep by e-mail does not see who writes it in other letters."""
+        self._for_people[verdict.claim.row] = verdict
 
     def tell_of_twins(self, found: Found) -> None:
         """Say where a row has several customers, for a person to delete the others."""

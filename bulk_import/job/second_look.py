@@ -88,6 +88,7 @@ class SecondLook:
                 self._doubts.tell_of_twins(verdict)
             elif is_for_a_person(verdict):
                 answers[row] = still_in_doubt(verdict)
+                self._doubts.leave_to_a_person(verdict)
         return answers
 
     async def _still_to_update(self, waiting: Sequence[Waiting]) -> Answers:
