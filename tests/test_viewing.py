@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bulk_import.engine.viewing import VIEW_LIFE, View
@@ -21,7 +23,6 @@ ATTEMPT = 30.0
         pytest.param([(0.0, 600.0)], 600.0, 0.0, id="suspended while an answer was on its way"),
         pytest.param([(0.0, 0.2), (600.0, 600.2)], 600.3, 0.0, id="an outage between two pages"),
         pytest.param([(0.0, 0.2)], 600.0, 0.0, id="suspended after its last answer"),
-        pytest.param([(-5.0, 1.0), (2.0, 3.0)], 4.0, 2.0, id="a request of somebody else's that set out before"),
         pytest.param([], 9.0, 0.0, id="nothing was asked"),
     ],
 )
@@ -39,3 +40,13 @@ def test_what_was_read_without_a_gap_leaves_some_time_to_send_upon_it(seconds: f
     view = View(0.0, attempt=seconds)
     view.answered(0.0, seconds)
     assert view.seen_at(seconds) + VIEW_LIFE - seconds >= min(seconds, VIEW_LIFE / 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rate", "life"),
+    [(0, 20.0, 30.0), (100, 20.0, 30.0), (1, 0.05, 120.0), (5, 0.05, 280.0), (1, math.inf, 30.0)],
+)
+def test_at_a_very_low_rate_a_look_is_believed_until_what_hangs_on_it_had_its_turn(
+    asked: int, rate: float, life: float
+) -> None:
+    assert View(0.0, ATTEMPT, asked).life(rate) == life

@@ -459,6 +459,30 @@ def test_reads_that_are_turned_away_for_longer_than_they_are_believed_do_not_kee
     kind: dict[str, Any] = {"dedupe": "search", "on_existing": "update"} if updates else {"dedupe": dedupe}
     run = world.run(batch_size=50, pacing=Pacing(rate=20.0, concurrency=32), **kind)
     assert (run.exit_code, world.tally()) == (0, {"updated" if updates else "created": 100})
+    assert run.seconds < 100 * 100.0, (
+        "with one look for each row, of which every other request is held for 40 s, it ends sooner"
+    )
+
+
+def test_an_update_that_waits_until_its_last_attempt_has_ended_keeps_no_other_claim_waiting(tmp_path: Path) -> None:
+    world = World(tmp_path, people(2), VirtualStripe())
+    ids = [world.stranger(email, name="old") for email in EMAILS[:2]]
+    tried: list[list[float]] = [[], []]
+
+    def no_answer_at_first(arrival: Arrival) -> Trouble | None:
+        if arrival.endpoint != "update":
+            return None
+        row = ids.index(arrival.path.rpartition("/")[2])
+        tried[row].append(arrival.at)
+        if row == 0 and len(tried[0]) == 1:
+            world.stripe.change(ids[0], EPOCH + arrival.at, name="somebody else's")
+        return Fault("hang", acts=False) if len(tried[row]) == 1 else None
+
+    world.stripe.misbehave = no_answer_at_first
+    assert world.run(dedupe="snapshot", on_existing="update", pacing=PACING).exit_code == 0
+    waited = [again - first for first, again in tried]
+    assert waited[0] > 60.0, "nothing of the attempt under its old key can act any more"
+    assert waited[1] < 40.0
 
 
 def test_an_update_without_an_answer_whose_customer_always_changes_ends_in_doubt(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ LOOKS = 3
 """Looks in a row that are each believed for as long, with nothing sent upon any of them."""
 
 
-def patience_after(looks: int, patience: float) -> float:
+def patience_after(looks: int) -> float:
     """How many seconds to believe the last of so many looks in a row: where nothing helps, at last something is sent."""
-    return patience * 2.0 ** max(0, looks - LOOKS)
+    return VIEW_LIFE * 2.0 ** max(0, looks - LOOKS)
 
 
 class Carrying:
@@ -70,7 +70,6 @@ class Carrying:
     async def _look_again(self, trip: Trip) -> list[Settled] | None:
         """Hold the claim against the account as it is now; what that settles, or leaves, None where it is to be sent."""
         waiting = Waiting(replace(trip.claim, attached=trip.attached), trip.fresh, trip.ended_at)
-        asked = self._exchange.asked
         try:
             found = await self.second_look.of(waiting)
         except Stopped:
@@ -86,7 +85,7 @@ class Carrying:
             trip.tries = Tries()  # an outage is no reason to give up
         trip.claim = found
         trip.looks += 1
-        self._believe(trip, patience_after(trip.looks, self._exchange.patience(self._exchange.asked - asked)))
+        self._believe(trip, patience_after(trip.looks))
         return None
 
     async def _carry_out(self, trip: Trip, token: str) -> list[Settled]:

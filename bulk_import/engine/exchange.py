@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from bulk_import.age import is_young
 from bulk_import.engine.ahead import Ahead
 from bulk_import.engine.parts import Outdated, Parts, TooOld
 from bulk_import.engine.stopping import Stop
 from bulk_import.engine.stripes_clock import StripesClock
-from bulk_import.engine.viewing import VIEW_LIFE, View
+from bulk_import.engine.viewing import View
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
 from bulk_import.model import Claim, Endpoint, Reply, Request
@@ -27,37 +28,39 @@ from bulk_import.replies import (
 )
 from bulk_import.settle import backoff
 
+_VIEW: ContextVar[View | None] = ContextVar("view", default=None)
+"""The look at the account that a task, or the one that has started it, is taking."""
+
 
 class Exchange:
-    """Every request of a run; `requests` counts them, and `asked` those that only read.
-
-    `clock` is what they tell of Stripe's clock.
-    """
+    """Every request of a run; `requests` counts them, and `clock` is what they tell of Stripe's clock."""
 
     def __init__(self, parts: Parts, stop: Stop, scales: Scales, ahead: Ahead) -> None:
         self.parts = parts
         self.clock = StripesClock(parts.now)
         self.requests: dict[Endpoint, int] = {}
-        self.asked = 0
         self._stop = stop
         self._scales = scales
         self._ahead = ahead
         self._well = 0
-        self._views: list[View] = []
 
     @contextmanager
     def viewing(self) -> Iterator[View]:
-        """Measure what is read of the account in this block."""
+        """Measure what is read of the account in this block, and in the tasks that it starts."""
         view = View(self.parts.now(), self.parts.limits.deadline)
-        self._views.append(view)
+        outer = _VIEW.set(view)
         try:
             yield view
         finally:
-            self._views = [other for other in self._views if other is not view]
+            _VIEW.reset(outer)
 
     def seen_at(self, view: View) -> float:
         """When the account was seen by a look that ends now."""
         return view.seen_at(self.parts.now())
+
+    def life(self, view: View) -> float:
+        """For how many seconds a look is believed at the present rate."""
+        return view.life(self.parts.gate.current_rate(Endpoint.CREATE))
 
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
         """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
@@ -69,13 +72,17 @@ class Exchange:
         """
         used = tried = waits = 0
         was_accepted = False
+        view = _VIEW.get()
         while True:
             self._stop.check()
             well = self._well
-            self.asked += 1
+            if view is not None:
+                view.asked += 1
             started, reply = await self.attempt(request)
             if reply.status == 200 and isinstance(reply.body, dict) and answers(request, reply.body):
-                self._was_answered(started)
+                if view is not None:
+                    now = self.parts.now()
+                    view.answered(now - (self.parts.tick() - started), now)
                 if request.endpoint is Endpoint.RETRIEVE:
                     self._scales.impossible = 0  # only Stripe itself knows the customer
                 if self.parts.strict and (halt := of_another_mode(reply.body, livemode=self.parts.livemode)):
@@ -126,13 +133,6 @@ class Exchange:
         self._stop.check()
         raise Outdated
 
-    def patience(self, asked: int) -> float:
-        """For how many seconds to believe a look that took so many requests.
-
-        At a very low rate what it has shown would else be old each time before anything is sent.
-        """
-        return max(VIEW_LIFE, 2 * (asked + 2) / self.parts.gate.current_rate(Endpoint.CREATE))
-
     def saw_impossible(self, started: float) -> None:
         """A 200 that is no success, to an attempt that began then; too many end the run."""
         why = self._scales.saw_impossible(started, self.parts.tick())
@@ -148,11 +148,6 @@ class Exchange:
         reply = self.parts.gate.within_patience(request.endpoint, await self.parts.send(request))
         self._heard(request.endpoint, reply)
         return started, reply
-
-    def _was_answered(self, started: float) -> None:
-        now = self.parts.now()
-        for view in self._views:
-            view.answered(now - (self.parts.tick() - started), now)
 
     def _check_age(self, claim: Claim | None, good_until: float | None) -> None:
         if claim is None:

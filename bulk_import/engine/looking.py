@@ -23,8 +23,8 @@ class Waiting:
 
 
 LookAgain = Callable[[Sequence[Waiting]], Awaitable[Sequence[Claim | Outcome]]]
-"""What is to become of each of these: the claim with the time of the look as its `seen_at`, one of a new generation that
-is on disk by then, or how the row is settled."""
+"""What is to become of each of these: the claim with the time of the look as its `seen_at` (later where it is believed for
+longer than usual), one of a new generation that is on disk by then, or how the row is settled."""
 
 
 async def as_they_are(waiting: Sequence[Waiting]) -> Sequence[Claim | Outcome]:
@@ -37,6 +37,8 @@ class SharedLook:
 
     After an outage all workers come at once. Looking each by itself, each would read everybody who came meanwhile, and
     hold them all. Whoever comes while a look goes on is in the next one, so none is older than the wish for it.
+
+    An update is looked at by itself, whatever else goes on: nobody but it reads its customer.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,9 @@ class SharedLook:
 
     async def of(self, one: Waiting) -> Claim | Outcome:
         """What is to become of *one*; raises what the look at it raises."""
+        if one.claim.target is not None:
+            (answer,) = await self.look([one])
+            return answer
         row = one.claim.row
         self._waiting[row] = one
         try:

@@ -170,6 +170,10 @@ class Engine:
         """When the account was seen by a look that ends now: a claim made upon it is new enough for `VIEW_LIFE`."""
         return self._exchange.seen_at(view)
 
+    def life(self, view: View) -> float:
+        """For how many seconds that look is believed: `VIEW_LIFE`, and more at a very low rate."""
+        return self._exchange.life(view)
+
     async def blocking(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
         """Do blocking work that changes nothing; it is abandoned when the run stops."""
         self.check()

@@ -1,4 +1,4 @@
-"""How new what was just read of the account is: from when on a claim made upon it may be sent for `VIEW_LIFE` (pure)."""
+"""How new what was just read of the account is, and for how long a claim may be sent upon it (pure)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ wait for much longer, and meanwhile people sign up and change their customers. A
 class View:
     """One look at the account, from `began` on, where an attempt may take `attempt` seconds; moments are of our clock.
 
-    `first` is when the first request of it that was answered set out: what waited before that, for an outage to end or
-    to be let in, makes nothing old. `last` is when the last answer came, and `busy` counts the seconds in which answers
-    were on their way.
+    `asked` counts its requests. `first` is when the first one that was answered set out: what waited before that, for an
+    outage to end or to be let in, makes nothing old. `last` is when the last answer came, and `busy` counts the seconds in
+    which answers were on their way.
     """
 
     began: float
     attempt: float
+    asked: int = 0
     first: float | None = None
     last: float = 0.0
     busy: float = 0.0
@@ -27,8 +28,6 @@ class View:
     def answered(self, started: float, ended: float) -> None:
         """One more request was answered; longer than an attempt may take, the process must have been stopped."""
         if self.first is None:
-            if started < self.began:
-                return
             self.first = self.last = started
         self.busy += min(max(0.0, ended - max(started, self.last)), self.attempt)
         self.last = max(self.last, ended)
@@ -46,3 +45,10 @@ class View:
         if took - self.busy > VIEW_LIFE:
             return self.first
         return max(self.first, now - VIEW_LIFE + min(took, VIEW_LIFE))
+
+    def life(self, rate: float) -> float:
+        """For how many seconds it is believed where so many requests start in one.
+
+        At a very low rate what it has shown would else be old each time before anything is sent.
+        """
+        return max(VIEW_LIFE, 2 * (self.asked + 2) / rate)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bulk_import.dedupe import Differ, meet
 from bulk_import.engine import Engine, Waiting
+from bulk_import.engine.viewing import VIEW_LIFE
 from bulk_import.existing import Directory, Nobody
 from bulk_import.job.came import Came, is_for_a_person
 from bulk_import.job.doubts import Doubts
@@ -50,11 +51,12 @@ class SecondLook:
             return {}
         with self._engine.viewing() as view:
             found = await look(waiting)
-        seen_at = self._engine.seen_at(view)
+        seen_at, longer = self._engine.seen_at(view), self._engine.life(view) - VIEW_LIFE
         answers: Answers = {each.claim.row: replace(each.claim, seen_at=view.began) for each in waiting}
         for row, answer in (answers | found).items():
-            if isinstance(answer, Claim) and view.first is not None:  # else it goes by a look of some seconds ago
-                answer = replace(answer, seen_at=max(answer.seen_at or 0.0, seen_at))
+            if isinstance(answer, Claim):
+                at = answer.seen_at or 0.0  # of some seconds ago, where nothing had to be read anew
+                answer = replace(answer, seen_at=(at if view.first is None else max(at, seen_at)) + longer)
             answers[row] = answer
         return answers
 
