@@ -72,3 +72,22 @@ def test_a_plan_of_a_ledger_with_nothing_left_to_look_for_says_so(call: Program,
     call("run", source, *RUN, "--map", "mail=email")
     said = call("plan", source, "--simulate", "--map", "mail=email")
     assert "as asked" not in said.out + said.err
+
+
+def test_a_slip_in_the_mapping_leaves_no_trace_so_that_the_command_as_it_was_goes_on(
+    call: Program, tmp_path: Path
+) -> None:
+    slips = (("--key", "nope"), ("--map", "nope=name"), ("--set", "nope=1"), ("--set", "balance=much"))
+    source = people(tmp_path, "a@example.com,Ann,1", "b@example.com,Bea,2", "nobody,Cy,3")
+    right = ("run", source, *RUN, "--map", "mail=email", "--map", "debt=metadata.debt")
+    assert call(*right, "--limit", "1").code == 0
+    before = lines(source)
+    assert [call(*right, *slip).code for slip in slips] == [2, 2, 2, 2]
+    assert lines(source) == before
+    after = call(*right)
+    assert after.code == 1, after.err
+    assert "options changed" not in after.out + after.err
+    finished = lines(source)
+    assert [line.status for line in finished] == ["created", "created", "invalid"]
+    assert [call(*right, *slip).code for slip in slips] == [2, 2, 2, 2], "on a finished ledger, too"
+    assert lines(source) == finished

@@ -38,6 +38,7 @@ from bulk_import.keys import parse_key
 from bulk_import.ledger import Purpose, new_salt, new_token
 from bulk_import.model import Status
 from bulk_import.options import Confirm, Observer, RunOptions
+from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Fingerprint, Reading, discard_unfinished
 from bulk_import.report.summary import OK, Summary
 from bulk_import.survey import Survey, preparation, survey
@@ -112,9 +113,12 @@ class RunJob(Making):
         used = self.reader.tally().count(Status.PENDING) < purpose.rows
         self.options = with_kept_key(self.options, purpose.options, used=used)
         source, fingerprint = await self._same_source(engine, purpose)
+        afresh = source is not None and self._prepares_afresh(purpose)
+        if afresh or not self._is_finished():
+            self._preparation(purpose)
         # Only now: a command that is refused leaves no trace that later ones would take for advice.
         self.begin_command(boot)
-        self._tell_changes(purpose, readable=source is not None)
+        self._tell_changes(purpose, afresh=afresh)
         self._watch_chosen()
         if self._is_finished():
             self.observer.notice("finished", "every row was settled before; nothing was sent")
@@ -133,13 +137,21 @@ class RunJob(Making):
         looked_at = self.reader.looked_at()
         left = self.selection.left(looked_at)
         self._watch_chosen()
-        reading = Reading.from_json(purpose.reading)
-        how = preparation(reading, self.options.preparing, self.method(purpose), marker=self.options.marker)
+        reading, how = Reading.from_json(purpose.reading), self._preparation(purpose)
         batches = from_source(source, fingerprint, reading, how, self.selection, looked_at, self.options.batch_size)
         await self.go(batches, self.options.dedupe, self.terms(purpose, jumped=jumped), left, doubtful=True)
         self._doubt_the_mapping()
         if purpose.spooled and self._is_finished():
             spool_path(self.path).unlink(missing_ok=True)
+
+    def _preparation(self, purpose: Purpose) -> Preparation:
+        """How a record becomes a row; raises `UsageError` for a mapping that does not fit the ledger's columns."""
+        reading, method = Reading.from_json(purpose.reading), self.method(purpose)
+        return preparation(reading, self.options.preparing, method, marker=self.options.marker)
+
+    def _prepares_afresh(self, purpose: Purpose) -> bool:
+        """Whether other rows may be valid than when the ledger was begun."""
+        return prepares(changed_options(dict(purpose.options), options_text(self.options)))
 
     def _watch_chosen(self) -> None:
         """Count the rows this run is about: those chosen, and whatever is in doubt, which every run looks into."""
@@ -249,15 +261,12 @@ class RunJob(Making):
             "check shows each column and its field",
         )
 
-    def _tell_changes(self, purpose: Purpose, *, readable: bool) -> None:
-        """Say each option that changed.
-
-        Rows that were refused here, under another mapping, are prepared afresh if the source can still be read.
-        """
+    def _tell_changes(self, purpose: Purpose, *, afresh: bool) -> None:
+        """Say each option that changed; rows that were refused here, under another mapping, are prepared *afresh*."""
         asked, stored = options_text(self.options), dict(purpose.options)
-        if not (changed := changed_options(stored, asked)):
+        if not changed_options(stored, asked):
             return
-        again = self.writer.reconsider() if readable and prepares(changed) else 0
+        again = self.writer.reconsider() if afresh else 0
         settled = self.reader.tally().settled
         self.observer.notice(
             "options",
