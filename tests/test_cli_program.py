@@ -203,7 +203,9 @@ def test_an_unknown_error_names_its_class_and_its_traceback_only_with_vv(
 
 
 def test_options_come_from_the_environment_but_live_and_yes_never_do() -> None:
-    refused = python("-m", "bulk_import", "check", "no.csv", BULK_IMPORT_CHECK_FORMAT="nonsense")
+    refused = python(
+        "-m", "bulk_import", "check", "no.csv", BULK_IMPORT_CHECK_FORMAT="nonsense", BULK_IMPORT_VERSION="0.1.0"
+    )
     assert "'nonsense' is not one of" in refused.stderr
     live = python(
         "-m", "bulk_import", "run", "no.csv", STRIPE_API_KEY="sk_live_abcdefghijklmnop", BULK_IMPORT_RUN_LIVE="1",

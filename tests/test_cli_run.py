@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,35 @@ def test_a_rate_from_the_environment_is_explicit(call: Program, job: FakeJob, mo
     options = asked(call, job)
     assert (options.pacing.rate, options.pacing.rate_is_explicit) == (50.0, True)
     assert options.preparing.mapping.maps == (("Post code", "address.postal_code"), ("Mail", "email"))
+
+
+def test_the_environment_knows_an_opposite_by_its_own_name(
+    call: Program, job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BULK_IMPORT_RUN_NO_HEADER", "1")
+    assert asked(call, job).preparing.overrides.header is False
+    monkeypatch.setenv("BULK_IMPORT_RUN_HEADER", "yes")
+    assert asked(call, job).preparing.overrides.header is True
+
+
+def test_what_the_environment_said_is_part_of_the_line_that_goes_on_in_another_terminal(
+    call: Program, job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {
+        "KEY": "id",
+        "MAP": "Post code=address.postal_code\nMail=email",
+        "NO_HEADER": "1",
+        "HASH_EMAILS": "1",
+        "NO_MARKER": "0",
+    }
+    for option, value in said.items():
+        monkeypatch.setenv(f"BULK_IMPORT_RUN_{option}", value)
+    words = shlex.split(asked(call, job, "--rate", "5").command_line)
+    assert words[:2] == ["bulk-import", "run"]
+    for pair in (("--key", "id"), ("--map", "Post code=address.postal_code"), ("--map", "Mail=email"), ("--rate", "5")):
+        assert pair in itertools.pairwise(words)
+    assert {"--no-header", "--hash-emails"} < {*words}
+    assert not {"--header", "--no-marker"} & {*words}
 
 
 def test_options_are_laid_over_a_profile(call: Program, job: FakeJob, tmp_path: Path) -> None:
@@ -293,6 +324,8 @@ def test_wrong_usage_of_a_run_with_json_ends_with_finish_too(call: Program, job:
     said = call("run", "people.csv", "--json")
     assert (said.code, events(said.out)[-1]["exit_code"]) == (2, 2)
     assert "no API key" in said.err
+    unread = call("run", "people.csv", "--json-rows", "--rate", "fast")
+    assert (unread.code, events(unread.out)[-1]["exit_code"]) == (2, 2)
 
 
 def test_retry_takes_server_account_and_kind_from_the_ledger(

@@ -122,7 +122,7 @@ def _complained(invocation: Invocation, sentence: str) -> str:
 
 def _refused(invocation: Invocation, error: str, code: int) -> int:
     """Tell a program why nothing came of the command, unless it was told already; the code."""
-    if "--json" in invocation.arguments and not invocation.output.told:
+    if {"--json", "--json-rows"} & {*invocation.arguments} and not invocation.output.told:
         invocation.output.line(to_json({"error": error, "exit_code": code}))
     return code
 

@@ -7,6 +7,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from bulk_import.cli.environment import said_by_environment
+from bulk_import.cli.invocation import invocation
 from bulk_import.cli.process import allow_open_files
 
 OWN = "Options"
@@ -29,6 +31,7 @@ class Verb(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Carry the command out, with as many open files as it may have."""
         allow_open_files()
+        invocation(ctx).hear(said_by_environment(ctx))
         return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

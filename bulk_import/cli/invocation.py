@@ -24,7 +24,11 @@ SAYING = frozenset({"--json", "--json-rows", "-q", "--quiet", "-v", "-vv", "--ve
 
 @dataclass(slots=True)
 class Invocation:
-    """One call of the program; `verbosity` counts -v, `quiet` leaves only errors."""
+    """One call of the program; `verbosity` counts -v, `quiet` leaves only errors.
+
+    `arguments` are the words typed and, once the command is known, what the environment said, as if it had been typed:
+    whoever pastes the line into another terminal means the same.
+    """
 
     arguments: Sequence[str]
     verbosity: int = 0
@@ -49,6 +53,11 @@ class Invocation:
                     "folder, then give the command again."
                 ) from None
         return self.command_line
+
+    def hear(self, words: Sequence[str]) -> None:
+        """Take *words* for typed, too."""
+        end = self.arguments.index("--") if "--" in self.arguments else len(self.arguments)
+        self.arguments = (*self.arguments[:end], *words, *self.arguments[end:])
 
     def tell(self, *lines: str) -> None:
         """Say something to a person, unless only errors are wanted."""

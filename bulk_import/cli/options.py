@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bulk_import.cli.environment import Either
 from bulk_import.cli.help import LAST, OWN, put_under
 from bulk_import.cli.invocation import invocation
 from bulk_import.cli.quantities import (
@@ -96,7 +97,12 @@ def reading(name: str) -> Group:
         click.option(
             "--skip-lines", type=click.IntRange(min=0), metavar="N", help="Lines above the header.  [detected]"
         ),
-        click.option("--header/--no-header", default=None, help="Whether the table begins with a header.  [detected]"),
+        click.option(
+            "--header/--no-header",
+            cls=Either,
+            default=None,
+            help="Whether the table begins with a header.  [detected]",
+        ),
         click.option("--max-bytes", type=Size(), metavar="SIZE", help="Most to read after unpacking, such as 20GB."),
     )
 

@@ -77,6 +77,7 @@ Examples:
     epilog=EXAMPLES,
     context_settings={"auto_envvar_prefix": "BULK_IMPORT", "help_option_names": ["--help"], "max_content_width": 100},
 )
-@click.version_option(bulk_import.__version__, prog_name=PROGRAM)
+# The environment may well tell which version is installed: that asks for nothing.
+@click.version_option(bulk_import.__version__, prog_name=PROGRAM, allow_from_autoenv=False)
 def program() -> None:
     """Import a user base into Stripe: once each, at the rate you allow, with a ledger that proves it."""
