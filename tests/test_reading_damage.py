@@ -225,6 +225,31 @@ def test_a_second_table_under_a_title_of_its_own_is_not_read_as_the_first() -> N
     assert [record.problem is None for record in read_text(text)] == [True] * 6 + [False] * 3
 
 
+@pytest.mark.parametrize("header", ["email,city,name", "Name,E-mail,City", "user_id,email,phone", "name,email,city,zip"])
+def test_rows_below_another_header_are_not_read_under_the_first_one(header: str) -> None:
+    rows = ["x@example.com,Oslo,Bob", "Bob,y@example.com,Oslo", "z@example.com,Bob,Oslo,"]
+    text = "\n".join(["email,name,city", *GOOD, header, *rows, "email,name,city", *GOOD]) + "\n"
+    records = read_text(text)
+    assert [record.problem is None for record in records] == [True] * 6 + [False] * 5 + [True] * 6
+    for record in records[6:10]:
+        assert "second table seems to begin on line 8" in (record.problem or "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "sound"),
+    [
+        ("E-mail address,Full name,Town", True),  # what the columns are called on the screen
+        ("email,nickname,city", True),
+        ("email,city,name", False),
+    ],
+)
+def test_labels_right_below_the_header_are_one_row_unless_they_name_the_columns_in_another_order(
+    labels: str, sound: bool
+) -> None:
+    records = read_text("\n".join(["email,name,city", labels, *GOOD]) + "\n")
+    assert [record.problem is None for record in records[1:]] == [sound] * 6
+
+
 def test_the_same_table_goes_on_below_a_header_that_is_repeated() -> None:
     text = "email,name,city\n" + "\n".join(GOOD[:3]) + "\n\nemail,name,city\n" + "\n".join(GOOD[3:]) + "\n"
     assert [record.problem is None for record in read_text(text)] == [True] * 3 + [False] + [True] * 3

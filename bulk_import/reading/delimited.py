@@ -59,7 +59,7 @@ class DelimitedRows:
         self._open = 0  # the line where a quote was left open last
         self._undecided = range(0)  # the lines that are one row or a row each
         self._easy = False  # nothing about the rows before asks for a closer look at the next one
-        self._second = SecondTable(self._table)
+        self._second = SecondTable(self._table, has_header=reading.header)
 
     def records(self) -> Iterator[Record]:
         """Every record in order; damaged ones carry a problem."""
@@ -171,7 +171,7 @@ class DelimitedRows:
     def _record(self, line: int, verdict: Verdict) -> Record:
         self._number += 1
         self._undecodable += verdict.undecodable
-        problem = self._second.problem(line, verdict.cells, self._after_blank)
+        problem = self._second.problem(line, verdict.cells, self._after_blank, is_first=self._number == 1)
         # A line of its own between a blank one and a header is the title of another table.
         self._after_blank = self._after_blank and len(verdict.cells) < self._table.width
         self._undecided = range(line, line + verdict.undecided) if verdict.undecided else self._undecided

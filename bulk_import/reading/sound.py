@@ -13,6 +13,7 @@ from bulk_import.reading.damage import readable
 from bulk_import.reading.lines import bare_lines, holds_other_ends, is_clean, split_lines
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.table import Table, is_ruled, looks_like_total
+from bulk_import.reading.titles import name_columns
 from bulk_import.wording import fold
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class SoundRows:
             and not looks_like_total(cells, self._table.kinds)
             and not is_ruled(cells)
             and not self.repeats_header(cells)
+            and not (self._email is not None and name_columns(cells))
         )
 
     def _csv_reader(self, lines: Iterable[str]) -> Reader:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from bulk_import.reading.cells import Dialect
 from bulk_import.reading.kinds import TELLING, fits, kind_of
 from bulk_import.reading.settled import Reading
+from bulk_import.reading.titles import name_columns
+from bulk_import.wording import fold
 
 _UNIT = re.compile(
     r"[(\[<].*[)\]>]|:?[-=+]{2,}:?|(?:str(?:ing)?|text|varchar|char|int(?:eger)?|number|numeric|float|decimal|date|datetime|timestamp|bool(?:ean)?)",
@@ -86,29 +88,40 @@ def looks_like_total(cells: Sequence[str], kinds: Sequence[str]) -> bool:
 class SecondTable:
     """Notices that another table begins below the first, so that its rows are not read under wrong columns.
 
-    One begins after a blank line with a row that could be a header and cannot be a row of the first
-    table; a row that fits the first table again ends it.
+    One begins after a blank line with a row that could be a header and cannot be a row of the first table; a row that
+    fits the first table again ends it. One begins as well, as where files were put together, with a row that surely
+    names other columns, or the same in another order; then only the first header ends it.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, has_header: bool) -> None:
         self._table = table
+        self._folded = list(map(fold, table.columns)) if has_header else []
         self._header: Sequence[str] = ()
         self._line = 0
+        self._named = False  # whether the header at hand surely is one
 
     @property
     def active(self) -> bool:
         """Whether the rows at hand belong to the second table."""
         return self._line > 0
 
-    def problem(self, line: int, cells: Sequence[str], after_blank: bool) -> str | None:
-        """Why the row on *line* is not one of the first table's, None when it may be."""
-        if after_blank and self._is_other_header(cells):
-            self._header, self._line = cells, line
+    def problem(self, line: int, cells: Sequence[str], after_blank: bool, *, is_first: bool) -> str | None:
+        """Why the row on *line* is not one of the first table's, None when it may be; *is_first* is its first row."""
+        named = self.names_others(cells, is_first=is_first)
+        if named or (after_blank and self._is_other_header(cells)):
+            self._header, self._line, self._named = cells, line, named
         elif self.active and self._is_back(cells):
             self._line = 0
         if not self.active:
             return None
         return f"a second table seems to begin on line {self._line}; give it a file of its own"
+
+    def names_others(self, cells: Sequence[str], *, is_first: bool) -> bool:
+        """Whether a row surely names columns, and not the table's own; its first row may say what they are called."""
+        if not self._folded or "email" not in self._table.kinds or not name_columns(cells):
+            return False
+        folded = [name for cell in cells if (name := fold(cell))]
+        return folded != self._folded and (not is_first or sorted(folded) == sorted(self._folded))
 
     def _is_other_header(self, cells: Sequence[str]) -> bool:
         filled = [cell for cell in cells if cell.strip()]
@@ -119,7 +132,9 @@ class SecondTable:
         return any(self._table.kinds) or len(cells) != self._table.width
 
     def _is_back(self, cells: Sequence[str]) -> bool:
-        """Whether a row can only belong to the first table."""
+        """Whether a row can only belong to the first table, or is its header once more."""
+        if self._named:
+            return list(map(fold, cells)) == self._folded
         return len(cells) == self._table.width != len(self._header) and (
             not any(self._table.kinds) or fits(cells, self._table.kinds)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulk_import.column_names import known_names
+from bulk_import.column_names import PLAIN, known_names
 from bulk_import.wording import fold, names
 
 _TITLES = known_names() | names(
@@ -15,6 +15,7 @@ _TITLES = known_names() | names(
     created createdat createdate signupdate signedup registered updated updatedat lastlogin birthday dateofbirth
     """
 )
+_ADDRESS = names(PLAIN[("email",)])
 
 
 def are_titles(cells: Sequence[str]) -> bool:
@@ -29,3 +30,15 @@ def is_address_title(cell: str) -> bool:
     """Whether a line is nothing but a known name of the column of addresses."""
     name = fold(cell)
     return "mail" in name and name in _TITLES
+
+
+def name_columns(cells: Sequence[str]) -> bool:
+    """Whether a row in the middle of a table surely names the columns of another: stricter than `are_titles`.
+
+    Every cell up to the last that holds something is filled, and two or more are known, the address's among them.
+    """
+    folded = list(map(fold, cells))
+    while folded and not folded[-1]:
+        folded.pop()
+    known = [name for name in folded if name in _TITLES]
+    return len(known) > 1 and all(folded) and not _ADDRESS.isdisjoint(known) and are_titles(cells)
