@@ -225,7 +225,9 @@ def test_a_second_table_under_a_title_of_its_own_is_not_read_as_the_first() -> N
     assert [record.problem is None for record in read_text(text)] == [True] * 6 + [False] * 3
 
 
-@pytest.mark.parametrize("header", ["email,city,name", "Name,E-mail,City", "user_id,email,phone", "name,email,city,zip"])
+@pytest.mark.parametrize(
+    "header", ["email,city,name", "Name,E-mail,City", "user_id,email,phone", "name,email,city,zip"]
+)
 def test_rows_below_another_header_are_not_read_under_the_first_one(header: str) -> None:
     rows = ["x@example.com,Oslo,Bob", "Bob,y@example.com,Oslo", "z@example.com,Bob,Oslo,"]
     text = "\n".join(["email,name,city", *GOOD, header, *rows, "email,name,city", *GOOD]) + "\n"
