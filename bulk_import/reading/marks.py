@@ -52,21 +52,30 @@ def quotes_in(text: str, delimiter: str, given: str | None) -> list[str | None]:
     """The signs that may be around cells, None where quotes may be ordinary characters."""
     if given is not None:
         return [None if given in ("", "none") else given]
-    single = ["'"] if _enclosing(text, delimiter, "'") else []
-    return ['"', *single, *([None] if _never_encloses(text, delimiter) else [])]
+    others = [sign for sign in ("'", *_around_names(text, delimiter)) if _enclosing(text, delimiter, sign)]
+    return ['"', *others, *([None] if _never_encloses(text, delimiter) else [])]
+
+
+def _around_names(text: str, delimiter: str) -> set[str]:
+    """The sign, other than quotes, that stands before and behind every cell of the first line: `` `email`,`name` ``."""
+    cells = [cell.strip(" ") for cell in text.split("\n", 1)[0].split(delimiter)]
+    ends = {end for cell in cells for end in (cell[:1], cell[-1:] if len(cell) > 1 else "")}
+    sign = ends.pop() if len(ends) == 1 else ""
+    return {sign} - {"", "'", '"', delimiter} if not sign.isalnum() else set()
 
 
 def _enclosing(text: str, delimiter: str, quote: str) -> bool:
     """Whether most lines have a cell between two *quote* signs, or fewer but one that only quoting explains."""
     mark = re.escape(delimiter)
     lines = [line for line in text.splitlines() if line.strip()]
-    inside = f"[^{quote}\\\\]*(?:(?:{quote}{quote}|\\\\.)[^{quote}\\\\]*)*"
-    enclosed = re.compile(f"(?:^|{mark}) ?{quote}({inside}){quote}(?= ?{mark}|$)")
+    sign = re.escape(quote)
+    inside = f"[^{sign}\\\\]*(?:(?:{sign}{sign}|\\\\.)[^{sign}\\\\]*)*"
+    enclosed = re.compile(f"(?:^|{mark}) ?{sign}({inside}){sign}(?= ?{mark}|$)")
     found = [enclosed.findall(line) for line in lines]
     if sum(map(bool, found)) * 2 > len(lines) > 0:
         return True
     cells = [cell for each in found for cell in each]
-    beginning = len(re.findall(f"(?:^|{mark}) ?{quote}", text, re.MULTILINE))
+    beginning = len(re.findall(f"(?:^|{mark}) ?{sign}", text, re.MULTILINE))
     explained = any(delimiter in cell or quote in cell for cell in cells)
     return explained and len(cells) >= 0.9 * beginning and not re.search(f'(?:^|{mark}) ?"', text, re.MULTILINE)
 
