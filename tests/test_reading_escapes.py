@@ -8,6 +8,7 @@ import pytest
 
 from bulk_import.reading import read_records
 from bulk_import.reading.escapes import Escapes, escapes_of
+from bulk_import.reading.table import ENDS_COPY
 
 HEADER = "id\temail\tnote\n"
 COPY = HEADER + "1\ta@example.com\t\\N\n2\tb@example.com\tx\\ty\\nz C:\\\\dir \\\\n\n"
@@ -53,12 +54,21 @@ def test_cells_are_read_as_what_they_stand_for_and_it_is_said(
         (["\\N"], Escapes.SURELY),
         ([r"\\", "NULL"], Escapes.SURELY),
         ([r"x\ny", "NULL"], Escapes.PERHAPS),
+        ([r"x\.y", "\\N"], Escapes.NONE),
     ],
 )
 def test_a_table_is_one_with_escapes_where_it_has_a_word_for_nothing_and_no_other_backslash(
     rows: list[str], escapes: Escapes
 ) -> None:
     assert escapes_of(["id\tnote\n", *(f"{number}\t{row}\n" for number, row in enumerate(rows))]) is escapes
+
+
+@pytest.mark.parametrize("text", [COPY, HEADER + "1\ta@example.com\tone\\ntwo\n"])
+def test_the_mark_of_the_end_tells_copy_and_is_no_customer(tmp_path: Path, text: str) -> None:
+    *records, end = list(read_records(table(tmp_path, text + "\\.\n")))
+    assert [record.problem for record in records] == [None] * len(records)
+    assert "\n" in records[-1].fields["note"]
+    assert end.problem == ENDS_COPY
 
 
 def test_escapes_that_may_be_text_stay_and_are_said(tmp_path: Path) -> None:

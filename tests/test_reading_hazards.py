@@ -238,6 +238,14 @@ def test_backslash_escapes_are_recognised_when_the_file_uses_them(tmp_path: Path
     assert "escape" in {notice.code for notice in records.notices}
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_breaks_that_mysql_escaped_inside_quoted_cells_are_line_breaks(tmp_path: Path, end: str) -> None:
+    rows = ['"email","name"', f'"a@example.com","1 \\"A\\" St\\{end}C:\\\\x\\\\"', '"b@example.com","Bob"', ""]
+    records = read_records(kept(tmp_path, end.join(rows)))
+    assert [(record.line, record.problem) for record in records] == [(2, None), (4, None)]
+    assert [record.fields["name"] for record in records] == [f'1 "A" St{end}C:\\x\\', "Bob"]
+
+
 def test_quotes_that_never_close_anywhere_are_ordinary_characters_and_it_is_said(tmp_path: Path) -> None:
     data = "email\tnick\n" + "".join(f'u{number}@example.com\t"nick {number}\n' for number in range(5))
     records = read_records(kept(tmp_path, data))

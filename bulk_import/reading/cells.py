@@ -150,8 +150,8 @@ class _Splitter:
                 continue
             at, following = mark.start(), self._text[mark.end() : mark.end() + 1]
             if mark.group() == "\\":
-                kept = following if following in (quote, "\\") else "\\" + following
-                parts += (self._text[self._place : at], kept)
+                kept = "" if following in (quote, "\\", "\r", "\n") else "\\"
+                parts += (self._text[self._place : at], kept + following)
                 self._place = at + 1 + len(following)
             elif following == quote:
                 parts.append(self._text[self._place : at + 1])

@@ -12,13 +12,14 @@ from bulk_import.reading.cells import split_record
 from bulk_import.reading.cutshort import Rest, begun_above, cut_short, rest_of
 from bulk_import.reading.damage import Verdict, by_itself, closes_nothing, judge, readable, row_or_rows
 from bulk_import.reading.disguise import cells_in_typographic_quotes
-from bulk_import.reading.escapes import unescaped
+from bulk_import.reading.escapes import is_end, unescaped
 from bulk_import.reading.lines import LIMIT, split_lines
 from bulk_import.reading.remarks import Remarks
 from bulk_import.reading.settled import Reading
 from bulk_import.reading.sound import Alone, AtOnce, SoundRows
 from bulk_import.reading.table import (
     DRAWS_LINE,
+    ENDS_COPY,
     LOOKS_LIKE_TOTAL,
     NAMES_UNITS,
     REPEATS_HEADER,
@@ -184,6 +185,8 @@ class DelimitedRows:
             problem = LOOKS_LIKE_TOTAL
         if self._sound.repeats_header(verdict.cells):
             problem = REPEATS_HEADER
+        if self._reading.escape == "text" and is_end(verdict.cells):
+            problem = ENDS_COPY
         problem = problem or verdict.problem or self._between(line) or self._closing(line, verdict)
         self._open = line if verdict.opens else self._open
         self._remark(line, verdict, problem)

@@ -1,7 +1,8 @@
 r"""Cells in which a database wrote line breaks, tabs and backslashes as `\n`, `\t` and `\\`, and nothing as `\N`.
 
 PostgreSQL's COPY and `mysql --batch` write tables so, between tabs and without quotes. A path or a piece of JSON may look
-alike: cells are only read as what they stand for where the table has a word of its own for nothing (`\N`, or MySQL's `NULL`).
+alike: cells are only read as what they stand for where the table has a word of its own for nothing (`\N`, or MySQL's `NULL`)
+or COPY's mark of the end.
 """
 
 from __future__ import annotations
@@ -35,12 +36,19 @@ def escapes_of(lines: Sequence[str]) -> Escapes:
     text = "".join(lines)
     if "\\" not in text or _ENCLOSED.search(text):
         return Escapes.NONE
-    cells = [cell for line in lines if "\\" in line for cell in line.rstrip("\r\n").split("\t")]
+    rows = [line for line in lines if not is_end([line.rstrip("\r\n")])]
+    cells = [cell for line in rows if "\\" in line for cell in line.rstrip("\r\n").split("\t")]
     words = [cell for cell in cells if cell != _NOTHING]
     if any(_LEFT.search(_ESCAPE.sub("", cell)) or _PATH.search(cell) for cell in words):
         return Escapes.NONE
     null = _NULL.search(text) is not None and any("\\\\" in cell for cell in words)
-    return Escapes.SURELY if len(words) < len(cells) or null else Escapes.PERHAPS
+    surely = len(words) < len(cells) or null or len(rows) < len(lines)
+    return Escapes.SURELY if surely else Escapes.PERHAPS
+
+
+def is_end(cells: Sequence[str]) -> bool:
+    r"""Whether a row is the `\.` behind the last one of a COPY."""
+    return len(cells) == 1 and cells[0] == r"\."
 
 
 def unescaped(pieces: Iterable[Block | Record]) -> Iterator[Block | Record]:

@@ -24,7 +24,8 @@ LOOKS_LIKE_TOTAL = "the row looks like a total, not a customer; remove it, or le
 NAMES_UNITS = "the row names units or types, not a customer; remove it, or leave it be"
 DRAWS_LINE = "the row only draws a line; remove it, or leave it be"
 REPEATS_HEADER = "the row repeats the header; remove it, or leave it be"
-NO_CUSTOMER = frozenset({LOOKS_LIKE_TOTAL, NAMES_UNITS, DRAWS_LINE, REPEATS_HEADER})
+ENDS_COPY = "the row is the mark with which PostgreSQL's COPY ends, not a customer; remove it, or leave it be"
+NO_CUSTOMER = frozenset({LOOKS_LIKE_TOTAL, NAMES_UNITS, DRAWS_LINE, REPEATS_HEADER, ENDS_COPY})
 """Why a row that is read whole is nobody's."""
 
 
