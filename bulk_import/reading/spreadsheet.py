@@ -91,7 +91,7 @@ def read_sheet(source: Source, reading: Reading) -> Iterator[Record]:
     book = _open(data, source.path, reading.max_bytes)
     marks, first = sheet_marks(data, reading.sheet or ""), _first_column(book, reading.sheet or "")
     table = table_of(reading)
-    second, after_blank = SecondTable(table), False
+    second, after_blank = SecondTable(table, has_header=reading.header), False
     number = 0
     for line, row in enumerate(_rows(book, reading.sheet or ""), 1):
         if line <= reading.skip_lines + reading.header:
@@ -102,7 +102,7 @@ def read_sheet(source: Source, reading: Reading) -> Iterator[Record]:
             after_blank = True
             continue
         number += 1
-        other = second.problem(line, cells[: _used(cells)], after_blank)
+        other = second.problem(line, cells[: _used(cells)], after_blank, is_first=number == 1)
         after_blank = False
         cells = trimmed(cells, table.width) + [""] * (table.width - len(cells))
         fields = dict(zip(reading.columns, cells, strict=False))
