@@ -80,7 +80,7 @@ def asked(stripe: VirtualStripe, course: Callable[[Engine], Coroutine[Any, Any, 
 
         parts = Parts(
             write=lambda claims, settled: settled, send=send, gate=gate, offload=inline, offload_reading=inline,
-            now=stripe.now, tick=stripe.now, chance=lambda: 0.5, written=lambda settled: None, progress=lambda: None,
+            now=stripe.now, tick=stripe.now, chance=lambda: 0.5, written=lambda settled: None, progress=None,
             limits=Limits(4, 30.0), livemode=False, budget=Budget(None, None),
         )  # fmt: skip
         return await Engine(parts).run(course, ())

@@ -221,7 +221,7 @@ class _Process:
             Parts(
                 write=self._write, send=self._send, gate=self.gate, offload=self._offload(), offload_reading=inline,
                 now=self.now, tick=lambda: asyncio.get_running_loop().time(), chance=dice.random,
-                written=self.watch.written, progress=lambda: None,
+                written=self.watch.written, progress=None,
                 limits=Limits(pacing.max_attempts, pacing.timeout), livemode=False,
                 budget=Budget(pacing.max_errors, pacing.max_error_share),
             )

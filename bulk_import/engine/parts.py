@@ -43,10 +43,10 @@ class Parts:
 
     `write` is one commit of claims and outcomes, and answers the outcomes as they were written. `now` is the wall clock
     and `tick` a monotonic one, both in seconds; `chance` draws from [0, 1). `written` hears of outcomes once they are on
-    disk, `progress` is called a few times a second. Ledger work leaves the loop through `offload`, reading that may be
-    abandoned when the run stops through `offload_reading`. A *strict* run stops at anything it reads that is not of
-    `livemode`. `heard` is told of every request and its answer, `landed` of each row that an answer settled, with the
-    seconds since its first attempt began and the number of attempts.
+    disk, `progress` is called a few times a second (None: nobody looks). Ledger work leaves the loop through `offload`,
+    reading that may be abandoned when the run stops through `offload_reading`. A *strict* run stops at anything it reads
+    that is not of `livemode`. `heard` is told of every request and its answer, `landed` of each row that an answer
+    settled, with the seconds since its first attempt began and the number of attempts.
     """
 
     write: Callable[[Sequence[Claim], Sequence[Settled]], Sequence[Settled]]
@@ -58,7 +58,7 @@ class Parts:
     tick: Callable[[], float]
     chance: Callable[[], float]
     written: Callable[[Sequence[Settled]], None]
-    progress: Callable[[], None]
+    progress: Callable[[], None] | None
     limits: Limits
     livemode: bool
     budget: Budget

@@ -69,7 +69,8 @@ class Engine:
         """Follow *script* to its end, or to the first signal or error, and say how it ended."""
         async with anyio.create_task_group() as watch:
             await watch.start(listen, tuple(signals), self._stop, self.ended)
-            watch.start_soon(report, self.parts.progress)
+            if self.parts.progress is not None:
+                watch.start_soon(report, self.parts.progress)
             entries, drain = self._scribe.open()
             async with anyio.create_task_group() as desk:
                 desk.start_soon(drain)
