@@ -40,7 +40,7 @@ def closer_to_stripe(localstripe: str) -> Iterator[tuple[str, Passed]]:
         behind, seen = host, passed
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", passed

@@ -167,7 +167,7 @@ def test_a_failure_of_the_servers_that_acted_is_found_and_one_that_did_not_is_sa
         assert holders(stripe, "acted@example.com") == [found.customer_id]
         stripe.set_faults([{"name": "500", "endpoint": "create", "probability": 1.0, "acted": 0.0}])
         with pytest.raises(OutOfReach, match="calling again is safe"):
-            ask_one(stripe, "idle@example.com", patience=1.5)
+            ask_one(stripe, "idle@example.com", patience=0.6)
     finally:
         stripe.set_faults([])
     assert holders(stripe, "idle@example.com") == []
@@ -179,7 +179,7 @@ def test_no_answer_at_all_ends_with_our_patience(stripe: Simulated) -> None:
     stripe.set_faults([{"name": "hang", "probability": 1.0}])
     try:
         with pytest.raises(OutOfReach):
-            ask_one(stripe, "hang@example.com", patience=1.0)
+            ask_one(stripe, "hang@example.com", patience=0.4)
     finally:
         stripe.set_faults([])
 
@@ -275,7 +275,7 @@ def post(url: str, body: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def test_the_sample_signs_people_up_and_answers_clearly_when_it_cannot(stripe: Simulated) -> None:
-    with sample("--api-base", stripe.url, "--patience", "1") as url:
+    with sample("--api-base", stripe.url, "--patience", "0.5") as url:
         status, first = post(url, b'{"email": "Web@Example.com", "name": "Web"}')
         assert (status, first["new"]) == (201, True)
         status, second = post(url, b'{"email": "web@example.com"}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize()
     def found(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
         self.path = self.folder / "l.db"
         self.rows: dict[int, Known] = {n: Known() for n in range(1, ROWS + 1)}
         self.made = 0

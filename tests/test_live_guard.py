@@ -31,7 +31,7 @@ class Counting(http.server.BaseHTTPRequestHandler):
 def url() -> Iterator[str]:
     Counting.count = 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Counting)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

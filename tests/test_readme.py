@@ -35,7 +35,7 @@ SAMPLES = commands_of(ROOT / "samples" / "README.md")
 
 
 def typed(line: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Type *line* in *folder*, so that each command starts from nothing once."""
+    """Type *line* in *folder*, so that its command starts from nothing."""
     words = [sys.executable, "-m", "bulk_import", *shlex.split(line)[1:]]
     return subprocess.run(
         words, cwd=folder, env=environment(**extra), capture_output=True, text=True, check=False,
@@ -57,8 +57,12 @@ def test_the_walk_through_the_readme_works_as_it_stands(tmp_path: Path) -> None:
         at |= fast
         first = typed("bulk-import run customers.csv --key user_id", tmp_path, **at)
         assert first.returncode == 1, first.stderr
+        begun = {"run"}
         for line in dict.fromkeys(README):
-            done = typed(line, tmp_path, **(fast if "--simulate" in line else at))
+            verb = line.split()[1]
+            carry_out = called if verb in begun else typed  # each command starts from nothing once
+            begun.add(verb)
+            done = carry_out(line, tmp_path, **(fast if "--simulate" in line else at))
             assert "Traceback" not in done.stderr
             if "--live" in line:  # never with a test key, and there is no other here
                 assert (done.returncode, "--live" in done.stderr) == (2, True), (line, done.stderr)
