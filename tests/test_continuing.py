@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,3 +125,22 @@ def test_verify_of_an_undone_ledger_leads_to_the_import(call: Program, server: S
     assert call("undo", ledger, "--yes").code == 0
     looked = call("verify", ledger)
     assert (looked.code, looked.err.splitlines()[-1]) == (0, f"next: bulk-import {' '.join(map(str, words))}")
+
+
+def test_a_rehearsal_that_was_moved_is_verified_against_the_account_beside_it_and_never_against_an_empty_one(
+    call: Program, tmp_path: Path
+) -> None:
+    source, elsewhere = people(tmp_path / "m.csv", 2), tmp_path / "elsewhere"
+    assert call("run", source, "--simulate", "--rate", "none").code == 0
+    elsewhere.mkdir()
+    for file in tmp_path.glob("*.simulated.db*"):
+        file.rename(elsewhere / file.name)
+    ledger = elsewhere / f"{source.name}.simulated.db"
+    account = ledger.with_name(f"{ledger.name}.account")
+    moved = call("verify", ledger, "--json", "--rate", "none")
+    assert (moved.code, json.loads(moved.out)["proven"]) == (0, 2), moved.err
+    account.unlink()
+    for lost in (call("verify", ledger), call("undo", ledger, "--yes")):
+        assert lost.code == 5
+        assert f"put its file {account} back" in lost.err
+    assert not list(tmp_path.rglob("*.account")), "an account was made up"

@@ -33,7 +33,7 @@ from bulk_import.job.opening import (
     this_boot,
 )
 from bulk_import.job.selection import Selection, for_all_rows
-from bulk_import.job.simulating import KEY, state_file
+from bulk_import.job.simulating import KEY, begun_account, state_file
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Purpose, new_salt, new_token
 from bulk_import.model import Status
@@ -167,7 +167,7 @@ class RunJob(Making):
     def simulated_state(self, purpose: Purpose | None) -> Path | None:
         """Where the simulated account lies, None for a real one; *purpose* is that of a ledger that was begun before."""
         if purpose is not None:
-            return Path(purpose.state_file) if purpose.state_file else None
+            return begun_account(self.path, purpose.state_file) if purpose.state_file else None
         return state_file(self.path) if self.connecting.simulate else None
 
     # The source.

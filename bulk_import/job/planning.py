@@ -21,7 +21,7 @@ from bulk_import.job.doubts import PIECE
 from bulk_import.job.importing import RunJob
 from bulk_import.job.opening import spool_path
 from bulk_import.job.script import Batches, Script
-from bulk_import.job.simulating import state_file
+from bulk_import.job.simulating import begun_account, state_file
 from bulk_import.job.terms import Terms
 from bulk_import.ledger import Connection, Planned, Purpose, Tally, open_scratch
 from bulk_import.model import Claim, Endpoint, Request, Settled, Status
@@ -111,9 +111,8 @@ class PlanJob(RunJob):
         """Work on a copy of the ledger, which nobody ever sees, and of what lies beside it."""
         self.real = path
         temporary = self._folder / path.name
-        for beside in (spool_path, state_file):
-            if beside(path).exists():
-                shutil.copyfile(beside(path), beside(temporary))
+        if spool_path(path).exists():
+            shutil.copyfile(spool_path(path), spool_path(temporary))
         super().take_ledger(temporary)
         if self._is_begun():
             self.open_ledger()
@@ -132,8 +131,15 @@ class PlanJob(RunJob):
         return self.real
 
     def simulated_state(self, purpose: Purpose | None) -> Path | None:
-        """The copy of the simulated account, so that not even its file is written."""
-        return state_file(self.path) if self.connecting.simulate else None
+        """A copy of the simulated account, so that not even its file is written."""
+        if not self.connecting.simulate:
+            return None
+        copy = state_file(self.path)
+        if purpose is not None and purpose.state_file:
+            shutil.copyfile(begun_account(self.real, purpose.state_file), copy)
+        elif state_file(self.real).exists():
+            shutil.copyfile(state_file(self.real), copy)
+        return copy
 
     def announce(self, start: Start) -> None:
         """A plan asks nothing, and begins nothing."""

@@ -20,7 +20,7 @@ from bulk_import.job.closing import figures, next_command, stopped_by, stopping
 from bulk_import.job.holding import Holding
 from bulk_import.job.identity import Account
 from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
-from bulk_import.job.simulating import KEY, simulator
+from bulk_import.job.simulating import KEY, begun_account, simulator
 from bulk_import.job.telling import Told
 from bulk_import.job.watching import Watch
 from bulk_import.keys import SecretKey, parse_key
@@ -86,7 +86,7 @@ class Session(Holding):
 
     async def reach_same_account(self, purpose: Purpose) -> Account:
         """Make the way to Stripe and see that it leads to the account this ledger is for."""
-        self.reach_stripe(Path(purpose.state_file) if purpose.state_file else None)
+        self.reach_stripe(begun_account(self.path, purpose.state_file) if purpose.state_file else None)
         return await self.see_account(purpose)
 
     async def see_account(self, purpose: Purpose) -> Account:

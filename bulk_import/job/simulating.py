@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bulk_import.errors import StoppedEarly
+from bulk_import.errors import LedgerRefuses, StoppedEarly
 
 KEY = "sk_test_simulated"
 """The simulator takes any test key; this one says where it comes from."""
@@ -18,6 +18,20 @@ KEY = "sk_test_simulated"
 def state_file(ledger: Path) -> Path:
     """Where the simulated account of a ledger lives."""
     return ledger.with_name(ledger.name + ".account")
+
+
+def begun_account(ledger: Path, recorded: str) -> Path:
+    """Where the simulated account of a ledger that was begun lies: beside it, or where it was when the ledger was begun.
+
+    Raises `LedgerRefuses` where it is at neither place: a new, empty one would look as if every customer were lost.
+    """
+    beside = state_file(ledger)
+    found = next((path for path in (beside, Path(recorded)) if path.exists()), None)
+    if found is None:
+        raise LedgerRefuses(
+            f"the simulated account of the ledger {ledger} is gone; put its file {beside} back, or start a new ledger with --ledger"
+        )
+    return found
 
 
 @contextmanager
