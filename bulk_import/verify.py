@@ -47,6 +47,10 @@ class Kind(StrEnum):
     ORPHAN = "orphan"
 
 
+AT_REST = (Status.CLAIMED, Status.IN_DOUBT)
+"""What a row is whose request may have made a customer that the ledger has not heard of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is off, with the row and the customer it is about."""
@@ -95,7 +99,10 @@ def judge_stranger(customer: Customer, named: Pairing | None, known: Known) -> F
         return Finding(Kind.TWIN, row, customer.id, f"the row's customer is {named.customer_id}; this is a second one")
     if named is None:
         return Finding(Kind.STRANGER, row, customer.id, "it carries the marker of a row that the ledger does not know")
-    said = f"it carries the marker of a row that is {named.status.value.replace('_', ' ')} in the ledger"
+    if named.status in AT_REST:
+        said = "it carries the marker of a row that is in doubt; a run or a retry finds out whether it is the row's"
+    else:
+        said = f"it carries the marker of a row that is {named.status.value} in the ledger"
     return Finding(Kind.STRANGER, row, customer.id, said)
 
 

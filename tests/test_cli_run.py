@@ -280,7 +280,7 @@ def test_a_program_gets_events_and_the_last_is_finish(call: Program, job: FakeJo
     assert [event["event"] for event in found] == ["notice", "start", "progress", "finish"]
     assert found[0] == {"event": "notice", "code": "dedupe", "message": "snapshot"}
     assert (found[1]["account"], found[1]["rows"], found[1]["settled"]) == ("acct_1", 3, 1)
-    assert (found[2]["created"], found[2]["failed"], found[2]["pending"], found[2]["seconds_left"]) == (1, 1, 0, 4.0)
+    assert (found[2]["created"], found[2]["failed"], found[2]["pending"], found[2]["seconds_left"]) == (1, 1, 1, 4.0)
     assert list(found[3])[: len(FINISH)] == FINISH
     assert (said.code, found[3]["exit_code"], found[3]["unwritten"]) == (1, 1, [[7, "cus_7"]])
     assert said.err == "row 7 -> cus_7\n"

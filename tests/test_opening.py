@@ -55,6 +55,14 @@ def test_an_option_that_would_read_the_source_otherwise_is_refused_naming_both(a
         check_reading(SETTLED, asked)
 
 
+@pytest.mark.parametrize(
+    ("header", "said"), [(True, "with a header, but --no-header"), (False, "without a header, but --header")]
+)
+def test_a_header_is_spoken_of_as_it_is_typed(header: bool, said: str) -> None:
+    with pytest.raises(LedgerRefuses, match=said):
+        check_reading(replace(SETTLED, header=header), Overrides(header=not header))
+
+
 def test_a_file_read_without_quotes_is_not_continued_with_them() -> None:
     with pytest.raises(LedgerRefuses):
         check_reading(replace(SETTLED, quote=None), Overrides(quote='"'))

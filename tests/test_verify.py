@@ -103,6 +103,14 @@ def test_a_customer_with_our_marker_but_no_row_is_a_twin_or_a_stranger(named: Pa
     assert (found.kind, found.row, found.customer_id) == (kind, 7, "cus_2")
 
 
+@pytest.mark.parametrize("status", [Status.CLAIMED, Status.IN_DOUBT])
+def test_the_customer_of_a_row_in_doubt_is_left_to_the_run_to_find(status: Status) -> None:
+    found = judge_stranger(
+        customer(id="cus_2", marker=f"{TOKEN}:7:0"), pairing(row=7, status=status, customer_id=None), KNOWN
+    )
+    assert "a row that is in doubt; a run or a retry finds out" in found.detail
+
+
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [

@@ -50,6 +50,10 @@ def test_time_left_is_true_from_the_first_moment_on(story: Story, cap: float | N
     assert told(story, cap=cap) == [pytest.approx(each) if each is not None else None for each in left]
 
 
+def test_before_the_rows_are_known_no_time_is_left_to_be_told() -> None:
+    assert told([(30.0, 0)], cap=20.0, rows=0) == [None]
+
+
 def test_a_command_that_settles_nobody_tells_the_time_left_by_what_it_looked_at() -> None:
     gate: Any = SimpleNamespace(starts=Counter(), rate_limited=0, in_flight=0)
     clock = [0.0]

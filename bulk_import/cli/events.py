@@ -50,7 +50,9 @@ class Events(Silent):
         facts = values_of(progress)
         tallies = facts.pop("by_status")
         facts = {name: round(value, 3) if isinstance(value, float) else value for name, value in facts.items()}
-        self._write("progress", {**facts, **{status: tallies.get(status, 0) for status in STATUSES}})
+        counts = {status: tallies.get(status, 0) for status in STATUSES}
+        counts["pending"] = max(0, progress.rows - progress.settled - counts["in_doubt"])
+        self._write("progress", {**facts, **counts})
 
     def lines(self, lines: Sequence[Line]) -> None:
         """Write rows that are on disk, as `export --what all` would."""

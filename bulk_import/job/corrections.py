@@ -67,7 +67,7 @@ def read_corrections(
             notify("with", f"{path} was taken over before; {settled} settled or sent since and not again now")
         if not found and not done:
             raise UsageError(
-                f"{path} names no {'customers' if nobodys else 'rows'}; give the mended export of export --what failed"
+                f"{path} names no {'customers' if nobodys else 'rows'}; give the file that export --what failed wrote, mended"
             )
         _check_columns(path, found, reader, how, notify)
         _leave_as_kept(found, path, reader, notify, goes_on=goes_on)

@@ -63,8 +63,11 @@ def check_reading(reading: Reading, overrides: Overrides) -> None:
         settled = getattr(reading, option.name, None)
         if asked is not None and not _is_same_choice(option.name, str(asked).lower(), str(settled).lower()):
             name = option.name.replace("_", "-")
+            was, now = f"with {name} {settled!r}", repr(asked)
+            if option.name == "header":
+                was, now = ("with a header", "--no-header") if settled else ("without a header", "--header")
             raise LedgerRefuses(
-                f"the ledger reads its source with {name} {settled!r}, but {asked!r} was asked for; "
+                f"the ledger reads its source {was}, but {now} was asked for; "
                 "leave the option out, or start a new ledger with --ledger"
             )
 

@@ -21,7 +21,7 @@ from bulk_import.ledger import PAIRED, Connection, Purpose, Span, Tally, open_sc
 from bulk_import.model import Status
 from bulk_import.options import LedgerOptions, Observer
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
-from bulk_import.verify import AFTERWARDS, CURSORS, Known, Proof, Prover, slices
+from bulk_import.verify import AFTERWARDS, CURSORS, Kind, Known, Proof, Prover, slices
 from bulk_import.wording import counted
 
 WORTH_ESTIMATING = PAGE
@@ -136,7 +136,14 @@ class _VerifyJob(Session):
         match summary.exit_code:
             case 0:
                 return f"bulk-import export {ledger} --what map"
+            case 1 if self._are_all_in_doubt():
+                return import_line(self.reader.commands())
             case 1:
                 return f"bulk-import export {ledger} --what all"
             case _:
                 return self.line
+
+    def _are_all_in_doubt(self) -> bool:
+        """Whether what is off may well be the customers of rows in doubt, which only a run or a retry finds out."""
+        counts = self.proof.counts
+        return {*counts} == {Kind.STRANGER} and counts[Kind.STRANGER] <= self.reader.tally().count(Status.IN_DOUBT)

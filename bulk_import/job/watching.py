@@ -113,5 +113,7 @@ class Watch:
 
     def _seconds_left(self, left: int, measured: float | None) -> float | None:
         """By the smaller of what is measured and what is allowed; before anything is measured, by what is allowed."""
+        if not self.rows:  # nothing is known of them yet
+            return None
         rates = [rate for rate in (self._cap, measured or None) if rate is not None]
         return left / min(rates) if rates and left else (0.0 if not left else None)

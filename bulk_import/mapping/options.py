@@ -149,7 +149,11 @@ def _target(column: str, field: str) -> Target:
     target = parse_field(field, column)
     if target is None:
         close = nearest(field, field_words())
-        meant = f"; did you mean {close}?" if close is not None else "; see the list of fields in --help."
+        meant = (
+            f"; did you mean {close}?"
+            if close is not None
+            else "; write a parameter such as name or address.city, metadata.NAME, or ignore."
+        )
         raise UsageError(f"--map {listed([column])} names {listed([field])}, which is no field of a customer{meant}")
     if is_card_number(column) and slot_of(target) is not None:
         raise UsageError(f"--map {listed([column])} would send card data, which must never pass through; use =ignore.")
