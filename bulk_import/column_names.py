@@ -53,6 +53,14 @@ BILLING_PREFIXES = (
     "po",
     "companyaddress",
 )
+WHOSE_ADDRESS = {
+    "billing": "billing billingaddress invoice invoiceaddress billto bill rechnungs rechnungsadresse",
+    "mailing": "mailing mailingaddress",
+    "home": "home homeaddress",
+    "business": "business businessaddress companyaddress",
+}
+"""The prefixes that tell one address of a person from another; the others may be of any. The first address is the likeliest."""
+
 SHIPPING_PREFIXES = (
     "shipping",
     "shippingaddress",

@@ -673,6 +673,13 @@ def test_ordinary_words_and_second_columns_are_no_slips() -> None:
         ("email,name,state", Metadata("state")),
         ("email,state,zip", ADDRESS["state"]),
         ("email,state,country", ADDRESS["state"]),
+        ("email,state,street,billing_city", ADDRESS["state"]),
+        ("email,state,address_1,billing_city", ADDRESS["state"]),
+        ("email,billing_address_1,billing_city,billing_postcode,state", Metadata("state")),
+        ("email,state,billing_city,billing_state", Metadata("state")),
+        ("email,shipping_city,shipping_zip,state", Metadata("state")),
+        ("email,address_city,address_zip,state", Metadata("state")),
+        ("email,State,City (Billing)", Metadata("state")),
     ],
 )
 def test_a_state_is_of_an_address_only_where_there_is_one_without_a_state(columns: str, state: Target) -> None:
@@ -680,8 +687,45 @@ def test_a_state_is_of_an_address_only_where_there_is_one_without_a_state(column
         each.column: each.target
         for each in settle_mapping(columns.split(",")).plan(tuple(columns.split(","))).assignments
     }
-    assert found["state"] == state
-    assert found.get("address_state", ADDRESS["state"]) == ADDRESS["state"]
+    assert found.get("state", found.get("State")) == state
+    for other in ("address_state", "billing_state"):
+        assert found.get(other, ADDRESS["state"]) == ADDRESS["state"]
+
+
+@pytest.mark.parametrize(
+    ("whose", "others"),
+    [
+        ("business_street business_city business_zip business_country", "home_street home_city"),
+        ("billing_city billing_zip billing_country", "mailing_street mailing_city mailing_state"),
+        ("billing_street billing_city billing_zip", "mailing_street mailing_city mailing_zip mailing_address_2"),
+        ("mailing_street mailing_city mailing_zip", "billing_country"),
+        ("Billing_Street City_(Billing)", "home_zip"),
+        ("billto_street invoice_city billing_zip address_country", "home_line2"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_address_is_not_put_together_of_two(whose: str, others: str, turned: bool) -> None:
+    one, two = ([name.replace("_(", " (") for name in listed.split()] for listed in (whose, others))
+    columns = ["email", *two, *one] if turned else ["email", *one, *two]
+    mapping = settle_mapping(columns)
+    found = {each.column: each.target for each in mapping.plan(tuple(columns)).assignments}
+    address = [column for column, target in found.items() if isinstance(target, Param) and target.path[0] == "address"]
+    assert sorted(address) == sorted(one)
+    assert [found[column] for column in two] == [Metadata(column) for column in two]
+    (said,) = [notice for notice in mapping.notices if "more than one address" in notice]
+    assert all(f'"{column}"' in said for column in two)
+    left = settle_mapping(columns, MappingOptions(unmapped="ignore"))
+    assert [line.field for line in left.lines() if line.column in two] == ["not sent"] * len(two)
+
+
+@pytest.mark.parametrize("kinds", ["billing mailing", "home business", "mailing home business"])
+def test_whole_addresses_side_by_side_are_told_apart_as_ever(kinds: str) -> None:
+    first, *_ = kinds.split()
+    columns = [f"{kind}_{part}" for kind in kinds.split() for part in ("street", "city", "zip", "country")]
+    mapping = settle_mapping(["email", *columns])
+    found = {each.column: each.target for each in mapping.plan(("email", *columns)).assignments}
+    address = [column for column, target in found.items() if isinstance(target, Param) and target.path[0] == "address"]
+    assert address == [column for column in columns if column.startswith(first)]
 
 
 def test_a_column_that_only_says_whether_there_is_a_secret_is_none() -> None:

@@ -96,7 +96,7 @@ def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: boo
     name = column.removeprefix("\ufeff").strip()
     if (settled := _set_apart(name, others, from_stripe)) is not None:
         return settled
-    folded = fold(_plain(name))
+    folded = fold(plain(name))
     if (context := meant_by_context(folded, others)) is not None:
         return Guess(context.target, 1, sure=False, why=context.why)
     path = parse_path(name)
@@ -115,7 +115,7 @@ def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: boo
     return Guess(target, rank, sure=False, why=_likeness(target, folded))
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """The name as most files write it: `City (Billing)` is the billing city, `City - 1` the first one."""
     if (found := _BEHIND.fullmatch(name)) is not None:
         return f"{found['whose']} {found['name']}"

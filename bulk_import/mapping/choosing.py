@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bulk_import.customer.parameters import MAX_METADATA_KEY
+from bulk_import.mapping.addresses import parts_of_another
 from bulk_import.mapping.aliases import WEAK, Guess, guess, is_stripe_export
 from bulk_import.mapping.context import as_meant
 from bulk_import.mapping.neversent import never_sent
@@ -128,13 +129,17 @@ def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
         _claim(name, asked.get(column), folded, column == key, from_stripe)
         for column, name in zip(every, meant, strict=True)
     ]
+    apart, said = parts_of_another(every, claims)
+    notes = [said] if said else []
+    claims = [None if column in apart else claim for column, claim in zip(every, claims, strict=True)]
     owners, spares = _owners(every, claims, wishes)
-    notes: list[str] = []
     taken = {slot for slot in owners if slot[0] == "metadata"} | {
         slot for slot in wishes.fixed if slot[0] == "metadata"
     }
     settled = [
-        _with_use(_settle(column, claim, owners, wishes, taken, notes, is_key=column == key), claim, spares, notes)
+        _leave_over(column, "is of another address", wishes, taken, notes, is_key=column == key)
+        if column in apart
+        else _with_use(_settle(column, claim, owners, wishes, taken, notes, is_key=column == key), claim, spares, notes)
         for column, claim in zip(every, claims, strict=True)
     ]
     if ship := _ships_to_name(settled, wishes.fixed):

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 from bulk_import.column_names import (
     ADDRESS,
-    BILLING_PREFIXES,
     HOUSE_ADDITIONS,
     HOUSE_NUMBERS,
-    SHIPPING_PREFIXES,
-    spelled_with,
 )
 from bulk_import.mapping.targets import Metadata, NameOf, NamePart, Param, Position, Target
 from bulk_import.wording import fold, names
@@ -57,14 +54,15 @@ def _half(columns: frozenset[str], beside: frozenset[str], position: Position) -
     return Context(columns, beside, NamePart(position, LINE1), "is one part of the street's line")
 
 
-_OF_ADDRESSES = frozenset(
-    name for listed in ADDRESS.values() for name, _ in spelled_with(listed, BILLING_PREFIXES + SHIPPING_PREFIXES)
-) - names("state")
+_PREFIXED = names("addresscity addressstate addresszip addresspostalcode addresscountry addresscountryid addressstreet")
+_PLAIN_PARTS = frozenset(name for listed in ADDRESS.values() for name in listed.split()) - _PREFIXED - names("state")
 _ORDERS = "financialstatus fulfillmentstatus orderstatus"
 _SURNAME = "is the surname beside a first name"
 _CONTEXTS = (
     _known("state", "addressstate", Metadata("state"), "is another than the address's own state"),
-    Context(names("state"), names("state"), Metadata("state"), "is of no address, as the file has none", _OF_ADDRESSES),
+    Context(
+        names("state"), names("state"), Metadata("state"), "is beside no plainly named part of an address", _PLAIN_PARTS
+    ),
     _known("name", _ORDERS, Metadata("order"), "is the number of an order"),
     _known("paymentmethod", _ORDERS, Metadata("paid_by"), "says how an order was paid"),
     _known("name", "vorname", NamePart("last"), _SURNAME, "nachname familienname zuname"),
