@@ -116,7 +116,7 @@ class Hold(Event):
 
     def begins(self, arrival: Arrival) -> Trouble | None:
         self.ends = arrival.at + self.seconds
-        asyncio.get_running_loop().call_later(300.0, self.sign_up, arrival.at + 300.0)
+        asyncio.get_running_loop().call_later(560.0, self.sign_up, arrival.at + 560.0)
         error = {"error": {"type": "invalid_request_error", "code": "rate_limit", "message": "Later."}}
         return Canned(429, error, {"retry-after": "600", "stripe-rate-limited-reason": "endpoint-rate"})
 

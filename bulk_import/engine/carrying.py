@@ -33,13 +33,13 @@ from bulk_import.steps import Makes, Step, explained, steps_of
 STORED_IS_FRESH = 60.0
 """Seconds in which nobody has found and deleted the customer that an earlier process made."""
 
-LOOKS = 3
-"""Looks in a row that are each believed for as long, with nothing sent upon any of them."""
+LATE_LOOKS = 3
+"""Looks in a row that are each believed for no longer than any other, though they came late."""
 
 
-def patience_after(looks: int) -> float:
-    """How many seconds to believe the last of so many looks in a row: where nothing helps, at last something is sent."""
-    return VIEW_LIFE * 2.0 ** max(0, looks - LOOKS)
+def patience_after(late: int) -> float:
+    """How many seconds to believe the last of so many late looks in a row: where nothing helps, at last something is sent."""
+    return VIEW_LIFE * 2.0 ** max(0, late - LATE_LOOKS)
 
 
 class Carrying:
@@ -55,7 +55,7 @@ class Carrying:
     async def carry_out(self, claim: Claim, token: str, *, fresh: bool, release: bool = True) -> list[Settled]:
         """Try one claim, step by step, until it is settled; an empty answer leaves it claimed."""
         trip = Trip(claim, resumed=not fresh, release=release, attached=claim.attached)
-        self._believe(trip, VIEW_LIFE)
+        self._believe(trip)
         while True:
             try:
                 return await self._carry_out(trip, token)
@@ -63,9 +63,15 @@ class Carrying:
                 if (end := await self._look_again(trip)) is not None:
                     return end
 
-    def _believe(self, trip: Trip, patience: float) -> None:
+    def _believe(self, trip: Trip) -> None:
         seen_at = trip.claim.seen_at
-        trip.good_until = None if seen_at is None else seen_at + patience
+        trip.good_until = None if seen_at is None else seen_at + patience_after(trip.late_looks)
+
+    def _judge_lateness(self, trip: Trip) -> None:
+        """Count a look that leaves too little time to send anything upon it; however long a turn takes, others do not count."""
+        seen_at, now = trip.claim.seen_at, self.parts.now()
+        is_late = seen_at is not None and now - seen_at > VIEW_LIFE / 2
+        trip.late_looks = trip.late_looks + 1 if is_late else 0
 
     async def _look_again(self, trip: Trip) -> list[Settled] | None:
         """Hold the claim against the account as it is now; what that settles, or leaves, None where it is to be sent."""
@@ -84,8 +90,8 @@ class Carrying:
         elif trip.untouched:
             trip.tries = Tries()  # an outage is no reason to give up
         trip.claim = found
-        trip.looks += 1
-        self._believe(trip, patience_after(trip.looks))
+        self._judge_lateness(trip)
+        self._believe(trip)
         return None
 
     async def _carry_out(self, trip: Trip, token: str) -> list[Settled]:
@@ -120,7 +126,7 @@ class Carrying:
             except OutOfReach as error:
                 self._stop.halt(error)
                 continue
-            trip.attempts, trip.looks, trip.ended_at = trip.attempts + 1, 0, self.parts.now()
+            trip.attempts, trip.late_looks, trip.ended_at = trip.attempts + 1, 0, self.parts.now()
             trip.begun = started if trip.begun is None else trip.begun
             trip.untouched = trip.untouched and never_began(reply)
             verdict = settle(

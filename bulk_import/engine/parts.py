@@ -75,7 +75,7 @@ class Trip:
     been. `release` is whether it may begin anew from the source when the run stops before either, or finds a mapping mistake
     (a retry's may not: its fields may be mended ones). `begun` is when its first attempt of this process began (monotonic,
     seconds), and `good_until` how long what was read of the account before it may be believed (wall clock, seconds), None
-    for ever; `looks` counts the readings since the last attempt. `done` counts the steps behind it, and `tries` are those
+    for ever; `late_looks` counts those in a row that left it little time for an attempt. `done` counts the steps behind it, and `tries` are those
     of the step that it has come to.
     """
 
@@ -88,7 +88,7 @@ class Trip:
     ended_at: float | None = None
     begun: float | None = None
     good_until: float | None = None
-    looks: int = 0
+    late_looks: int = 0
     done: int = 0
     tries: Tries = field(default_factory=Tries)
 

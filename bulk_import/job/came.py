@@ -73,9 +73,10 @@ class Came:
     async def look(self, claims: Sequence[Claim]) -> tuple[Look, Sequence[Verdict]]:
         """The look that shows what became of these, and what it shows; one of minutes ago would not do.
 
-        It lists by time: by e-mail nobody is found who has written it in other letters.
+        It lists by time: by e-mail nobody is found who has written it in other letters. One that is half as old as it may
+        be serves again: that leaves time to send something upon it.
         """
-        look = await self._sweep.look_on(min(Scope.of(claims).since, self.since), VIEW_LIFE)
+        look = await self._sweep.look_on(min(Scope.of(claims).since, self.since), VIEW_LIFE / 2)
         return look, await self._sweep.judge_by_lists(look, claims, Generations())
 
     async def _settle(self, verdicts: Sequence[Verdict]) -> None:
