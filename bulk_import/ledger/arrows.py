@@ -55,6 +55,11 @@ def allowed_from(target: Status) -> tuple[Status, ...]:
     return tuple(source for source, to in ARROWS if to is target)
 
 
+def sources_of(target: Status) -> str:
+    """The states from which a row may become *target*, as a query lists them."""
+    return ", ".join(f"'{source.value}'" for source in allowed_from(target))
+
+
 def is_allowed(source: Status, target: Status) -> bool:
     """Tell whether a row in *source* may become *target*."""
     return (source, target) in ARROWS

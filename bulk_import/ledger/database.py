@@ -30,6 +30,10 @@ class Connection(Protocol):
 Connect = Callable[[str], Connection]
 
 
+class Disagrees(Exception):
+    """What rows of the ledger are does not allow what was to be done, as its text says; never leaves `ledger`."""
+
+
 def connect(path: str) -> Connection:
     """A connection in autocommit mode that any one thread at a time may use."""
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
@@ -79,10 +83,28 @@ def transaction(db: Connection) -> Iterator[None]:
 
 
 @contextmanager
+def changing(db: Connection, count: int, agreed: str) -> Iterator[None]:
+    """See that just so many rows change; else the ledger does not agree that what *agreed* says may be done."""
+    before = changes(db)
+    yield
+    if changes(db) - before != count:
+        raise Disagrees(agreed)
+
+
+def changes(db: Connection) -> int:
+    """How many rows this connection has changed so far."""
+    return int(db.execute("SELECT total_changes()").fetchone()[0])
+
+
+@contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn the database's own errors into ours, one sentence each."""
     try:
         yield
+    except Disagrees as error:
+        raise LedgerRefuses(
+            f"the ledger {path} does not agree that {error}; nothing of this was written; keep the file and report this"
+        ) from None
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", None) or type(error).__name__
         raise translate(path, name, str(error)) from error

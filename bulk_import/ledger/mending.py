@@ -7,17 +7,18 @@ Such a row has failed and was not sent since; it owns its old e-mail and payment
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from typing import NamedTuple
 
 from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import AT_ONCE, chunks, execute_for_all, marks
-from bulk_import.ledger.database import Connection
+from bulk_import.ledger.database import Connection, Disagrees
 from bulk_import.ledger.payload import PAYLOAD, to_json
+from bulk_import.ledger.purpose import KeyOf, MethodOf
 from bulk_import.ledger.settling import why_invalid
-from bulk_import.model import Invalid, Method, Prepared, Row, Status
+from bulk_import.model import Invalid, Prepared, Row, Status
 
 MENDED = "mended"
 """The error code of a row that is to be sent with what the ledger holds of it, and was not yet."""
@@ -49,14 +50,10 @@ UPDATE entry SET status = 'invalid', owner = NULL, generation = generation + 1, 
 FROM (VALUES {rows}) AS new WHERE number = new.column8
 """
 _FOLLOWERS = "SELECT number FROM entry WHERE owner IN ({marks}) AND +status = 'duplicate'"
-_OWNED = "SELECT number, owned_key FROM entry WHERE number IN ({marks})"
 _STANDINGS = """
 SELECT e.number, e.status, e.owned_key, e.owned_method, o.owned_key FROM entry e LEFT JOIN entry o ON o.number = e.owner
 WHERE e.number IN ({marks})
 """
-
-Named = Callable[[str | None], str | None]
-NamedMethod = Callable[[Method | None], str | None]
 
 
 class Standing(NamedTuple):
@@ -68,10 +65,6 @@ class Standing(NamedTuple):
     followed: str | None
 
 
-class Unmendable(Exception):
-    """The table of states does not let this row be mended; nothing of the commit is to be written."""
-
-
 class TakenOver(NamedTuple):
     """What came of mended rows, by their numbers in row order: to be sent now, or invalid still."""
 
@@ -79,7 +72,7 @@ class TakenOver(NamedTuple):
     invalid: array[int]
 
 
-def mend(db: Connection, rows: Iterable[Prepared], key_of: Named, method_of: NamedMethod, now: float) -> TakenOver:
+def mend(db: Connection, rows: Iterable[Prepared], key_of: KeyOf, method_of: MethodOf, now: float) -> TakenOver:
     """Take over the fields of *rows*, which come in their order, at the moment *now* (seconds since the epoch).
 
     A duplicate that still has its owner's e-mail goes on following it. A row whose e-mail has changed lets its duplicates
@@ -103,14 +96,6 @@ def mend(db: Connection, rows: Iterable[Prepared], key_of: Named, method_of: Nam
     return TakenOver(array("q", (number for number, _ in groupby(merge(own_way, sorted(sent))))), invalid)
 
 
-def owned_keys(db: Connection, numbers: Sequence[int]) -> dict[int, str | None]:
-    """What stands for the e-mail that each of these rows owns, None for none; rows that are new are left out."""
-    found: dict[int, str | None] = {}
-    for some in chunks(numbers):
-        found.update(db.execute(_OWNED.format(marks=marks(some)), tuple(some)).fetchall())
-    return found
-
-
 def let_go(db: Connection, owners: Sequence[int], only: str = "") -> list[int]:
     """Duplicates of *owners*, or *only* some of them, become rows of their own, to be sent as the ledger holds them."""
     _may_be_mended(Status.DUPLICATE)
@@ -130,12 +115,12 @@ def _standings(db: Connection, numbers: Sequence[int]) -> dict[int, Standing]:
     return standings
 
 
-def _follows(row: Row, standings: Mapping[int, Standing], key_of: Named) -> bool:
+def _follows(row: Row, standings: Mapping[int, Standing], key_of: KeyOf) -> bool:
     stands, key = standings[row.number], key_of(row.email_key)
     return stands.status is Status.DUPLICATE and key is not None and key == stands.followed
 
 
-def _mended(row: Row, stands: Standing, key_of: Named, method_of: NamedMethod) -> tuple[str | int | None, ...]:
+def _mended(row: Row, stands: Standing, key_of: KeyOf, method_of: MethodOf) -> tuple[str | int | None, ...]:
     key, method = key_of(row.email_key), method_of(row.method)
     owned = key if key == stands.owned_key else None, method if method == stands.owned_method else None
     return (row.email, row.source_id, *owned, row.number)
@@ -150,4 +135,4 @@ def _may_be_mended(status: Status) -> None:
     """Only what was refused, here or there, or follows a row that was; the table of states has the last word."""
     allowed = is_allowed(status, Status.FAILED) and is_allowed(status, Status.INVALID)
     if status not in (Status.FAILED, Status.INVALID, Status.DUPLICATE) or not allowed:
-        raise Unmendable
+        raise Disagrees("every mended row may become one to be sent")

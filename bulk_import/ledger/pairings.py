@@ -14,6 +14,7 @@ from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import marks
 from bulk_import.ledger.database import Connection, sound, transaction, translated
 from bulk_import.ledger.purpose import Purpose
+from bulk_import.ledger.putting_back import PARTLY, WHOLLY, begin_anew, put_back
 from bulk_import.model import Status
 
 PAIRED = (Status.CREATED, Status.UPDATED, Status.EXISTING)
@@ -75,24 +76,6 @@ SELECT i.number, i.target, i.before, i.after, i.attached FROM image i WHERE i.nu
     (SELECT DISTINCT i.number {_SETTLED_IMAGES} AND i.number > ? ORDER BY i.number LIMIT ?)
 ORDER BY i.number, i.generation
 """  # noqa: S608 - a constant
-_RESTORED = """
-UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, owned_method = NULL, undo_at = NULL, generation = generation + 1,
-    attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
-    error_message = 'undone: ' || customer_id || ?, http_status = NULL, request_id = NULL, settled_at = NULL
-WHERE number = ? AND customer_id = ? AND status = 'updated'
-"""
-WHOLLY, PARTLY = " is as it was before", " is in part as it was before"
-_UNDONE = """
-UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, owned_method = NULL, digest = NULL, undo_at = NULL,
-    generation = generation + 1, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL,
-    error_param = NULL, error_message = 'undone: ' || customer_id || ' is deleted', http_status = NULL, request_id = NULL,
-    settled_at = NULL
-WHERE number = ? AND customer_id = ? AND status = 'created'
-"""
-_FREED = """
-UPDATE entry SET status = 'pending', owner = NULL, settled_at = NULL, generation = generation + 1
-WHERE owner = ? AND status = 'duplicate'
-"""
 
 
 class Pairings:
@@ -186,8 +169,10 @@ class Pairings:
         deleted. A row put back gets its next generation and gives up its e-mail, so its duplicates go back to the
         start with it.
         """
+        if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):
+            raise LedgerRefuses(f"the table of states does not let rows of {self._path} be undone; report this")
         with translated(self._path), transaction(self._db):
-            self._put_back(undone)
+            put_back(self._db, undone)
             self._db.executemany("UPDATE entry SET undo_at = NULL WHERE number = ?", [(n,) for n in unsent])
             self._db.executemany(
                 "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
@@ -209,34 +194,13 @@ class Pairings:
         if not is_allowed(Status.UPDATED, Status.PENDING):
             raise LedgerRefuses(f"the table of states does not let rows of {self._path} be restored; report this")
         with translated(self._path), transaction(self._db):
-            self._begin_anew(halfway, PARTLY)
-            self._begin_anew(restored, WHOLLY)
+            begin_anew(self._db, halfway, PARTLY)
+            begin_anew(self._db, restored, WHOLLY)
             self._db.executemany("DELETE FROM image WHERE number = ? AND target = ?", restored)
             self._db.executemany("UPDATE entry SET undo_at = NULL WHERE number = ?", [(n,) for n in unsent])
             self._db.executemany(
                 "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
             )
-
-    def _begin_anew(self, rows: Sequence[tuple[int, str]], words: str) -> None:
-        for row, target in rows:
-            before = self._changes()
-            self._db.execute(_RESTORED, (words, row, target))
-            if self._changes() > before:
-                self._db.execute(_FREED, (row,))
-
-    def _put_back(self, undone: Sequence[tuple[int, str]]) -> None:
-        if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):
-            raise LedgerRefuses(f"the table of states does not let rows of {self._path} be undone; report this")
-        before = self._changes()
-        self._db.executemany(_UNDONE, undone)
-        if self._changes() - before != len(undone):
-            raise LedgerRefuses(
-                f"the ledger {self._path} does not agree that these {len(undone)} rows were created and may be undone; "
-                "nothing of this was written; keep the file and report this"
-            )
-        self._db.executemany(_FREED, [(row,) for row, _ in undone])
-        # The account's customers as last read must not offer a deleted one to the next run.
-        self._db.executemany("DELETE FROM customer WHERE id = ?", [(customer,) for _, customer in undone])
 
     def _whole(self, found: Sequence[Any]) -> list[Image]:
         """One image for each row and customer, out of those of each generation in their order."""
@@ -252,9 +216,6 @@ class Pairings:
         facts = self._all("SELECT facts, chunks FROM job")
         with sound(self._path):
             return Purpose.from_text(facts[0][0], bytes(facts[0][1])).salt_bytes() if facts else b""
-
-    def _changes(self) -> int:
-        return int(self._db.execute("SELECT total_changes()").fetchone()[0])
 
     def _pairings(self, where: str, values: Sequence[Any]) -> list[Pairing]:
         with sound(self._path):

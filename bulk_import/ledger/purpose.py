@@ -6,9 +6,17 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+
+from bulk_import.model import Method
+
+KeyOf = Callable[[str | None], str | None]
+"""What stands for an e-mail in the ledger."""
+
+MethodOf = Callable[[Method | None], str | None]
+"""What stands for a payment method in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

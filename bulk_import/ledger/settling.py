@@ -1,9 +1,14 @@
-"""What the columns of a row say once it is settled."""
+"""Rows are settled: what their columns say then, and how that comes into the ledger."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
+from bulk_import.ledger.arrows import is_allowed, sources_of
+from bulk_import.ledger.chunks import execute_for_all
+from bulk_import.ledger.database import Connection, changing
+from bulk_import.ledger.purpose import KeyOf, MethodOf
 from bulk_import.model import (
     Created,
     Duplicate,
@@ -13,13 +18,70 @@ from bulk_import.model import (
     Invalid,
     Refusal,
     Released,
+    Row,
     Settled,
     Status,
     Updated,
 )
 from bulk_import.prepare.keeping import NOT_AS_GIVEN
 
+_ENTER = """
+INSERT INTO entry (number, line, source_id, email, owned_key, owned_method, status) VALUES (?, ?, ?, ?, ?, ?, 'pending')
+ON CONFLICT (number) DO UPDATE SET
+    line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key,
+    owned_method = excluded.owned_method
+"""
+_SETTLE = """
+UPDATE entry SET status = ?, customer_id = ?, owner = ?, doubt = ?, error_type = ?, error_code = ?, error_param = ?,
+    error_message = ?, http_status = ?, request_id = ?, attempts = attempts + ?,
+    attempted_at = coalesce(?, attempted_at), settled_at = ?
+WHERE number = ? AND status IN (BEFORE)
+"""
+_SETTLE_ALL = """
+UPDATE entry SET status = new.column1, customer_id = new.column2, owner = new.column3, doubt = new.column4,
+    error_type = new.column5, error_code = new.column6, error_param = new.column7, error_message = new.column8,
+    http_status = new.column9, request_id = new.column10, attempts = attempts + new.column11,
+    attempted_at = coalesce(new.column12, attempted_at), settled_at = new.column13
+FROM (VALUES {rows}) AS new WHERE number = new.column14 AND +status IN (BEFORE)
+"""
+_ATTACHED = """
+UPDATE image SET attached = ?1 WHERE number = ?2 AND generation = (SELECT generation FROM entry WHERE number = ?2)
+"""
+
 _NOTHING = Refusal()
+
+
+def settle(db: Connection, settled: Sequence[Settled], key_of: KeyOf, method_of: MethodOf, now: float) -> None:
+    """Write what became of rows at the moment *now* (seconds since the epoch); those that are new come in before."""
+    db.executemany(_ENTER, [_entrance(s, key_of, method_of) for s in settled if s.row is not None])
+    by_status: dict[Status, list[tuple[Any, ...]]] = {}
+    for s in settled:
+        status, columns = columns_of(s, now)
+        by_status.setdefault(status, []).append(columns)
+    # A row may be refused and taken back in one commit: taking back comes last.
+    for status, rows in sorted(by_status.items(), key=lambda item: item[0] is Status.PENDING):
+        with changing(db, len(rows), f"every one of these {len(rows)} rows may become {status}"):
+            if is_allowed(status, status):  # a row may come twice, and then each time counts
+                db.executemany(_SETTLE.replace("BEFORE", sources_of(status)), rows)
+            else:
+                execute_for_all(db, _SETTLE_ALL.replace("BEFORE", sources_of(status)), rows)
+    db.executemany(_ATTACHED, [(s.attached, s.number) for s in settled if s.attached is not None])
+
+
+def _entrance(s: Settled, key_of: KeyOf, method_of: MethodOf) -> tuple[Any, ...]:
+    row = s.row
+    assert row is not None  # noqa: S101 - the caller filtered
+    method = method_of(row.method) if _owns(s) else None
+    return (row.number, row.line, row.source_id, row.email, key_once_settled(s, key_of), method)
+
+
+def key_once_settled(s: Settled, key_of: KeyOf) -> str | None:
+    """What stands for the e-mail that a row owns once it is settled so."""
+    return key_of(s.row.email_key) if _owns(s) and isinstance(s.row, Row) else None
+
+
+def _owns(s: Settled) -> bool:
+    return isinstance(s.outcome, Existing | Failed) and isinstance(s.row, Row)
 
 
 def columns_of(s: Settled, now: float) -> tuple[Status, tuple[Any, ...]]:
