@@ -254,6 +254,28 @@ def test_fish_is_told_descriptions_to_their_end(call: Program) -> None:
     assert script.count("string split") == script.count('string split -m 1 ","') == 1
 
 
+@pytest.mark.parametrize("words", [["status"], ["check"], ["run", "c.csv", "--simulate", "--ledger"], ["template"]])
+def test_a_path_that_the_system_refuses_is_a_sentence(words: list[str], tmp_path: Path, call: Program) -> None:
+    said = call(*words, str(tmp_path / ("x" * 300)))
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"Error: {tmp_path}/xxxx")
+    assert "File name too long" in said.err
+    assert said.err.count("\n") == 1
+    assert len(said.err) < 500
+
+
+def test_a_folder_that_may_not_be_entered_is_named(call: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", "/srv/closed/l.db")
+
+    monkeypatch.setattr(program.program, "invoke", closed)
+    said = call("status", "/srv/closed/l.db")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "Error: /srv/closed/l.db cannot be used (Permission denied); put that right, or give another path.\n"
+    )
+
+
 def test_too_few_open_files_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("email\nann@example.com\n")
     run = f"ulimit -n 12; {sys.executable} -m bulk_import run {tmp_path}/c.csv --simulate"

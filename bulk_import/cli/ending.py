@@ -20,7 +20,7 @@ from bulk_import.cli.process import too_few_files
 from bulk_import.cli.program import program
 from bulk_import.cli.terminal import occupy_standard_descriptors, silence
 from bulk_import.errors import BulkImportError
-from bulk_import.wording import without_addresses
+from bulk_import.wording import terminal_safe, without_addresses
 
 COMPLETE = "_BULK_IMPORT_COMPLETE"
 """The environment variable through which a shell asks what may be typed next."""
@@ -28,6 +28,9 @@ COMPLETE = "_BULK_IMPORT_COMPLETE"
 USAGE, UNEXPECTED, UNTOLD = 2, 3, 3
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 TOO_MANY_OPEN = (errno.EMFILE, errno.ENFILE)
+UNUSABLE = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR})
+"""What the system says of a path that was given, which only its giver can mend."""
+LONGEST_PATH = 200
 OUTRANKED = (0, 1, 6)
 """Exit codes that say less than that a program could not be told."""
 
@@ -76,13 +79,7 @@ def _carried_out(invocation: Invocation) -> int:
         silence(sys.stdout)
         return 0
     except OSError as error:
-        if error.errno in TOO_MANY_OPEN:
-            return _refused(invocation, _complained(invocation, too_few_files()), UNEXPECTED)
-        if error.errno not in NO_ROOM or error.filename is not None:
-            _confess(invocation, error)
-            return UNEXPECTED
-        silence(sys.stdout)  # what click prints itself: help, version
-        return _untold(invocation, error)
+        return _refused_by_the_system(invocation, error)
     except Exception as error:
         if early.is_interruption(error):
             return _interrupted(invocation)
@@ -90,6 +87,20 @@ def _carried_out(invocation: Invocation) -> int:
             return _refused(invocation, _complained(invocation, too_few_files()), UNEXPECTED)
         _confess(invocation, error)
         return UNEXPECTED
+
+
+def _refused_by_the_system(invocation: Invocation, error: OSError) -> int:
+    if error.errno in TOO_MANY_OPEN:
+        return _refused(invocation, _complained(invocation, too_few_files()), UNEXPECTED)
+    if error.errno in NO_ROOM and error.filename is None:
+        silence(sys.stdout)  # what click prints itself: help, version
+        return _untold(invocation, error)
+    if error.errno in UNUSABLE and isinstance(error.filename, str):
+        path = terminal_safe(error.filename, LONGEST_PATH)
+        sentence = f"{path} cannot be used ({error.strerror}); put that right, or give another path."
+        return _refused(invocation, _complained(invocation, sentence), USAGE)
+    _confess(invocation, error)
+    return UNEXPECTED
 
 
 def _within(error: BaseException | None) -> Iterator[BaseException]:
