@@ -124,6 +124,12 @@ def test_a_line_that_does_not_belong_is_refused_with_what_is_wrong_with_it(
     assert "line 2" in str(refused.value)
 
 
+def test_of_several_mistakes_the_first_one_is_told(mended: Mended) -> None:
+    lines = ["u7,p3@example.com,Ring,3", "u3,p3@example.com,Ring,three"]
+    with pytest.raises(UsageError, match=r"line 2 has 'u7' as its id"):
+        mended("\n".join(["id,email,Straße,_row", *lines]))
+
+
 def test_lines_of_rows_that_are_not_to_be_mended_are_counted(mended: Mended) -> None:
     lines = [
         "u1,p1@example.com,Ring,1",

@@ -233,7 +233,7 @@ def test_a_duplicate_that_an_earlier_version_left_without_a_customer_is_found_ex
     exported = call("export", ledger, "--what", "failed").out.splitlines()
     assert [line.split(",")[0] for line in exported[1:]] == ["x", "A@example.com"]
     with sqlite3.connect(ledger) as db:
-        assert Reader(db, ledger).own_id_of_failed(2) == ("u2",)
+        assert Reader(db, ledger).fates([1, 2, 3])[2] == (Status.DUPLICATE, "u2", True)
         assert Reader(db, ledger).tally().orphans == 1
     db.close()
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bulk_import.errors import UsageError
-from bulk_import.formulas import restore
+from bulk_import.errors import BulkImportError, UsageError
+from bulk_import.job.mended_lines import MendedLine, lines_of
 from bulk_import.ledger import Mended, Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.targets import Ignored, described
 from bulk_import.model import Record, Status
 from bulk_import.prepare.keeping import HIDDEN, NOT_AS_GIVEN
 from bulk_import.prepare.rows import Preparation
-from bulk_import.reading import NO_CUSTOMER, Overrides, Reading, Records, detect
+from bulk_import.reading import Overrides
 from bulk_import.wording import counted, listed, without_addresses
 
-DELIMITED = ("csv", "tsv")
-"""Formats whose cells are all text."""
-
 CHUNK = 500
-"""Rows whose fields are looked at together."""
+"""Rows that are looked at together."""
 
 Notify = Callable[[str, str], None]
 
@@ -61,13 +58,13 @@ def read_corrections(
     """
     with ExitStack() as undone:
         found = undone.enter_context(closing(Mended()))
-        nobodys, done = _read_lines(found, path, overrides, purpose, reader, notify, goes_on=goes_on)
-        if done:
-            settled = counted(done, "row of it was", "rows of it were")
+        taken = _read_lines(found, path, overrides, purpose, reader, notify, goes_on=goes_on)
+        if taken.done:
+            settled = counted(taken.done, "row of it was", "rows of it were")
             notify("with", f"{path} was taken over before; {settled} settled or sent since and not again now")
-        if not found and not done:
+        if not found and not taken.done:
             raise UsageError(
-                f"{path} names no {'customers' if nobodys else 'rows'}; give the file that export --what failed wrote, mended"
+                f"{path} names no {'customers' if taken.nobodys else 'rows'}; give the file that export --what failed wrote, mended"
             )
         _check_columns(path, found, reader, how, notify)
         _leave_as_kept(found, path, reader, notify, goes_on=goes_on)
@@ -75,44 +72,67 @@ def read_corrections(
     return found
 
 
+@dataclass(slots=True)
+class _Taken:
+    """What the lines so far came to: rows that were never a customer's, how many are done, how many do not belong here."""
+
+    nobodys: set[int] = field(default_factory=set)
+    done: int = 0
+    misplaced: int = 0
+    first_misplaced: str = ""
+
+
 def _read_lines(
     found: Mended, path: Path, overrides: Overrides, purpose: Purpose, reader: Reader, notify: Notify, *, goes_on: bool
-) -> tuple[set[int], int]:
-    """Put the fields of every row into *found*; which rows were never a customer's, and how many are done already."""
-    nobodys, done = set[int](), 0
-    first_misplaced, misplaced = "", 0
-    reading, notices = detect(path, overrides)
-    cell_of = _cell_reader(reading.format, Reading.from_json(purpose.reading).format)
-    name_of = restore if reading.format in DELIMITED else str
+) -> _Taken:
+    """Put the fields of every row into *found*, and answer what else the lines came to."""
+    taken = _Taken()
     key = (purpose.options.get("mapping") or {}).get("key")
-    for record in Records(path, reading, notices):
-        where = f"{path}, line {record.line}"
-        if record.problem is not None and record.problem not in NO_CUSTOMER:
-            raise UsageError(f"{where} cannot be read ({record.problem}); mend it and try again")
-        if record.lost:
-            raise UsageError(f"{where} has lost a value ({record.lost[0][1]}); mend it and try again")
-        fields = {name_of(column): cell_of(cell) for column, cell in record.fields.items()}
-        number = _row_number(fields, where)
-        if fields.get("_ledger", purpose.token) != purpose.token:
-            raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
-        if number > purpose.rows or (own_id := reader.own_id_of_failed(number)) is None:
-            if goes_on and _has_come_to_something(number, purpose, reader):
-                done += 1
-                continue
-            first_misplaced = first_misplaced or f"{where} names row {number}, {_why_not(number, purpose, reader)}"
-            misplaced += 1
-            continue
-        if number in found or number in nobodys:
-            raise UsageError(f"{where} names row {number} a second time; keep one line for each row")
-        _check_key(fields, key, own_id[0], where)
-        if record.problem is not None:
-            notify("no-customer", f"{where}: {record.problem.partition('; ')[0]}, so row {number} stays as it is")
-            nobodys.add(number)
-            continue
-        found.put(number, {column: cell for column, cell in fields.items() if column not in OWN_COLUMNS})
-    if misplaced:
-        raise UsageError(_misplaced(first_misplaced, misplaced - 1))
-    return nobodys, done
+    for piece in _pieces(lines_of(path, overrides, purpose)):
+        fates = reader.fates([line.number for line in piece if line.number <= purpose.rows])
+        for line in piece:
+            fate = fates.get(line.number)
+            if fate is not None and fate.is_refused:
+                _take(line, key, fate.source_id, found, taken, notify)
+            # What an undo took back has no fields any more but the source's.
+            elif goes_on and fate is not None and fate.status is not Status.PENDING:
+                taken.done += 1
+            else:
+                taken.misplaced += 1
+                if taken.misplaced == 1:
+                    why = _why_not(line.number, purpose, reader)
+                    taken.first_misplaced = f"{line.where} names row {line.number}, {why}"
+    if taken.misplaced:
+        raise UsageError(_misplaced(taken.first_misplaced, taken.misplaced - 1))
+    return taken
+
+
+def _pieces(lines: Iterable[MendedLine]) -> Iterator[Sequence[MendedLine]]:
+    """Some lines at a time; those before one that cannot be read come first, so that the first mistake is the one that is told."""
+    piece: list[MendedLine] = []
+    try:
+        for line in lines:
+            piece.append(line)
+            if len(piece) == CHUNK:
+                yield piece
+                piece = []
+    except BulkImportError:
+        yield piece
+        raise
+    yield piece
+
+
+def _take(line: MendedLine, key: str | None, own_id: str | None, found: Mended, taken: _Taken, notify: Notify) -> None:
+    """Keep the fields of a row, unless its line was never a customer's."""
+    number = line.number
+    if number in found or number in taken.nobodys:
+        raise UsageError(f"{line.where} names row {number} a second time; keep one line for each row")
+    _check_key(line.fields, key, own_id, line.where)
+    if line.problem is not None:
+        notify("no-customer", f"{line.where}: {line.problem.partition('; ')[0]}, so row {number} stays as it is")
+        taken.nobodys.add(number)
+    else:
+        found.put(number, {column: cell for column, cell in line.fields.items() if column not in OWN_COLUMNS})
 
 
 def _leave_as_kept(found: Mended, path: Path, reader: Reader, notify: Notify, *, goes_on: bool) -> None:
@@ -148,12 +168,6 @@ def _misplaced(first: str, more: int) -> str:
         f"{first}{others}; take {'them' if more else 'the line'} out, or mend a new export: it has the rows that are left, as "
         "they were mended before"
     )
-
-
-def _has_come_to_something(number: int, purpose: Purpose, reader: Reader) -> bool:
-    """Whether this row was sent, or follows one that was; what an undo took back has no fields any more but the source's."""
-    line = next(iter(reader.lines([number])), None) if number <= purpose.rows else None
-    return line is not None and line.status != Status.PENDING.value
 
 
 def _before(found: Mended, reader: Reader) -> Iterator[Record]:
@@ -197,36 +211,6 @@ def _check_columns(path: Path, found: Mended, reader: Reader, how: Preparation, 
     if added := [each for each in how.mapping.plan(tuple(given)).assignments if each.column not in known]:
         told = ", ".join(f"{listed([each.column])} ({described(each.target)})" for each in added)
         notify("columns", f"{path} has columns that its rows did not have before: {told}")
-
-
-def _cell_reader(file: str, source: str) -> Callable[[Any], Any]:
-    """Undo what the export did to a cell: formulas defused in CSV, and nested values of a JSON source as JSON text."""
-    if file not in DELIMITED:
-        return lambda cell: cell
-    if source in DELIMITED:
-        return restore
-    return lambda cell: _nested(restore(cell))
-
-
-def _nested(cell: str) -> Any:
-    try:
-        return json.loads(cell) if cell.startswith(("{", "[")) else cell
-    except ValueError:
-        return cell
-
-
-def _row_number(fields: Mapping[str, Any], where: str) -> int:
-    if "_row" not in fields:
-        raise UsageError(
-            f"{where} has no column _row, which says whose line it is; give the export with all its columns"
-        )
-    text = str(fields["_row"] if fields["_row"] is not None else "").strip()
-    if not text.isascii() or not text.isdecimal():
-        raise UsageError(
-            f"{where} has {without_addresses(repr(text))} in its column _row, which is no row number; give that column as "
-            "the export wrote it"
-        )
-    return int(text)
 
 
 def _check_key(fields: Mapping[str, Any], key: str | None, own_id: str | None, where: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from bulk_import.engine import Ended, Engine, run_loop
-from bulk_import.job.corrections import digest_of, read_corrections
+from bulk_import.job.corrections import CHUNK, digest_of, read_corrections
 from bulk_import.job.feeding import in_batches
 from bulk_import.job.history import FINISHED, import_line, last_file, last_import
 from bulk_import.job.making import Making
@@ -140,14 +140,17 @@ class _RetryJob(Making):
         if mended is None:
             return len(self._failed())
         others = sum(number not in mended for number in self._left_mended()) if self._goes_on else 0
-        return others + sum(not self._follows(number, mended, how) for number in mended)
+        return others + len(mended) - self._following(mended, how)
 
-    def _follows(self, number: int, mended: Mended, how: Preparation) -> bool:
-        followed = self.reader.followed_key(number)
-        if followed is None:
-            return False
-        row = prepare(Record(number, 0, mended[number]), how)
-        return isinstance(row, Row) and self.writer.owned_key(row.email_key) == followed
+    def _following(self, mended: Mended, how: Preparation) -> int:
+        numbers, count = mended.numbers(), 0
+        for start in range(0, len(numbers), CHUNK):
+            followed = self.reader.followed_keys(numbers[start : start + CHUNK])
+            rows = (prepare(Record(number, 0, mended[number]), how) for number in followed)
+            count += sum(
+                isinstance(row, Row) and self.writer.owned_key(row.email_key) == followed[row.number] for row in rows
+            )
+        return count
 
     def _failed(self) -> array[int]:
         """The rows that were asked for, in their order; there may be as many as in the whole source."""
@@ -190,5 +193,5 @@ class _RetryJob(Making):
 
     def _records(self, rows: Sequence[int]) -> Iterator[Record]:
         """The records in row order, a batch of the ledger's at a time."""
-        for start in range(0, len(rows), 500):
-            yield from self.reader.records(rows[start : start + 500])
+        for start in range(0, len(rows), CHUNK):
+            yield from self.reader.records(rows[start : start + CHUNK])

@@ -17,7 +17,7 @@ from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
 from bulk_import.ledger.troubles import Trouble, troubles
-from bulk_import.ledger.views import ORPHAN, Command, Line, Mapped, Owner, Tally, command_from, lines_from, unseen
+from bulk_import.ledger.views import ORPHAN, Command, Fate, Line, Mapped, Owner, Tally, command_from, lines_from, unseen
 from bulk_import.model import Claim, Customer, Record, Slice, Status
 from bulk_import.series import Interval, Slow
 
@@ -33,6 +33,10 @@ FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE customer IS NOT NULL 
 _RECORDS = """
 SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
 """
+_FATES = f"""
+SELECT e.number, e.status, e.source_id, e.status IN ('failed', 'invalid') OR ({ORPHAN})
+FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE e.number IN ({{marks}})
+"""  # noqa: S608 - a constant
 
 _HELD = (
     "SELECT customer_id FROM entry WHERE status = 'created' LIMIT ?",
@@ -152,12 +156,16 @@ class Reader:
             found.update(self._all(query, chunk))
         return found
 
-    def own_id_of_failed(self, number: int) -> tuple[str | None] | None:
-        """The own id in the source system of a row that failed, is invalid or follows one without a customer; None for any other."""
-        which = f"e.number = ? AND (e.status IN ('failed', 'invalid') OR {ORPHAN})"
-        query = f"SELECT e.source_id FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE {which}"  # noqa: S608 - a constant
-        found = self._all(query, (number,))
-        return (found[0][0],) if found else None
+    def fates(self, numbers: Sequence[int]) -> dict[int, Fate]:
+        """What became of each of these rows; rows that were never looked at are left out."""
+        found: dict[int, Fate] = {}
+        for chunk in chunks(numbers):
+            with sound(self._path):
+                found.update(
+                    (number, Fate(Status(status), own_id, bool(refused)))
+                    for number, status, own_id, refused in self._all(_FATES.format(marks=marks(chunk)), chunk)
+                )
+        return found
 
     def numbers(self, statuses: Sequence[Status], codes: Sequence[str] = (), without: Sequence[str] = ()) -> array[int]:
         """The numbers of the rows in *statuses*, in their order; with *codes*, of those with one of these errors.
@@ -184,11 +192,13 @@ class Reader:
                 found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
         return found
 
-    def followed_key(self, number: int) -> str | None:
-        """What stands for the e-mail of the row that a duplicate follows, None for any other row."""
-        query = "SELECT o.owned_key FROM entry e JOIN entry o ON o.number = e.owner WHERE e.number = ? AND e.status = 'duplicate'"
-        found = self._all(query, (number,))
-        return found[0][0] if found else None
+    def followed_keys(self, numbers: Sequence[int]) -> dict[int, str | None]:
+        """What stands for the e-mail of the row that each of these duplicates follows; other rows are left out."""
+        found: dict[int, str | None] = {}
+        for chunk in chunks(numbers):
+            query = f"SELECT e.number, o.owned_key FROM entry e JOIN entry o ON o.number = e.owner WHERE e.status = 'duplicate' AND e.number IN ({marks(chunk)})"  # noqa: S608 - marks only
+            found.update(self._all(query, chunk))
+        return found
 
     def has_mended(self) -> bool:
         """Whether rows are left that were mended and not sent since."""

@@ -50,6 +50,17 @@ class Owner:
     generation: int
 
 
+class Fate(NamedTuple):
+    """What became of a row, with its own id in the source system.
+
+    One that `is_refused` failed, is invalid or follows one without a customer.
+    """
+
+    status: Status
+    source_id: str | None
+    is_refused: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command that worked on the ledger; `ended_at` None means still open, or killed."""
