@@ -23,8 +23,9 @@ from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import endpoint_caps
 from bulk_import.job.feeding import from_source, in_batches
 from bulk_import.job.identity import identify
+from bulk_import.job.letting_go import LettingGo
 from bulk_import.job.opening import Boot, clock_jumped
-from bulk_import.job.script import Batches, Script
+from bulk_import.job.script import Batches, LetGo, Script, nobody
 from bulk_import.job.selection import Selection
 from bulk_import.job.terms import Terms
 from bulk_import.job.watching import Watch
@@ -279,14 +280,23 @@ class _Process:
                 else reader.numbers((Status.FAILED, Status.INVALID))
             )
             batches = in_batches(iter(reader.records(rows)), how, settings.batch_size)
-            left = len(rows)
+            left, letting_go = len(rows), LettingGo(reader, rows)
+
+            async def let_go() -> Batches | None:
+                freed = reader.records(letting_go.rows())
+                return self._watched(in_batches(iter(freed), how, settings.batch_size)) if freed else None
+
         else:
             found = Fingerprint(purpose.size, purpose.sha256, purpose.chunks)
             looked_at = reader.looked_at()
             batches = from_source(world.source, found, reading, how, selection, looked_at, settings.batch_size)
-        await self._go(engine, purpose, self._watched(batches), left, jumped=jumped)
+        await self._go(
+            engine, purpose, self._watched(batches), left, let_go if settings.retry else nobody, jumped=jumped
+        )
 
-    async def _go(self, engine: Engine, purpose: Purpose, batches: Batches, left: int, *, jumped: bool) -> None:
+    async def _go(
+        self, engine: Engine, purpose: Purpose, batches: Batches, left: int, let_go: LetGo, *, jumped: bool
+    ) -> None:
         settings, offload = self.settings, engine.parts.offload
         means = Means(
             engine.ask, engine.together, offload, self.writer, self.reader, self.now, email_key,
@@ -301,7 +311,7 @@ class _Process:
             looks=settings.dedupe != "off",
         )  # fmt: skip
         script = Script(engine, terms, self.writer, self.reader, offload, self.watch, self._notice)
-        await script.follow(choice.directory, batches)
+        await script.follow(choice.directory, batches, let_go)
 
     def _purpose(self) -> Purpose:
         world, settings = self.world, self.settings

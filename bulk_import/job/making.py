@@ -53,8 +53,12 @@ class Making(Session):
     async def follow(self, terms: Terms, choice: Choice, batches: Batches, *, doubtful: bool) -> None:
         """Carry out what the script says, to the last step."""
         script = Script(self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
-        await script.follow(choice.directory, batches, doubtful=doubtful)
+        await script.follow(choice.directory, batches, self.let_go, doubtful=doubtful)
         self.advice = script.advice
+
+    async def let_go(self) -> Batches | None:
+        """The rows that those that were sent have let go; None where that is nobody."""
+        return None
 
     def following(self, summary: Summary) -> str | None:
         """Rows that a retry has left mended and unsent come first: the export to mend them in would only ask for more."""

@@ -10,8 +10,10 @@ from bulk_import.engine import Ended, Engine, run_loop
 from bulk_import.job.corrections import CHUNK, digest_of, read_corrections
 from bulk_import.job.feeding import in_batches
 from bulk_import.job.history import FINISHED, import_line, last_file, last_import
+from bulk_import.job.letting_go import LettingGo, waiting
 from bulk_import.job.making import Making
 from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
+from bulk_import.job.script import Batches
 from bulk_import.job.selection import for_code
 from bulk_import.ledger import MENDED, Mended, Purpose, TakenOver, Tally
 from bulk_import.model import Prepared, Record, Row, Status
@@ -43,6 +45,8 @@ class _RetryJob(Making):
         self._file: str | None = None
         self._goes_on = False
         self._has_taken_over = False
+        self._letting_go: LettingGo
+        self._how: Preparation
 
     async def course(self, engine: Engine) -> None:
         """Open the ledger, meet Stripe, take over what was mended, and send the chosen rows again."""
@@ -75,7 +79,15 @@ class _RetryJob(Making):
             self.observer.lines(self.told.known(self.reader.lines(spoiled)))
         batches = in_batches(self._records(rows), how, self.options.batch_size)
         terms = self.terms(purpose, jumped=jumped)
+        self._letting_go = LettingGo(self.reader, rows)
+        self._how = how
         await self.go(batches, dedupe, terms, len(rows), doubtful=doubtful)
+
+    async def let_go(self) -> Batches | None:
+        """Duplicates of rows that came again as somebody else, or as nobody, go their own way at once."""
+        freed = await self.offload(self._letting_go.rows)
+        self.watch.reopened_failures(Status.DUPLICATE.value for _ in freed)
+        return in_batches(self._records(freed), self._how, self.options.batch_size) if freed else None
 
     def _tell_of_codes(self) -> None:
         """Say which of the codes asked for no row has."""
@@ -139,7 +151,7 @@ class _RetryJob(Making):
         """How many rows are to be sent; a duplicate that still has its failed owner's e-mail goes on following it."""
         if mended is None:
             return len(self._failed())
-        others = sum(number not in mended for number in self._left_mended()) if self._goes_on else 0
+        others = sum(number not in mended for number in waiting(self.reader)) if self._goes_on else 0
         return others + len(mended) - self._following(mended, how)
 
     def _following(self, mended: Mended, how: Preparation) -> int:
@@ -179,11 +191,7 @@ class _RetryJob(Making):
         taken_over = await self.offload(self.writer.mend, self._prepared(mended, how), self.command, self._file)
         self._has_taken_over = True
         # A file that goes on may have let rows go that it does not name.
-        return taken_over._replace(to_send=self._left_mended()) if self._goes_on else taken_over
-
-    def _left_mended(self) -> array[int]:
-        """The rows that were mended and not sent since."""
-        return self.reader.numbers((Status.FAILED,), (MENDED,))
+        return taken_over._replace(to_send=waiting(self.reader)) if self._goes_on else taken_over
 
     def _prepared(self, mended: Mended, how: Preparation) -> Iterator[Prepared]:
         """The mended rows; a stop in the middle ends the commit that takes them over, and then none of it is on disk."""

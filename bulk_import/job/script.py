@@ -30,6 +30,14 @@ LastStep = Callable[[Sequence[Claim], Sequence[Settled]], Awaitable[None]]
 """What is done with the claims of one batch, and with the rows of it that need none."""
 
 
+LetGo = Callable[[], Awaitable[Batches | None]]
+"""What the rows that were sent have let go, once all of them are on disk; None where that is nobody."""
+
+
+async def nobody() -> None:
+    """No row lets others go."""
+
+
 class Script:
     """One run over one ledger; `offload` is where its ledger work goes.
 
@@ -72,23 +80,31 @@ class Script:
             self._second.directory = Newcomers(sweep)
         engine.looks_again(self._second.look)
 
-    async def follow(self, directory: Directory, batches: Batches, *, doubtful: bool = True) -> None:
-        """Settle every row: what is at rest first (unless not *doubtful*), then *batches*, then what is still in doubt."""
+    async def follow(
+        self, directory: Directory, batches: Batches, let_go: LetGo = nobody, *, doubtful: bool = True
+    ) -> None:
+        """Settle every row: what is at rest (unless not *doubtful*), *batches*, whom those have *let go*, what is in doubt."""
         if await self._offload(self._reader.has_success):
             self._engine.scales.succeeded_before()
         if doubtful:
             await self._left.resume()
         await self.feed(directory, batches)
         await self._engine.idle()
+        if (freed := await let_go()) is not None:
+            await self._feed_all(directory, freed)
+            await self._engine.idle()
         self.advice = await self._doubts.settle()
 
     async def feed(self, directory: Directory, batches: Batches) -> None:
         """Take every row through dedupe and, with what is to be sent for it, to the last step."""
         if not isinstance(directory, Nobody):
             self._second.directory = directory
+        await self._feed_all(directory, batches, begins=True)
+
+    async def _feed_all(self, directory: Directory, batches: Batches, *, begins: bool = False) -> None:
         ahead = self._engine.read_ahead(batches)
         batch = await ahead.following()
-        if batch is not None:
+        if begins and batch is not None:
             await directory.begin()
         while batch is not None:
             await self._engine.until_needed()
