@@ -10,9 +10,8 @@ from heapq import merge
 from itertools import repeat
 from operator import itemgetter
 
-from bulk_import.customer.cleaning import PROTECTED
 from bulk_import.customer.garbled import GARBLED_RULE
-from bulk_import.customer.leftovers import APOSTROPHE, FORMULA_RULE, JSON_RULE, NULL_RULE, SHORTENED_RULE
+from bulk_import.customer.leftovers import APOSTROPHE, FORMULA_RULE, JSON_RULE, NULL_RULE, PROTECTED, SHORTENED_RULE
 from bulk_import.customer.parameters import SHARED_METHODS
 from bulk_import.dedupe import Holder, same_method
 from bulk_import.ledger.seen import Contested, Owners, Seen, contested

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulk_import.customer.cards import holds_card, mask_cards
-from bulk_import.customer.cleaning import Fault, Noted, clean_metadata, cleaner_of
+from bulk_import.customer.cleaning import clean_metadata, cleaner_of
 from bulk_import.customer.completeness import whole_faults
 from bulk_import.customer.countries import COUNTRY_CODES, EU_COUNTRIES, country_named
 from bulk_import.customer.emails import email_fault, email_key
 from bulk_import.customer.parameters import PARAMETERS
 from bulk_import.customer.tax_ids import TAX_ID_TYPES, vat_type
 from bulk_import.customer.tax_numbers import _EU, _FORMS, judge_number
+from bulk_import.customer.verdicts import Fault, Noted
 
 
 def clean(path: str, text: str) -> Any:

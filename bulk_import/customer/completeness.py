@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bulk_import.customer.cleaning import Fault
 from bulk_import.customer.parameters import MAX_CUSTOM_FIELDS, MAX_METADATA_KEYS
+from bulk_import.customer.verdicts import Fault
 
 
 def whole_faults(params: Mapping[str, Any], *, reserved_keys: int = 1) -> Iterator[Fault]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from bulk_import.customer.verdicts import Noted
+from bulk_import.formulas import protected_text
 from bulk_import.wording import names
 
 _NARROW = tuple("#" * count for count in range(3, 41))
@@ -43,10 +45,14 @@ APOSTROPHE = "apostrophe"
 APOSTROPHE_MESSAGE = "The apostrophe in front is taken off; it only keeps spreadsheets from changing the number."
 GUARD_MESSAGE = "The apostrophe in front is taken off; it only keeps spreadsheets from running or changing the cell."
 
+PROTECTED = "protected-text"
+"""The rule that a cell like `="01067"` is read as the text in it."""
+
 _SHORTENED = re.compile(r"[+-]?[0-9](?:(?:[.,][0-9]+)?E\+|\.[0-9]+e\+)[0-9]{1,3}")
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[Ee][+-]?[0-9]{1,3}")
 _COUNTED = re.compile(r"[0-9]+\.0+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.0+)?")
 _HAS_EXPONENT = re.compile("[0-9][Ee][+-]?[0-9]")
+_FORMULA = re.compile(r"=\+?[0-9][0-9 ]*")
 
 _STANDINGS = names(
     "active inactive enabled disabled closed cancelled canceled pastdue suspended expired pending trialing intrial"
@@ -85,3 +91,44 @@ def may_be_an_amount(text: str) -> bool:
 def is_standing(text: str) -> bool:
     """Whether *text* says how an account stands (`active`, `past_due`): no part of an address."""
     return text.lower().translate(_BETWEEN_WORDS) in _STANDINGS
+
+
+def unquoted_digits(text: str) -> str:
+    """Text without the apostrophe that keeps spreadsheets from changing a long number."""
+    return text[1:] if text[:1] == "'" and text[1:].lstrip("+").isdigit() else text
+
+
+def unguarded(text: str, *, every: bool) -> Noted | None:
+    """What is sent for a cell that was guarded against spreadsheets, None for one that was not.
+
+    An apostrophe is a guard where a formula's sign follows; with *every*, where the whole row is known to be guarded.
+    """
+    if text[0] == "'" and len(text) > 1 and (every or text[1] in "=+-@"):
+        return Noted(text[1:].strip(), APOSTROPHE, GUARD_MESSAGE)
+    return unprotected(text)
+
+
+def unprotected(text: str) -> Noted | None:
+    """What is sent for a cell like `="01067"`, None for any other."""
+    inner = protected_text(text)
+    if inner is None:
+        return None
+    message = 'The text within =" " is taken; these signs only keep spreadsheets from changing it.'
+    return Noted(inner.strip(), PROTECTED, message)
+
+
+def mangled(text: str) -> Noted | None:
+    """What programs made of a phone or a ZIP code, None where it looks like one."""
+    if text in NO_NUMBERS:
+        return Noted(text, NULL_RULE, null_message(text))
+    if may_be_an_amount(text):
+        if has_exponent(text):
+            return Noted(text, SHORTENED_RULE, SHORTENED_MESSAGE)
+        if (digits := counted_digits(text)) is not None:
+            message = (
+                f"This was written as an amount: {digits} is sent, and zeros in front may be lost; export it as text."
+            )
+            return Noted(digits, SHORTENED_RULE, message)
+    if text[0] == "=" and _FORMULA.fullmatch(text) is not None:
+        return Noted(text[1:], FORMULA_RULE, "The = in front is taken off; a spreadsheet put it there.")
+    return None

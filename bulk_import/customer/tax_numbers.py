@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bulk_import.customer.cleaning import Fault, Noted
+from bulk_import.customer.verdicts import Fault, Noted
 
 TAX_NUMBER = "tax-number"
 """The rule that a number has the form of its type."""

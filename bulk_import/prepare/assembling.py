@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
-from bulk_import.customer.cleaning import Fault
 from bulk_import.customer.tax_ids import vat_type
+from bulk_import.customer.verdicts import Fault
 from bulk_import.prepare.recipes import LINE1, NAME, SHIPPING_NAME, VAT, Fixed
 
 Draft = dict[str, dict[Any, Any]]

@@ -13,11 +13,12 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from bulk_import.customer.cards import SHORTEST, holds_card
-from bulk_import.customer.cleaning import Cleaner, Fault, Noted, is_method
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
 from bulk_import.customer.garbled import is_garbled
 from bulk_import.customer.leftovers import NO_NUMBERS, NULLS, may_be_an_amount
 from bulk_import.customer.parameters import MAX_METADATA_KEYS, MAX_METADATA_VALUE
+from bulk_import.customer.text_rules import is_method
+from bulk_import.customer.verdicts import Cleaner, Fault, Noted
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Block, Problem
 from bulk_import.prepare.flattening import wants_entries

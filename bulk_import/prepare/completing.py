@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulk_import.customer.cards import shown
-from bulk_import.customer.cleaning import Fault
 from bulk_import.customer.completeness import whole_faults
 from bulk_import.customer.tax_numbers import judge_number
+from bulk_import.customer.verdicts import Fault
 from bulk_import.model import Problem
 from bulk_import.prepare.assembling import Draft, assemble
 from bulk_import.prepare.preparation import Preparation

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bulk_import.customer.cleaning import Noted
 from bulk_import.customer.leftovers import JSON_RULE
 from bulk_import.customer.parameters import LISTS_OF_OBJECTS, PARAMETERS
+from bulk_import.customer.verdicts import Noted
 from bulk_import.model import Written
 from bulk_import.wording import fold, terminal_safe
 

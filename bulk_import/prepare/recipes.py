@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from bulk_import.customer.cleaning import NO_LIMIT, UNQUOTED, Cleaner, clean_metadata, cleaner_of
+from bulk_import.customer.cleaning import NO_LIMIT, UNQUOTED, clean_metadata, cleaner_of
 from bulk_import.customer.emails import EmailCheck
 from bulk_import.customer.parameters import Path, parameter_at, spelled
+from bulk_import.customer.verdicts import Cleaner
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.choosing import Assignment, Plan
 from bulk_import.mapping.neversent import never_sent

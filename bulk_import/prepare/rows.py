@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
-from bulk_import.customer.cleaning import Fault, Noted, too_long, unguarded
 from bulk_import.customer.emails import email_key
 from bulk_import.customer.garbled import GARBLED_RULE, garbled_message
 from bulk_import.customer.leftovers import (
@@ -18,8 +17,10 @@ from bulk_import.customer.leftovers import (
     SHORTENED_RULE,
     is_shortened,
     null_message,
+    unguarded,
 )
 from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS, parse_path
+from bulk_import.customer.verdicts import Fault, Noted, too_long
 from bulk_import.formulas import restore
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
