@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from bulk_import.customer.parameters import MAX_METADATA_KEY
 from bulk_import.mapping.addresses import parts_of_another
 from bulk_import.mapping.aliases import WEAK, Guess, guess, is_stripe_export
+from bulk_import.mapping.assignment import UNKNOWN, Assignment, Plan, Slot, Wishes, find_column, fitting_key, slot_of
 from bulk_import.mapping.context import as_meant
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.targets import (
@@ -26,12 +27,6 @@ from bulk_import.wording import fold
 
 _ASKED = -1
 
-UNKNOWN = "has no known meaning"
-"""Why a column is left over that nobody asked for and no alias knows."""
-
-Slot = tuple[str | int, ...]
-"""What can be filled only once: a path, a metadata key, a part of a name."""
-
 # A whole name and its joined parts; a whole list and its items by place.
 _WHOLES: tuple[tuple[Slot, str], ...] = (
     (("name",), "name"),
@@ -46,73 +41,6 @@ _SHIPS_TO_NAME = (
     "There is an address to ship to and no column of who receives it, which Stripe needs: the customer's name is sent "
     'there, too; name another column with --map "COLUMN=shipping.name".'
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """One column and what becomes of it; `guess` marks what a person should look at before sending.
-
-    `is_key` is true for the `--key` column, whatever else it is. `unmapped` marks a column nobody knew
-    what to do with under `--unmapped refuse`; its target is then `Ignored`. `asked` is true for `--map`.
-    `instead` is what it is in rows whose whole, to which it gave way, is empty.
-    """
-
-    column: str
-    target: Target
-    guess: bool
-    why: str
-    is_key: bool = False
-    unmapped: bool = False
-    asked: bool = False
-    instead: NamePart | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of one set of columns, in their order, and what should be said of it aloud.
-
-    `ship_to_name` is whether what is shipped goes to the customer's own name, as the columns have no other.
-    """
-
-    assignments: tuple[Assignment, ...]
-    notes: tuple[str, ...] = ()
-    ship_to_name: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the person asked for: targets by column, the key column, fixed values, and what becomes of the rest."""
-
-    targets: Mapping[str, Target] = field(default_factory=dict)
-    key: str | None = None
-    fixed: frozenset[Slot] = frozenset()
-    leftover: str = "metadata"
-
-
-def slot_of(target: Target) -> Slot | None:
-    """The place that *target* fills, None for a target that fills none."""
-    match target:
-        case Param(path):
-            return path
-        case VatNumber():
-            return ("tax_id_data", 0, "value")
-        case Metadata(key):
-            return ("metadata", fitting_key(key))
-        case NamePart(position, of):
-            return (of, position)
-        case SourceKey():
-            return ("metadata", SOURCE_ID)
-        case Ignored() | Refused():
-            return None
-
-
-def find_column(name: str, columns: Iterable[str]) -> str | None:
-    """The column that *name* means: spelled alike, else the only one that folds alike."""
-    every = list(columns)
-    if name in every:
-        return name
-    alike = [column for column in every if fold(column) == fold(name)]
-    return alike[0] if len(alike) == 1 else None
 
 
 def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
@@ -294,9 +222,3 @@ def _with_fitting_key(given: Assignment, name: str, notes: list[str]) -> Assignm
             "and belongs to one column."
         )
     return replace(given, target=Metadata(key))
-
-
-def fitting_key(key: str) -> str:
-    """*key* as metadata allows it: at most 40 characters and no brackets (`tags[new]` becomes `tags.new`)."""
-    plain = key.replace("][", ".").replace("[", ".").replace("]", "").strip(". ")
-    return (plain if "[" in key or "]" in key else key)[:MAX_METADATA_KEY].rstrip() or "unnamed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bulk_import.mapping.choosing import Assignment, slot_of
+from bulk_import.mapping.assignment import Assignment, slot_of
 from bulk_import.mapping.options import Constant
 from bulk_import.mapping.targets import Param, described
 

@@ -11,9 +11,12 @@ from string import ascii_lowercase
 from bulk_import.column_names import known_names
 from bulk_import.customer.parameters import field_names
 from bulk_import.mapping.aliases import TO_THE_LETTER, guess
-from bulk_import.mapping.targets import Metadata, Target
+from bulk_import.mapping.assignment import UNKNOWN, Assignment, slot_of
+from bulk_import.mapping.targets import Metadata, Target, described
 from bulk_import.wording import fold
 
+# Wider files have columns made by a program, which makes no slips.
+_MOST_LIKENED = 500
 _SHORTEST = 4
 _LONG = 7
 """From here on a letter may be another one, and names beyond the fields' own are held against it."""
@@ -24,6 +27,16 @@ _WORDS_OF_THEIR_OWN = frozenset(
 )  # fmt: skip
 _FIELDS = {fold(field): field for field in field_names() if field not in TO_THE_LETTER}
 _KNOWN = frozenset(name for name in known_names() if len(name) >= _LONG) | _FIELDS.keys() | {"city", "state"}
+
+
+def misspelt(assignments: tuple[Assignment, ...]) -> dict[str, str]:
+    """The columns nobody knows whose names are one slip away from a field that no other column fills."""
+    if len(assignments) > _MOST_LIKENED:
+        return {}
+    filled = {slot_of(each.target) for each in assignments}
+    unknown = (each.column for each in assignments if each.why == UNKNOWN and not each.is_key)
+    meant = ((column, field_missed_by_a_slip(column)) for column in unknown)
+    return {column: described(target) for column, target in meant if target and slot_of(target) not in filled}
 
 
 def field_missed_by_a_slip(column: str) -> Target | None:

@@ -12,7 +12,7 @@ from bulk_import.customer.cleaning import cleaner_of
 from bulk_import.customer.parameters import MAX_METADATA_KEY, MAX_METADATA_VALUE, parameter_at, parse_path
 from bulk_import.customer.verdicts import Fault, Noted
 from bulk_import.errors import UsageError
-from bulk_import.mapping.choosing import Slot, Wishes, fitting_key, slot_of
+from bulk_import.mapping.assignment import Slot, Wishes, fitting_key, slot_of
 from bulk_import.mapping.neversent import is_card_number
 from bulk_import.mapping.targets import (
     Metadata,

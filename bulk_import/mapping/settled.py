@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bulk_import.customer.cards import holds_card, mask_cards
-from bulk_import.errors import UsageError
+from bulk_import.customer.cards import mask_cards
 from bulk_import.mapping.aliases import OWN_COLUMNS
-from bulk_import.mapping.choosing import UNKNOWN, Assignment, Plan, Wishes, choose, find_column, slot_of
+from bulk_import.mapping.assignment import Assignment, Plan, Wishes, find_column
+from bulk_import.mapping.choosing import choose
 from bulk_import.mapping.incomplete import unsent
-from bulk_import.mapping.misspelt import field_missed_by_a_slip
+from bulk_import.mapping.misspelt import misspelt
 from bulk_import.mapping.options import Constant, MappingOptions, Unmapped, load_profile, wished
+from bulk_import.mapping.refusing import (
+    maybe,
+    refuse_card_names,
+    refuse_missing_columns,
+    refuse_unmapped,
+    refuse_without_email,
+)
 from bulk_import.mapping.targets import (
     Ignored,
     Metadata,
@@ -30,7 +36,7 @@ from bulk_import.mapping.targets import (
     VatNumber,
     described,
 )
-from bulk_import.wording import counted, fold, listed, nearest, terminal_safe
+from bulk_import.wording import listed, terminal_safe
 
 __all__ = [
     "Assignment",
@@ -56,8 +62,6 @@ __all__ = [
 # Records of a JSONL file have few shapes; a file of thousands is still read, only without remembering them.
 _MOST_PLANS = 1024
 _MOST_COLUMNS = 10_000
-# Wider files have columns made by a program, which makes no slips.
-_MOST_LIKENED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Mapping:
         self._notes: dict[str, None] = {}
         self._meant: dict[str, str] = {}
         if self.columns is not None:
-            self._meant = _misspelt(self.plan(self.columns).assignments)
+            self._meant = misspelt(self.plan(self.columns).assignments)
 
     def plan(self, columns: tuple[str, ...]) -> Plan:
         """What becomes of exactly these columns; the same answer for the same columns, and no error."""
@@ -153,7 +157,7 @@ class Mapping:
         """
         wanted = [*self._wishes.targets, *([self.key] if self.key is not None else [])]
         missing = dict.fromkeys(name for name in wanted if find_column(name, self._met) is None)
-        return tuple(f"{listed([name])}{_maybe(name, tuple(self._met))}" for name in missing)
+        return tuple(f"{listed([name])}{maybe(name, tuple(self._met))}" for name in missing)
 
     def digest(self) -> str:
         """A short text that is the same exactly when rows are mapped alike; it holds no data of the source."""
@@ -176,14 +180,14 @@ def settle_mapping(
     """
     wishes, constants = wished(options if options is not None else MappingOptions())
     if columns is not None:
-        _refuse_card_names(columns)
-        _refuse_missing_columns(wishes, columns)
+        refuse_card_names(columns)
+        refuse_missing_columns(wishes, columns)
     mapping = Mapping(columns, wishes, constants)
     if mapping.columns is not None:
         assignments = mapping.plan(mapping.columns).assignments
-        _refuse_unmapped(assignments)
+        refuse_unmapped(assignments)
         if not allow_no_email:
-            _refuse_without_email(assignments, mapping.columns)
+            refuse_without_email(assignments, mapping.columns)
     return mapping
 
 
@@ -191,84 +195,6 @@ def left_over(columns: Sequence[str], options: MappingOptions) -> tuple[str, ...
     """The columns that nobody mapped and no alias knows: what `--unmapped refuse` refuses."""
     wishes, _ = wished(replace(options, unmapped="refuse"))
     return tuple(each.column for each in choose(tuple(columns), wishes).assignments if each.unmapped)
-
-
-def _refuse_card_names(columns: Sequence[str]) -> None:
-    for place, column in enumerate(columns, 1):
-        if holds_card(column):
-            raise UsageError(
-                f"column {place} is named {listed([mask_cards(column)])}, a card number, which must never pass through; "
-                "if the file has no header say --no-header, and remove card numbers from it."
-            )
-
-
-def _refuse_missing_columns(wishes: Wishes, columns: Sequence[str]) -> None:
-    named = [("--map", name) for name in wishes.targets]
-    named += [("--key", wishes.key)] if wishes.key is not None else []
-    seen: dict[str, str] = {}
-    for option, name in named:
-        column = find_column(name, columns)
-        if column is None:
-            raise UsageError(
-                f"{option} names the column {listed([name])}, which the file does not have"
-                f"{_maybe(name, columns)}; its columns are {listed(columns)}."
-            )
-        if option == "--map" and seen.setdefault(column, name) != name:
-            raise UsageError(f"--map names the column {listed([column])} twice, as {listed([seen[column], name])}.")
-
-
-def _refuse_unmapped(assignments: tuple[Assignment, ...]) -> None:
-    left = [each.column for each in assignments if each.unmapped]
-    if left:
-        raise UsageError(
-            f"{counted(len(left), 'column has', 'columns have')} no field, and such columns are refused: {listed(left, 100)}; give each a "
-            f'field with --map "COLUMN=FIELD" (or =ignore), or say --unmapped metadata or --unmapped ignore.'
-        )
-
-
-def _refuse_without_email(assignments: tuple[Assignment, ...], columns: tuple[str, ...]) -> None:
-    if any(slot_of(each.target) == ("email",) for each in assignments):
-        return
-    known = f"No column of the file is known to hold e-mail addresses (its columns are {listed(columns)})"
-    if (separator := _separator(columns)) is not None:
-        raise UsageError(
-            f"{known}: if that is one cell by mistake, name the separator with --delimiter {terminal_safe(separator)}, else "
-            "name the column with --map, or import rows without one with --allow-no-email."
-        )
-    likely = next((column for column in columns if "mail" in fold(column)), None) or nearest("email", columns)
-    example = likely if likely is not None else "COLUMN"
-    guessed = f", perhaps {listed([likely])}" if likely is not None else ""
-    raise UsageError(
-        f'{known}{guessed}; name it with --map "{terminal_safe(example)}=email", or import rows without one with '
-        "--allow-no-email."
-    )
-
-
-def _separator(columns: tuple[str, ...]) -> str | None:
-    """What probably separates the cells of a header that was read as one, quoted for a shell: a sign behind a name."""
-    if len(columns) != 1:
-        return None
-    found = next((sign for sign in (";", "\t", "|", ",") if sign in columns[0]), None)
-    between = re.search(r"(?<=\w)[^\w\s.()'\"\x00-\x1f-]+(?=\w)", columns[0]) if found is None else None
-    sign = between.group() if between else found
-    return None if sign is None else "'\\t'" if sign == "\t" else f"'{sign}'"
-
-
-def _misspelt(assignments: tuple[Assignment, ...]) -> dict[str, str]:
-    """The columns nobody knows whose names are one slip away from a field that no other column fills."""
-    if len(assignments) > _MOST_LIKENED:
-        return {}
-    filled = {slot_of(each.target) for each in assignments}
-    unknown = (each.column for each in assignments if each.why == UNKNOWN and not each.is_key)
-    meant = ((column, field_missed_by_a_slip(column)) for column in unknown)
-    return {column: described(target) for column, target in meant if target and slot_of(target) not in filled}
-
-
-def _maybe(name: str, columns: Sequence[str]) -> str:
-    if inner := [column for column in columns if column.startswith(f"{name}.")]:
-        return f" (what it holds are columns of their own: {listed(inner)})"
-    close = nearest(name, columns)
-    return f" (did you mean {listed([close])}?)" if close is not None else ""
 
 
 def _field(assignment: Assignment) -> str:

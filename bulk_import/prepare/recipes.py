@@ -11,7 +11,7 @@ from bulk_import.customer.emails import EmailCheck
 from bulk_import.customer.parameters import Path, parameter_at, spelled
 from bulk_import.customer.verdicts import Cleaner
 from bulk_import.mapping.aliases import OWN_COLUMNS
-from bulk_import.mapping.choosing import Assignment, Plan
+from bulk_import.mapping.assignment import Assignment, Plan
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.options import Constant
 from bulk_import.mapping.targets import Ignored, Metadata, NamePart, Param, Refused, SourceKey, VatNumber, described
