@@ -65,12 +65,12 @@ def around(row: str) -> list[Record]:
 )
 def test_a_damaged_row_is_reported_alone(row: str, problem: str) -> None:
     records = around(row)
-    what, _, mend = (records[2].problem or "").partition("; ")
+    what, _, mend = (records[2].trouble or "").partition("; ")
     assert what == problem
     assert mend
-    assert [record.problem is None for record in records] == [True, True, False, True, True, True, True]
+    assert [record.trouble is None for record in records] == [True, True, False, True, True, True, True]
     assert records[2].line == 4
-    sound = [record for record in records if record.problem is None]
+    sound = [record for record in records if record.trouble is None]
     assert [",".join(record.fields.values()) for record in sound] == GOOD
 
 
@@ -201,10 +201,21 @@ def test_a_file_cut_inside_a_quoted_cell_ends_in_one_damaged_row() -> None:
     assert [(record.line, record.problem is None) for record in records] == [(2, True), (3, False)]
 
 
-def test_a_control_character_in_a_cell_over_lines_says_how_many_lines_the_row_takes() -> None:
+def test_a_control_character_in_a_cell_over_lines_costs_that_cell_only() -> None:
     records = read_text('email,name,city\na@example.com,"A\nn\0n",Rome\nb@example.com,Bob,Oslo\n')
     assert [record.line for record in records] == [2, 4]
-    assert records[0].problem == "a control character U+0000 in column 'name' (it takes 2 lines); remove it"
+    assert records[0].lost == (("name", "a control character U+0000 in column 'name'; remove it"),)
+    assert records[0].fields == {"email": "a@example.com", "name": "", "city": "Rome"}
+
+
+def test_every_cell_that_cannot_be_read_is_named_and_a_row_of_another_width_is_a_problem_first() -> None:
+    records = read_text("email,name,city\nx,A\0nn,Ro\x07me\ny@example.com,B\0\n\0\0\0\n")
+    assert [column for column, _ in records[0].lost] == ["name", "city"]
+    assert [record.problem for record in records] == [
+        None,
+        "row has 2 cells where the header has 3; add the missing ones",
+        "a control character U+0000; remove it",
+    ]
 
 
 def test_an_overlong_line_is_one_damaged_row() -> None:
@@ -310,7 +321,7 @@ def test_lines_of_delimiters_between_tables_part_them_like_blank_ones() -> None:
 
 def test_damaged_rows_keep_the_cells_before_the_damage() -> None:
     assert around('x@example.com,"Ann,Rome')[2].fields == {"email": "x@example.com"}
-    assert around("x@example.com,A\0nn,Rome")[2].fields == {"email": "x@example.com", "city": "Rome"}
+    assert around("x@example.com,A\0nn,Rome,x")[2].fields == {"email": "x@example.com", "city": "Rome"}
 
 
 def test_one_undecodable_row_in_a_clean_file_is_one_damaged_row(tmp_path: Path) -> None:
@@ -318,8 +329,8 @@ def test_one_undecodable_row_in_a_clean_file_is_one_damaged_row(tmp_path: Path) 
     lines[77] = b"u77@example.com,Jos\xe9"
     path = tmp_path / "customers.csv"
     path.write_bytes(b"email,name\n" + b"\n".join(lines))
-    damaged = [record for record in read_records(path) if record.problem]
-    assert [(record.line, record.problem) for record in damaged] == [
+    damaged = [record for record in read_records(path) if record.trouble]
+    assert [(record.line, record.trouble) for record in damaged] == [
         (79, "byte 0xE9 is not UTF-8 in column 'name'; write that letter anew")
     ]
 

@@ -62,4 +62,4 @@ def test_a_mark_that_contradicts_the_option_is_refused(tmp_path: Path) -> None:
 def test_overlong_forms_surrogates_and_stray_bytes_damage_their_row(tmp_path: Path, bad: bytes) -> None:
     path = tmp_path / "customers.csv"
     path.write_bytes("email,name\na@example.com,José\n".encode() + b"b@example.com,x" + bad + b"\nc@example.com,y\n")
-    assert [record.problem is None for record in read_records(path)] == [True, False, True]
+    assert [record.trouble is None for record in read_records(path)] == [True, False, True]

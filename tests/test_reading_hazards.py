@@ -195,7 +195,7 @@ def test_nuls_behind_a_table_are_one_damaged_row(tmp_path: Path) -> None:
 def test_one_odd_byte_in_a_file_of_plain_letters_is_one_damaged_row(tmp_path: Path) -> None:
     rows = b"".join(b"u%d@example.com,Ann\n" % number for number in range(30))
     records = read_records(kept(tmp_path, b"email,name\n" + rows + b"x@example.com,Jos\xe9\n"))
-    assert [record.line for record in records if record.problem] == [32]
+    assert [record.line for record in records if record.trouble] == [32]
     assert any("--encoding cp1252" in notice.message for notice in records.notices)
 
 

@@ -83,9 +83,8 @@ def _print_rows(call: Invocation, path: Path, given: Given) -> int:
     with Source.open(path) as source:
         for record in read(source, reading, remarks):
             found = True
-            problem = record.problem or next((reason for _, reason in record.lost), None)
-            code = PROBLEMS if problem is not None else code
-            facts = {"row": record.number, "line": record.line, "fields": record.fields, "problem": problem}
+            code = PROBLEMS if record.trouble is not None else code
+            facts = {"row": record.number, "line": record.line, "fields": record.fields, "problem": record.trouble}
             call.output.write(to_json(facts) + "\n")
             if call.output.gone:
                 break

@@ -26,6 +26,11 @@ class Record:
     problem: str | None = None
     lost: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the record, or else the first of its lost columns, could not be read; None for a sound one."""
+        return self.problem or next((reason for _, reason in self.lost), None)
+
 
 class Written(float):
     """A JSON number whose digits say more than its value does: `0.10` is the price 0.10 and not 0.1."""

@@ -30,7 +30,8 @@ class Verdict:
     `blank` says that it holds nothing at all, so that it is no record; `stray` that quotes were read as text; `opens`
     that a quote was left open; `closes` is the cell that may end with the other quote of such a one; `rows_within` says
     that a quoted cell holds lines that look like rows, `overlong` that one goes on beyond the record. `undecided` counts
-    the lines, from the first, that are one row or a row each.
+    the lines, from the first, that are one row or a row each. `lost` has the columns of a sound row whose cells hold what no
+    cell may hold, each with the reason.
     """
 
     cells: list[str]
@@ -44,6 +45,7 @@ class Verdict:
     rows_within: bool = False
     overlong: bool = False
     undecided: int = 0
+    lost: tuple[tuple[str, str], ...] = ()
 
 
 def judge(line: Line, start: int, table: Table) -> Verdict:
@@ -202,12 +204,18 @@ def wrong_width(found: int, table: Table) -> str:
 
 
 def _unreadable(verdict: Verdict, character: str, table: Table) -> Verdict:
-    """The same record with the cells dropped that hold what no cell may hold."""
-    bad = [index for index, cell in enumerate(verdict.cells) if _UNREADABLE.search(cell)]
-    names = [table.columns[index] if index < table.width else f"cell {index + 1}" for index in bad]
-    where = f" in column {names[0]!r}" if names else ""
-    what, mend, undecodable = _named(character, table.encoding)
-    return replace(verdict, problem=verdict.problem or f"{what}{where}; {mend}", undecodable=undecodable)
+    """The same record with what no cell may hold: of a sound row only these cells are lost, else it is a problem."""
+    found = [(at, sign.group()) for at, cell in enumerate(verdict.cells) if (sign := _UNREADABLE.search(cell))]
+    said = [(at, *_named(sign, table.encoding)) for at, sign in found]
+    undecodable = any(undecodable for *_, undecodable in said) or _named(character, table.encoding)[2]
+    if verdict.problem is None and said and len(verdict.cells) == table.width:
+        columns = [(table.columns[at], what, mend) for at, what, mend, _ in said]
+        lost = tuple((column, f"{what} in column {column!r}; {mend}") for column, what, mend in columns)
+        return replace(verdict, lost=lost, undecodable=undecodable)
+    what, mend, _ = _named(character, table.encoding)
+    only_such = len(verdict.cells) == 1 and not _UNREADABLE.sub("", verdict.cells[0]).strip()  # as a padded file ends
+    problem = None if only_such else verdict.problem
+    return replace(verdict, problem=problem or f"{what}; {mend}", undecodable=undecodable)
 
 
 def readable(cell: str) -> bool:

@@ -190,9 +190,10 @@ class DelimitedRows:
         problem = problem or verdict.problem or self._between(line) or self._closing(line, verdict)
         self._open = line if verdict.opens else self._open
         self._remark(line, verdict, problem)
+        lost = verdict.lost if problem is None else ()
         pairs = zip(self._reading.columns, verdict.cells, strict=False)
         fields = {column: cell for column, cell in pairs if problem is None or readable(cell)}
-        return Record(self._number, line, fields, problem)
+        return Record(self._number, line, fields | {column: "" for column, _ in lost}, problem, lost)
 
     def _between(self, line: int) -> str | None:
         """Why a line cannot be read that is a row, or a piece of the cell that a quote opens above it."""

@@ -31,7 +31,7 @@ _BY_CODE = {
     "type": "The value has another shape than the field: give text or a number as the field needs it.",
     "unmapped": "Map the column with --map COLUMN=FIELD, or leave it out with --unmapped ignore.",
     "unreadable": "The line is damaged, most often by a stray quote or delimiter, or is nobody's, such as a total: correct it, or leave it be.",
-    "lost-value": "The workbook has lost the value: open it and save it again, store long numbers as text, or leave the column out with --map COLUMN=ignore.",
+    "lost-value": "The value cannot be read: take out the sign that is no text, or store long numbers of a workbook as text and save it again, or leave the column out with --map COLUMN=ignore.",
     "source": "Old-style sources are not imported: use a payment method (pm_...).",
     "empty": "Leave the cell empty altogether, or name a value.",
     # Stripe's.
