@@ -363,6 +363,13 @@ def test_the_columns_of_our_own_failed_export_are_recognised() -> None:
     assert {fields(mapping)[column] for column in OWN_COLUMNS} == {"not sent"}
 
 
+def test_a_name_that_our_own_failed_export_made_safe_is_what_it_was() -> None:
+    own = "_ledger,_row,_status,_error_code,_error_param,_error"
+    found = targets(f"email,'=total,'@id,'+phone,'-,{own}")
+    assert [found[name] for name in ("'=total", "'@id", "'+phone")] == [Metadata("=total"), Metadata("@id"), PHONE]
+    assert targets("email,'=total")["'=total"] == Metadata("'=total")
+
+
 def test_a_guess_is_marked_as_one() -> None:
     lines = {line.column: line for line in settle_mapping(["email", "zip", "plan"]).lines()}
     assert (lines["email"].guess, lines["zip"].guess, lines["plan"].guess) == (False, True, True)

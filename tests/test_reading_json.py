@@ -246,10 +246,12 @@ def test_any_objects_come_back(
     [
         ('{"email": "a@example.com"}{"email": "b@example.com"}\n', [1, 1]),
         ('\x1e{"email": "a@example.com"}\n\x1e{"email": "b@example.com"}\n', [1, 2]),
+        ('\ufeff{"email": "a@example.com"}\n\ufeff{"email": "b@example.com"}\n', [1, 2]),
+        ('\ufeff{\n"email": "a@example.com"}\n\ufeff{\n"email": "b@example.com"}\n', [1, 3]),
     ],
 )
 def test_objects_in_a_row_and_text_sequences_are_read(tmp_path: Path, text: str, lines: list[int]) -> None:
-    path = tmp_path / "customers.jsonl"
+    path = tmp_path / "customers.json"
     path.write_text(text)
     records = list(read_records(path))
     assert [(record.problem, record.line) for record in records] == [(None, line) for line in lines]

@@ -50,12 +50,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the person asked for: targets by column, the key column, fixed values, and what becomes of the rest."""
+    """What the person asked for: targets by column, the key column, fixed values, and what becomes of the rest.
+
+    `made_safe` says that columns are called as `export --what failed` makes names safe for spreadsheets.
+    """
 
     targets: Mapping[str, Target] = field(default_factory=dict)
     key: str | None = None
     fixed: frozenset[Slot] = frozenset()
     leftover: str = "metadata"
+    made_safe: bool = False
 
 
 def slot_of(target: Target) -> Slot | None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bulk_import.customer.parameters import MAX_METADATA_KEY
+from bulk_import.formulas import restore
 from bulk_import.mapping.addresses import parts_of_another
-from bulk_import.mapping.aliases import WEAK, Guess, guess, is_stripe_export
+from bulk_import.mapping.aliases import OWN_COLUMNS, WEAK, Guess, guess, is_stripe_export
 from bulk_import.mapping.assignment import UNKNOWN, Assignment, Plan, Slot, Wishes, find_column, fitting_key, slot_of
 from bulk_import.mapping.context import as_meant
 from bulk_import.mapping.neversent import never_sent
@@ -46,12 +47,13 @@ _SHIPS_TO_NAME = (
 def choose(columns: Iterable[str], wishes: Wishes) -> Plan:
     """The plan for *columns*; of two that mean the same, the surer wins and the other is left over, said in a note."""
     every = tuple(columns)
+    wishes = replace(wishes, made_safe=set(OWN_COLUMNS) <= set(every))
     from_stripe = is_stripe_export(every)
     asked = {
         found: target for name, target in wishes.targets.items() if (found := find_column(name, every)) is not None
     }
     key = find_column(wishes.key, every) if wishes.key is not None else None
-    meant = as_meant(every)
+    meant = as_meant([_called(column, wishes) for column in every])
     folded = frozenset(map(fold, meant))
     claims = [
         _claim(name, asked.get(column), folded, column == key, from_stripe)
@@ -179,6 +181,11 @@ def _settle(
     return left
 
 
+def _called(column: str, wishes: Wishes) -> str:
+    """What the column was called in the source."""
+    return restore(column) if wishes.made_safe else column
+
+
 def _fate(left: Assignment) -> str:
     return f"kept as {described(left.target)}" if isinstance(left.target, Metadata) else "not sent"
 
@@ -186,7 +193,7 @@ def _fate(left: Assignment) -> str:
 def _leave_over(
     column: str, why: str, wishes: Wishes, taken: set[Slot], notes: list[str], *, is_key: bool
 ) -> Assignment:
-    name = column.removeprefix("\ufeff").strip()
+    name = _called(column, wishes).removeprefix("\ufeff").strip()
     if not name:
         return Assignment(column, Ignored("has no name"), False, "has no name")
     if wishes.leftover != "metadata":

@@ -84,7 +84,7 @@ class _Scan:
 
     def element(self) -> Element | None:
         """The finished element, None when there is nothing."""
-        text = "".join(self.parts).strip()
+        text = "".join(self.parts).strip().lstrip("\ufeff")  # which stands where files were put together
         found = Element(self.line, text, self.size > LIMIT, self.apart) if text or self.size > LIMIT else None
         self.parts, self.size = [], 0
         return found

@@ -15,6 +15,7 @@ DEEPEST = 32
 """Most levels of nesting."""
 
 _SAFE = 2**53
+_AROUND = " \t\r\n\x1e\ufeff"  # a mark of the byte order stands where files were put together
 _ODD_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TYPES = {
     list: "an array",
@@ -130,7 +131,7 @@ def read_json_lines(texts: Iterator[str]) -> Iterator[Record]:
     for text in texts:
         for row in split_lines(text):
             line += 1
-            if not (row := row.strip(" \t\r\n\x1e")):
+            if not (row := row.strip(_AROUND)):
                 continue
             number += 1
             fields, problem = read_object(row)
