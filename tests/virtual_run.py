@@ -21,6 +21,7 @@ from bulk_import.engine import Ended, Engine, Parts, inline
 from bulk_import.existing import Means, Offload, choose
 from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import endpoint_caps
+from bulk_import.job.common import Common
 from bulk_import.job.feeding import from_source, in_batches
 from bulk_import.job.identity import identify
 from bulk_import.job.letting_go import LettingGo
@@ -310,7 +311,7 @@ class _Process:
             deadline=settings.pacing.timeout, clock_jumped=jumped, release=not settings.retry,
             looks=settings.dedupe != "off",
         )  # fmt: skip
-        script = Script(engine, terms, self.writer, self.reader, offload, self.watch, self._notice)
+        script = Script(Common(engine, terms, self.writer, self.reader, offload, self.watch, self._notice))
         await script.follow(choice.directory, batches, let_go)
 
     def _purpose(self) -> Purpose:

@@ -35,11 +35,11 @@ Work = tuple[Claim, bool, bool]
 
 
 class Engine:
-    """One run in progress. `token` is the ledger's, set by the script before anything is claimed."""
+    """One run in progress."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.token = ""
+        self._token: str | None = None
         self.ended = Ended()
         self.scales = Scales(parts.budget)
         self._stop = Stop(self.ended)
@@ -104,11 +104,16 @@ class Engine:
                     claim, fresh, release = await _taken(work)
                 except anyio.EndOfStream:
                     return
-                settled = await self._carrying.carry_out(claim, self.token, fresh=fresh, release=release)
+                assert self._token is not None  # noqa: S101 - whoever claims has said so before
+                settled = await self._carrying.carry_out(claim, self._token, fresh=fresh, release=release)
                 self._ahead.has_started(claim.row)  # or never will
                 await self._scribe.landed(settled)
 
     # What a script may do.
+
+    def adopt(self, token: str) -> None:
+        """Send claims under the keys of the ledger with this token, from now on."""
+        self._token = token
 
     async def claim(self, claims: Sequence[Claim], settled: Sequence[Settled] = (), *, release: bool = True) -> None:
         """Put *claims* and *settled* on disk in one commit, then hand the claims to the workers.

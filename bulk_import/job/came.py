@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
-from bulk_import.engine import Engine
 from bulk_import.engine.viewing import VIEW_LIFE
 from bulk_import.existing import Matches
+from bulk_import.job.common import Common
 from bulk_import.job.doubts import Doubts
-from bulk_import.job.terms import Terms
 from bulk_import.model import Claim, Row
 from bulk_import.reconcile import Found, Generations, Look, Open, Scope, Sweep, Verdict
 
@@ -33,9 +32,9 @@ class Came:
     when on (by Stripe's clock) to list for all that rest, whichever of them are asked for first.
     """
 
-    def __init__(self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts) -> None:
-        self._engine = engine
-        self._terms = terms
+    def __init__(self, common: Common, sweep: Sweep, doubts: Doubts) -> None:
+        self._engine = common.engine
+        self._terms = common.terms
         self._sweep = sweep
         self._doubts = doubts
         self.since = math.inf

@@ -10,11 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from bulk_import.customer.emails import email_key
-from bulk_import.engine import Engine
-from bulk_import.existing import Offload
-from bulk_import.job.terms import Terms
-from bulk_import.job.watching import Watch
-from bulk_import.ledger import Reader, Writer
+from bulk_import.job.common import Common
 from bulk_import.model import Claim, Settled, Status
 from bulk_import.reconcile import (
     MOST_GENERATIONS,
@@ -45,25 +41,15 @@ def everyone(claims: Sequence[Claim], _: float) -> Sequence[Claim]:
 class Doubts:
     """The rows at rest of one ledger, and the sweep that judges them."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        terms: Terms,
-        sweep: Sweep,
-        writer: Writer,
-        reader: Reader,
-        offload: Offload,
-        watch: Watch,
-        notice: Callable[[str, str], None],
-    ) -> None:
-        self._engine = engine
-        self._terms = terms
+    def __init__(self, common: Common, sweep: Sweep) -> None:
+        self._engine = common.engine
+        self._terms = common.terms
         self._sweep = sweep
-        self._writer = writer
-        self._reader = reader
-        self._offload = offload
-        self._watch = watch
-        self._notice = notice
+        self._writer = common.writer
+        self._reader = common.reader
+        self._offload = common.offload
+        self._watch = common.watch
+        self._notice = common.notice
         self._generations = Generations()
         self._for_people: dict[int, Open] = {}
 

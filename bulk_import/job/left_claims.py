@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bulk_import.age import is_young
-from bulk_import.engine import Engine
 from bulk_import.job.came import Came, is_long_ago
+from bulk_import.job.common import Common
 from bulk_import.job.doubts import Doubts
-from bulk_import.job.terms import Terms
 from bulk_import.model import Claim
 from bulk_import.reconcile import Scope, Sweep, needs_sweep
 from bulk_import.wording import counted
@@ -19,15 +18,13 @@ from bulk_import.wording import counted
 class LeftClaims:
     """The claims of a process that is gone; `doubts` is where they are settled, or sent again, after a look at who `came`."""
 
-    def __init__(
-        self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts, came: Came, notice: Callable[[str, str], None]
-    ) -> None:
-        self._engine = engine
-        self._terms = terms
+    def __init__(self, common: Common, sweep: Sweep, doubts: Doubts, came: Came) -> None:
+        self._engine = common.engine
+        self._terms = common.terms
         self._sweep = sweep
         self._doubts = doubts
         self._came = came
-        self._notice = notice
+        self._notice = common.notice
 
     async def resume(self) -> None:
         """Settle what was carried out or is not ours to send any more, and send the rest again."""

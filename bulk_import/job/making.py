@@ -9,6 +9,7 @@ from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import binding, seconds_at_caps
 from bulk_import.job.clock import longest_attempt
 from bulk_import.job.closing import mended_command, quoted
+from bulk_import.job.common import Common
 from bulk_import.job.identity import Account
 from bulk_import.job.script import Batches, Script
 from bulk_import.job.session import Session
@@ -52,9 +53,13 @@ class Making(Session):
 
     async def follow(self, terms: Terms, choice: Choice, batches: Batches, *, doubtful: bool) -> None:
         """Carry out what the script says, to the last step."""
-        script = Script(self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
+        script = Script(self.common(terms))
         await script.follow(choice.directory, batches, self.let_go, doubtful=doubtful)
         self.advice = script.advice
+
+    def common(self, terms: Terms) -> Common:
+        """What everybody has who works on the rows of this run."""
+        return Common(self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice)
 
     async def let_go(self) -> Batches | None:
         """The rows that those that were sent have let go; None where that is nobody."""

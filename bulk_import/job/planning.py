@@ -160,9 +160,7 @@ class PlanJob(RunJob):
         self.plan.dedupe, self.plan.dedupe_reason = choice.name, choice.reason
         self._note_settled()
         self._count_what_rests()
-        script = Script(
-            self.engine, terms, self.writer, self.reader, self.offload, self.watch, self.observer.notice, self._note
-        )
+        script = Script(self.common(terms), self._note)
         await script.feed(choice.directory, batches)
         await self._probe()
 

@@ -10,16 +10,13 @@ from functools import partial
 
 from bulk_import.customer.emails import email_key
 from bulk_import.dedupe import Holder, sort_out
-from bulk_import.engine import Engine
-from bulk_import.existing import Directory, Nobody, Offload
+from bulk_import.existing import Directory, Nobody
 from bulk_import.job.came import Came, Newcomers
+from bulk_import.job.common import Common
 from bulk_import.job.doubts import Doubts
 from bulk_import.job.left_claims import LeftClaims
 from bulk_import.job.meeting import Aim, Meeting
 from bulk_import.job.second_look import SecondLook
-from bulk_import.job.terms import Terms
-from bulk_import.job.watching import Watch
-from bulk_import.ledger import Reader, Writer
 from bulk_import.model import MARKER, Claim, Params, Prepared, Row, Settled, marker_of
 from bulk_import.reconcile import Case, Sweep
 
@@ -39,29 +36,20 @@ async def nobody() -> None:
 
 
 class Script:
-    """One run over one ledger; `offload` is where its ledger work goes.
+    """One run over one ledger.
 
     `last_step` is what becomes of each batch that is told apart: unless another one is given, its claims are put on disk
     and sent.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        terms: Terms,
-        writer: Writer,
-        reader: Reader,
-        offload: Offload,
-        watch: Watch,
-        notice: Callable[[str, str], None],
-        last_step: LastStep | None = None,
-    ) -> None:
-        self._engine = engine
+    def __init__(self, common: Common, last_step: LastStep | None = None) -> None:
+        engine, terms, writer, offload = common.engine, common.terms, common.writer, common.offload
+        engine.adopt(terms.token)
         self._last_step = last_step or partial(engine.claim, release=terms.release)
-        engine.token = terms.token
+        self._engine = engine
         self._terms = terms
         self._writer = writer
-        self._reader = reader
+        self._reader = common.reader
         self._offload = offload
         self.advice: str | None = None
         self._meeting = Meeting(
@@ -72,10 +60,10 @@ class Script:
             case, engine.ask, engine.together, offload, writer.listed(), self._owned, email_key, engine.parts.now,
             lambda: engine.passed,
         )  # fmt: skip
-        self._doubts = Doubts(engine, terms, sweep, writer, reader, offload, watch, notice)
-        came = Came(engine, terms, sweep, self._doubts)
-        self._left = LeftClaims(engine, terms, sweep, self._doubts, came, notice)
-        self._second = SecondLook(engine, terms, sweep, self._doubts, came)
+        self._doubts = Doubts(common, sweep)
+        came = Came(common, sweep, self._doubts)
+        self._left = LeftClaims(common, sweep, self._doubts, came)
+        self._second = SecondLook(common, sweep, self._doubts, came)
         if terms.looks and terms.on_existing != "create":  # until, and unless, there are rows to be fed
             self._second.directory = Newcomers(sweep)
         engine.looks_again(self._second.look)

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bulk_import.dedupe import Differ, meet
-from bulk_import.engine import Engine, Waiting
+from bulk_import.engine import Waiting
 from bulk_import.engine.viewing import VIEW_LIFE
 from bulk_import.existing import Directory, Nobody
 from bulk_import.job.came import Came, is_for_a_person
+from bulk_import.job.common import Common
 from bulk_import.job.doubts import Doubts
-from bulk_import.job.terms import Terms
 from bulk_import.model import Claim, Customer, Existing, Failed, InDoubt, Outcome, Refusal, Row
 from bulk_import.reconcile import Found, Sweep, still_in_doubt
 
@@ -29,10 +29,10 @@ class SecondLook:
     may have been carried out, who `came` is looked at.
     """
 
-    def __init__(self, engine: Engine, terms: Terms, sweep: Sweep, doubts: Doubts, came: Came) -> None:
+    def __init__(self, common: Common, sweep: Sweep, doubts: Doubts, came: Came) -> None:
         self.directory: Directory = Nobody()
-        self._engine = engine
-        self._terms = terms
+        self._engine = common.engine
+        self._terms = common.terms
         self._sweep = sweep
         self._doubts = doubts
         self._came = came
