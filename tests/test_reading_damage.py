@@ -249,6 +249,15 @@ def test_rows_below_another_header_are_not_read_under_the_first_one(header: str)
 
 
 @pytest.mark.parametrize(
+    "row", ["x@example.com,Email,City", "x@example.com,Name,phone", ",Name,phone", "Ann,Email,Rome", "none,email,12"]
+)
+def test_a_row_whose_cells_are_called_like_columns_is_a_row(row: str) -> None:
+    records = around(row)
+    assert [record.problem for record in records] == [None] * 7
+    assert ",".join(records[2].fields.values()) == row
+
+
+@pytest.mark.parametrize(
     ("labels", "sound"),
     [
         ("E-mail address,Full name,Town", True),  # what the columns are called on the screen

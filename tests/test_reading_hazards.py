@@ -199,6 +199,15 @@ def test_one_odd_byte_in_a_file_of_plain_letters_is_one_damaged_row(tmp_path: Pa
     assert any("--encoding cp1252" in notice.message for notice in records.notices)
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_delimiter_behind_the_only_column_is_one(tmp_path: Path, mark: str, rows: int) -> None:
+    text = f"E-Mail{mark}\r\n" + f"a@example.com{mark}\r\n" * rows
+    records = read_records(kept(tmp_path, text))
+    assert (records.reading.delimiter, records.columns) == (mark, ("E-Mail",))
+    assert rows_of(records) == [("a@example.com",)] * rows
+
+
 @pytest.mark.parametrize("header", ["email,name,tags", "email,geo", "tags,email"])
 def test_a_list_inside_the_cells_does_not_win_over_the_delimiter(tmp_path: Path, header: str) -> None:
     columns = header.split(",")

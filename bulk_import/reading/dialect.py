@@ -119,7 +119,13 @@ def _with_titles(ranked: Sequence[Candidate]) -> Sequence[Candidate]:
 def _is_list(single: Candidate, best: Candidate) -> bool:
     """Whether the first line names one column of addresses and nothing, least of all a header, speaks for several."""
     alone = not any(row.broken or len(row.cells) > 1 for row in single.rows)
-    return alone and is_address_title(single.rows[0].cells[0]) and not any(are_titles(row.cells) for row in best.rows)
+    title = single.rows[0].cells[0]
+    return (
+        alone
+        and is_address_title(title)
+        and not title.endswith(USUAL)
+        and not any(are_titles(row.cells) for row in best.rows)
+    )
 
 
 def _begins_with_titles(candidate: Candidate) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bulk_import.column_names import PLAIN, known_names
+from bulk_import.reading.kinds import TELLING, kind_of
 from bulk_import.wording import fold, names
 
 _TITLES = known_names() | names(
@@ -35,10 +36,12 @@ def is_address_title(cell: str) -> bool:
 def name_columns(cells: Sequence[str]) -> bool:
     """Whether a row in the middle of a table surely names the columns of another: stricter than `are_titles`.
 
-    Every cell up to the last that holds something is filled, and two or more are known, the address's among them.
+    Every cell up to the last that holds something is filled, none like an address, a number or a time, and two or more are
+    known, the address's among them.
     """
     folded = list(map(fold, cells))
     while folded and not folded[-1]:
         folded.pop()
     known = [name for name in folded if name in _TITLES]
-    return len(known) > 1 and all(folded) and not _ADDRESS.isdisjoint(known) and are_titles(cells)
+    surely = len(known) > 1 and all(folded) and not _ADDRESS.isdisjoint(known) and are_titles(cells)
+    return surely and not any(kind_of(cell) in TELLING for cell in cells)
