@@ -33,6 +33,7 @@ from bulk_import.reading import Reading
 from bulk_import.report.summary import Summary
 from tests.at_once import it_has_passed
 from tests.leaks import hear
+from tests.rig import simulated
 
 TOKEN = "0123456789abcdef"
 
@@ -61,12 +62,23 @@ class Program:
 
 
 def calling(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
-    """A program in an environment that says nothing of keys, options or colours, and that sends at once."""
+    """A program in an environment that says nothing of keys, options or colours, and that sends at once.
+
+    The simulator that a command starts is forked; how it is really started is seen in `test_readme`.
+    """
     monkeypatch.setattr(Session, "let_the_last_second_pass", it_has_passed)
+    monkeypatch.setattr("bulk_import.job.session.simulator", forked_simulator)
     for name in list(os.environ):
         if name.startswith(("STRIPE_", "BULK_IMPORT_", "_BULK_IMPORT")) or name in ("NO_COLOR", "TERM"):
             monkeypatch.delenv(name)
     return Program(capsys)
+
+
+@contextmanager
+def forked_simulator(state: Path) -> Iterator[str]:
+    """The address of a simulator on its state file; unlike the one that a command starts, it answers without delay."""
+    with simulated("--state", str(state), "--rate-limit", "none", "--endpoint-rate-limit", "none") as server:
+        yield server.url
 
 
 @dataclass(slots=True)
