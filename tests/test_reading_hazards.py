@@ -295,6 +295,7 @@ def test_what_was_decided_is_said(tmp_path: Path, code: str) -> None:
         ("- email: a@example.com\n  name: Ann\n- email: b@example.com\n", "YAML"),
         ("email,name\u2028a@example.com,Ann\u2028b@example.com,Bob\u2028", "U+2028"),
         ('"', "blank"),
+        ("sep=;\n", "blank"),
         ("email,name\na@example.com,Ann\nb@example.com,Bob\n\nInvoice;Total\n1;2\n2;3\n3;4\n", "more than one table"),
         ("name,city,x\nAnn,Rome,1\nBob,Oslo,2\n\na,b\n" + "1,2\n" * 9, "more than one table"),
     ],

@@ -192,6 +192,8 @@ def test_what_is_quoted_by_its_type_comes_back_as_text(rows: list[list[str | int
 
 @given(data=st.binary(max_size=300))
 @example(data=b"\x00 \x00")
+@example(data=b"\x00\x00")
+@example(data=b"``")
 @settings(max_examples=300, deadline=None)
 def test_no_bytes_whatever_end_in_a_traceback(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

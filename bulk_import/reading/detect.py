@@ -62,7 +62,7 @@ def detect(path: str | os.PathLike[str], overrides: Overrides) -> tuple[Reading,
     text = "".join(decoded([head.data], encoding.name))
     lines = _lines(text, head.whole)
     if all(map(_is_blank, lines)):
-        raise SourceError(f"{place} holds only blank lines; give a file with at least one row.")
+        raise SourceError(_nothing_in(place))
     refuse_other_text("".join(lines[:20]), place)
     if overrides.format is None and overrides.delimiter is None and overrides.skip_lines is None:
         refuse_drawn(lines, place)
@@ -202,6 +202,8 @@ def _delimited_reading(
     sep = named_by_sep_line(body[0]) if overrides.skip_lines is None else None
     ranked = settle_dialect(body[1:] if sep else body, delimiter or sep, overrides.quote)
     best = ranked[0]
+    if not best.rows:
+        raise SourceError(_nothing_in(path))
     if sep:
         skipped, body = skipped + 1, body[1:]
     header = find_header(best.rows, best.width, overrides.header, overrides.skip_lines is not None, str(path), skipped)
@@ -225,3 +227,7 @@ def _delimited_reading(
         disguise=disguise,
     )
     return reading, list(say(reading, header, ranked, lines[: reading.skip_lines], escapes))
+
+
+def _nothing_in(place: Path | str) -> str:
+    return f"{place} holds only blank lines; give a file with at least one row."

@@ -119,7 +119,7 @@ def _with_titles(ranked: Sequence[Candidate]) -> Sequence[Candidate]:
 def _is_list(single: Candidate, best: Candidate) -> bool:
     """Whether the first line names one column of addresses and nothing, least of all a header, speaks for several."""
     alone = not any(row.broken or len(row.cells) > 1 for row in single.rows)
-    title = single.rows[0].cells[0]
+    title = single.rows[0].cells[0] if single.rows else ""  # every line may hold nothing but quotes
     return (
         alone
         and is_address_title(title)
@@ -203,7 +203,7 @@ def _single_column(lines: Sequence[str], text: str, delimiter: str | None, quote
         if all(len(row.cells) == 1 and not row.broken for row in rows):
             break
     # A delimiter in the first line says that there is more than one column, however badly the rows come out.
-    doubt = 0.02 if any(mark in cell for mark in USUAL for cell in rows[0].cells) else 1.0
+    doubt = 0.02 if any(mark in cell for mark in USUAL for row in rows[:1] for cell in row.cells) else 1.0
     return Candidate(dialect, rows, 1, 0.25 * doubt * _worth(rows, dialect))
 
 

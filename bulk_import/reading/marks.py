@@ -61,7 +61,8 @@ def _around_names(text: str, delimiter: str) -> set[str]:
     cells = [cell.strip(" ") for cell in text.split("\n", 1)[0].split(delimiter)]
     ends = {end for cell in cells for end in (cell[:1], cell[-1:] if len(cell) > 1 else "")}
     sign = ends.pop() if len(ends) == 1 else ""
-    return {sign} - {"", "'", '"', delimiter} if not sign.isalnum() else set()
+    names = any(len(cell) > 2 for cell in cells)
+    return {sign} - {"", "'", '"', delimiter} if names and sign.isprintable() and not sign.isalnum() else set()
 
 
 def _enclosing(text: str, delimiter: str, quote: str) -> bool:
