@@ -118,6 +118,21 @@ def test_rows_that_are_invalid_for_one_reason_make_the_mapping_doubtful(
     assert len([c for c in server.customers() if c["email"].startswith("w")]) == 10
 
 
+def test_standard_input_is_kept_until_every_row_is_settled_not_only_the_chosen_ones(
+    call: Program, server: Simulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, ledger, nothing = people(tmp_path / "s.csv"), tmp_path / "s.db", tmp_path / "nothing"
+    nothing.touch()
+    words = ("run", "-", "--ledger", ledger, "--api-base", server.url, "--rate", "none")
+    for piped, chosen in ((source, ("--limit", "3")), (nothing, ("--limit", "3")), (nothing, ())):
+        with piped.open() as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            done = call(*words, *chosen)
+        assert done.code == 0, done.err
+    assert len(exported(ledger)) == 10
+    assert not list(tmp_path.glob("s.db.source*")), "the spool holds personal data"
+
+
 def test_verify_of_an_undone_ledger_leads_to_the_import(call: Program, server: Simulated, tmp_path: Path) -> None:
     words = ("run", people(tmp_path / "u.csv"), "--api-base", server.url, "--rate", "30")
     ledger = tmp_path / "u.csv.ledger.db"

@@ -122,6 +122,7 @@ class RunJob(Making):
         self._watch_chosen()
         if self._is_finished():
             self.observer.notice("finished", "every row was settled before; nothing was sent")
+            self._drop_spool(purpose)
             return
         self.reach_stripe(self.simulated_state(purpose))
         account = await self.see_account(purpose)
@@ -141,8 +142,7 @@ class RunJob(Making):
         batches = from_source(source, fingerprint, reading, how, self.selection, looked_at, self.options.batch_size)
         await self.go(batches, self.options.dedupe, self.terms(purpose, jumped=jumped), left, doubtful=True)
         self._doubt_the_mapping()
-        if purpose.spooled and self._is_finished():
-            spool_path(self.path).unlink(missing_ok=True)
+        self._drop_spool(purpose)
 
     def _preparation(self, purpose: Purpose) -> Preparation:
         """How a record becomes a row; raises `UsageError` for a mapping that does not fit the ledger's columns."""
@@ -194,8 +194,14 @@ class RunJob(Making):
         if target.exists():
             return target, stored
         if not self._is_finished():
-            raise SourceError(f"the spooled standard input {target} is gone; start a new ledger with --ledger")
+            raise SourceError(f"the spooled standard input {target} is gone; pipe the same once more, or start a new ledger with --ledger")
         return None, stored
+
+    def _drop_spool(self, purpose: Purpose) -> None:
+        """Once every row of standard input is settled, not only every chosen one, nothing of it is needed any more."""
+        tally = self.reader.tally()
+        if purpose.spooled and not (tally.count(Status.PENDING) or tally.count(Status.IN_DOUBT)):
+            spool_path(self.path).unlink(missing_ok=True)
 
     def _is_finished(self) -> bool:
         at_rest = self.reader.tally().count(Status.IN_DOUBT) or self.reader.begun_undos()
