@@ -194,7 +194,9 @@ class RunJob(Making):
         if target.exists():
             return target, stored
         if not self._is_finished():
-            raise SourceError(f"the spooled standard input {target} is gone; pipe the same once more, or start a new ledger with --ledger")
+            raise SourceError(
+                f"the spooled standard input {target} is gone; pipe the same once more, or start a new ledger with --ledger"
+            )
         return None, stored
 
     def _drop_spool(self, purpose: Purpose) -> None:
