@@ -208,6 +208,29 @@ def test_a_delimiter_behind_the_only_column_is_one(tmp_path: Path, mark: str, ro
     assert rows_of(records) == [("a@example.com",)] * rows
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("header", ["email,name,city,", "email,name,city"])
+def test_a_row_that_lacks_a_delimiter_is_not_shifted_where_all_end_with_one(
+    tmp_path: Path, header: str, quote: str
+) -> None:
+    rows = [f"u{number}@example.com,Ann,Rome," for number in range(9)]
+    rows[4:6] = ["x@example.com,Rome,", "y@example.com,Ann,Rome"]  # the name lost, the end lost
+    text = "\n".join([header, *rows, "z@example.com,Ann,,"])
+    if quote:
+        text = "\n".join(",".join(f'"{cell}"' if cell else "" for cell in line.split(",")) for line in text.split("\n"))
+    records = list(read_records(kept(tmp_path, text)))
+    assert [record.problem for record in records if record.number != 5] == [None] * 9
+    assert records[4].problem == "row has 3 cells where others have 4; add the missing ones"
+    assert list(records[5].fields.values()) == ["y@example.com", "Ann", "Rome"]
+
+
+def test_rows_that_end_with_a_delimiter_more_or_less_often_hold_what_they_hold(tmp_path: Path) -> None:
+    """A spreadsheet writes them only for a while."""
+    rows = [f"u{number}@example.com,Ann,{',' if number < 16 else ''}" for number in range(40)]
+    records = read_records(kept(tmp_path, "\n".join(["email,name,city,", *rows])))
+    assert rows_of(records) == [(f"u{number}@example.com", "Ann", "") for number in range(40)]
+
+
 @pytest.mark.parametrize("header", ["email,name,tags", "email,geo", "tags,email"])
 def test_a_list_inside_the_cells_does_not_win_over_the_delimiter(tmp_path: Path, header: str) -> None:
     columns = header.split(",")

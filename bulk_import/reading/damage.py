@@ -71,6 +71,8 @@ def _structure(line: Line, start: int, table: Table) -> Verdict:
     cells = trimmed(split.cells, table.width)
     if split.lines > 1 and swallows(line, start, split, cells, table):
         return _unclosed(line, start, 1, table)
+    if table.lacks_one(split.cells):
+        return Verdict(cells, split.lines, wrong_width(len(split.cells), table))
     sound = not split.stray and len(cells) == table.width
     if split.lines > 1 and sound and may_swallow(line, start, split, table):
         return replace(by_itself(line(start) or "", table), undecided=split.lines)
@@ -197,10 +199,13 @@ def wrong_width(found: int, table: Table) -> str:
     cells = "cell" if found == 1 else "cells"
     mend = (
         "add the missing ones"
-        if found < table.width
+        if found < max(table.width, table.cells)
         else "quote a cell that holds a delimiter, or remove what is too much"
     )
-    return f"row has {found} {cells} where the header has {table.width}; {mend}"
+    wanted = (
+        f"the header has {table.width}" if found < table.width or found > table.cells else f"others have {table.cells}"
+    )
+    return f"row has {found} {cells} where {wanted}; {mend}"
 
 
 def _unreadable(verdict: Verdict, character: str, table: Table) -> Verdict:

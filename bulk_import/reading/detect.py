@@ -132,6 +132,13 @@ def _row_ending(lines: Sequence[str], best: Candidate) -> str:
     return ends.most_common(1)[0][0] if ends else ""
 
 
+def _cells(best: Candidate, columns: int) -> int:
+    """How many cells rows have where nearly all end with a delimiter more than there are columns, else 0."""
+    sound = [row.cells for row in best.rows if len(row.cells) >= columns and not row.broken]
+    unlike = sum(len(cells) < best.width and not cells[columns - 1].strip() for cells in sound)
+    return best.width if best.width > columns and unlike <= max(1, len(sound) // 20) else 0
+
+
 def _format(lines: list[str], path: Path) -> str:
     text = "".join(lines[:50]).lstrip()
     names = {suffix.lower() for suffix in path.suffixes}
@@ -225,6 +232,7 @@ def _delimited_reading(
         kinds=header.kinds,
         row_ending=_row_ending(body, best),
         disguise=disguise,
+        cells=_cells(best, len(header.columns)),
     )
     return reading, list(say(reading, header, ranked, lines[: reading.skip_lines], escapes))
 

@@ -133,6 +133,8 @@ def _is_group_line(rows: Sequence[SampleRow], width: int) -> bool:
     """Whether the first row only groups columns (`Contact,,Address,`), and the real header is the full row below it."""
     if len(rows) < 3 or rows[1].line != rows[0].line + 1 or rows[0].filled == width or rows[1].filled != width:
         return False
+    if len(rows[1].cells) != width:
+        return False
     return any(_kinds(rows[2:], width)) and not _tells(rows[1].cells) and not _tells(rows[0].cells)
 
 

@@ -45,6 +45,7 @@ class Reading:
     characters. `escape` is `doubled`, `backslash` or `text` (see `escapes`). `skip_lines` counts the physical lines above the header
     (or above the first record when there is none). `columns` is empty for JSON until its keys are known.
     `line_ending` is `LF`, `CRLF`, `CR` or `mixed`, `row_ending` how most rows end (empty: as lines do).
+    `cells` is how many cells rows have, where a delimiter at each one's end makes them more than the columns, else 0.
     `disguise` names what another program did to the lines (see `disguise`).
     `kinds` holds what each column usually looks like (`email`, `number`, `time`, `code` or ``), which tells
     a row from the inside of a cell where a quote was left open. `rules` is `RULES` as it was when the reading was settled.
@@ -65,6 +66,7 @@ class Reading:
     max_bytes: int | None = None
     sheet: str | None = None
     disguise: str = ""
+    cells: int = 0
     rules: int = RULES
 
     def to_json(self) -> str:

@@ -82,7 +82,7 @@ class SoundRows:
 
     def _are_sound(self, rows: list[list[str]]) -> bool:
         width = self._table.width
-        if set(map(len, rows)) != {width} or self._header in rows:
+        if set(map(len, rows)) != {width} or self._header in rows or any(map(self._table.lacks_one, rows)):
             return False
         if self._email is not None and 0 not in map(str.count, map(itemgetter(self._email), rows), repeat("@")):
             return True
@@ -123,7 +123,7 @@ class SoundRows:
 
     def is_good(self, cells: list[str]) -> bool:
         """Whether the cells found on one line can be taken as they are."""
-        if len(cells) != self._table.width or cells == self._header:
+        if len(cells) != self._table.width or cells == self._header or self._table.lacks_one(cells):
             return False
         return (self._email is not None and "@" in cells[self._email]) or self._is_plain_row(cells)
 

@@ -31,18 +31,26 @@ NO_CUSTOMER = frozenset({LOOKS_LIKE_TOTAL, NAMES_UNITS, DRAWS_LINE, REPEATS_HEAD
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How cells are told apart, the columns, and what their cells usually look like."""
+    """How cells are told apart, the columns, and what their cells usually look like; `cells` as in a `Reading`."""
 
     dialect: Dialect
     columns: tuple[str, ...]
     kinds: tuple[str, ...]
     encoding: str
     row_ending: str = "LF"
+    cells: int = 0
 
     @property
     def width(self) -> int:
         """How many cells a row has."""
         return len(self.columns)
+
+    def lacks_one(self, cells: Sequence[str]) -> bool:
+        """Whether a row as wide as the table ends with the delimiter that all others have behind the last column.
+
+        Then a delimiter is missing before, and the cells behind that would be read under wrong columns.
+        """
+        return self.width <= len(cells) < self.cells and not cells[self.width - 1].strip()
 
     def is_blank(self, line: str) -> bool:
         """Whether a line holds nothing; blanks alone are nothing unless they could be a cell or a delimiter."""
@@ -63,7 +71,7 @@ def table_of(reading: Reading) -> Table:
     """The table that a settled reading describes."""
     dialect = Dialect(reading.delimiter, reading.quote, reading.escape)
     ending = reading.row_ending or reading.line_ending
-    return Table(dialect, reading.columns, reading.kinds, reading.encoding, ending)
+    return Table(dialect, reading.columns, reading.kinds, reading.encoding, ending, reading.cells)
 
 
 def looks_like_units(cells: Sequence[str]) -> bool:
