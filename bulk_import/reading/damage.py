@@ -197,13 +197,11 @@ def _breaks(text: str, table: Table) -> bool:
 def wrong_width(found: int, table: Table) -> str:
     """The problem of a row with too few or too many cells."""
     cells = "cell" if found == 1 else "cells"
+    wanted = f"the header has {table.width}" if not table.width <= found < table.cells else f"others have {table.cells}"
     mend = (
         "add the missing ones"
         if found < max(table.width, table.cells)
         else "quote a cell that holds a delimiter, or remove what is too much"
-    )
-    wanted = (
-        f"the header has {table.width}" if found < table.width or found > table.cells else f"others have {table.cells}"
     )
     return f"row has {found} {cells} where {wanted}; {mend}"
 
