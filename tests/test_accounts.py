@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulk_import.errors import LedgerRefuses
-from bulk_import.job.identity import UNNAMED
-from bulk_import.job.opening import same_account
+from bulk_import.job.identity import UNNAMED, same_account
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Writer
 from bulk_import.model import (

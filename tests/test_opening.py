@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bulk_import.errors import LedgerRefuses, UsageError
-from bulk_import.job.opening import Boot, check_key, check_purpose, check_reading, clock_jumped
+from bulk_import.job.clock import Boot, clock_jumped
+from bulk_import.job.opening import check_key, check_purpose, check_reading
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Command
 from bulk_import.options import STRIPE, Connecting

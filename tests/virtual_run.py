@@ -21,11 +21,11 @@ from bulk_import.engine import Ended, Engine, Parts, inline
 from bulk_import.existing import Means, Offload, choose
 from bulk_import.job.begun import BegunUndos
 from bulk_import.job.caps import endpoint_caps
+from bulk_import.job.clock import Boot, clock_jumped
 from bulk_import.job.common import Common
 from bulk_import.job.feeding import from_source, in_batches
 from bulk_import.job.identity import identify
 from bulk_import.job.letting_go import LettingGo
-from bulk_import.job.opening import Boot, clock_jumped
 from bulk_import.job.script import Batches, LetGo, Script, nobody
 from bulk_import.job.selection import Selection
 from bulk_import.job.terms import Terms

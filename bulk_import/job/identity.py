@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bulk_import.errors import StripeRefuses
-from bulk_import.existing import Ask
+from bulk_import.errors import LedgerRefuses, StripeRefuses
+from bulk_import.existing import Ask, retrieved
 from bulk_import.keys import SecretKey
-from bulk_import.model import Endpoint, Request
+from bulk_import.ledger import Purpose, Reader
+from bulk_import.model import Endpoint, Request, Status
 from bulk_import.replies import HALTING_CODES, refusal_of
+from bulk_import.wording import counted
 
 ACCOUNT = re.compile(r"acct_[A-Za-z0-9]+", re.ASCII)
 UNNAMED = "key_"
@@ -69,3 +71,37 @@ def _name(body: Mapping[str, object]) -> str | None:
         if isinstance(name, str) and name:
             return name
     return None
+
+
+PROOFS = 3
+"""Customers of each kind that are asked for to prove an account: one alone may have been deleted for good."""
+
+
+async def same_account(ask: Ask, purpose: Purpose, key: SecretKey, api_base: str, reader: Reader) -> Account:
+    """The account this key reaches, which must be the ledger's.
+
+    Where Stripe does not name it to one of the keys, a customer that this ledger holds proves it: whoever can retrieve one
+    of them is in the same account. Else it may only be another one where nothing can have been made or found yet. Raises
+    `LedgerRefuses` naming both accounts.
+    """
+    account = await identify(ask, key, api_base, purpose.salt_bytes())
+    if account.id == purpose.account:
+        return account
+    named = account.is_named and not purpose.account.startswith(UNNAMED)
+    held = reader.held_customers(PROOFS)
+    at_rest = 0 if named or held else reader.tally().count(Status.IN_DOUBT)
+    if not named and not at_rest and (not held or await _knows_one_of(ask, held)):
+        return account
+    said = counted(at_rest, "row")
+    why = f", and {said} may have been sent there, so nothing proves that both are one" if at_rest else ""
+    raise LedgerRefuses(
+        f"the ledger belongs to another account: it was begun on {purpose.account}, this key reaches {account.id}{why}; "
+        "use a key of that account, or start a new ledger with --ledger"
+    )
+
+
+async def _knows_one_of(ask: Ask, customers: Sequence[str]) -> bool:
+    for customer in customers:
+        if await retrieved(ask, customer) is not None:
+            return True
+    return False

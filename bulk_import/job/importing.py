@@ -11,29 +11,16 @@ from pathlib import Path
 from bulk_import import __version__
 from bulk_import.engine import Engine, Stopped, run_loop
 from bulk_import.errors import SourceError
-from bulk_import.job.adopting import changes, with_kept_key
+from bulk_import.job.adopting import changed_options, changes, options_text, prepares, with_kept_key
+from bulk_import.job.clock import clock_jumped, this_boot
 from bulk_import.job.feeding import from_source
 from bulk_import.job.history import REFUSED, import_line
 from bulk_import.job.identity import Account, identify
 from bulk_import.job.making import Making
-from bulk_import.job.opening import (
-    changed_options,
-    check_file,
-    check_key,
-    check_piped,
-    check_purpose,
-    check_reading,
-    check_source,
-    clock_jumped,
-    ledger_path,
-    options_text,
-    prepares,
-    spool_path,
-    spooled_source,
-    this_boot,
-)
+from bulk_import.job.opening import check_key, check_purpose, check_reading
 from bulk_import.job.selection import Selection, for_all_rows
 from bulk_import.job.simulating import KEY, begun_account, state_file
+from bulk_import.job.sources import check_file, check_piped, check_source, ledger_path, spool_path, spooled_source
 from bulk_import.keys import parse_key
 from bulk_import.ledger import Purpose, new_salt, new_token
 from bulk_import.model import Status

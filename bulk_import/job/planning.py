@@ -19,9 +19,9 @@ from bulk_import.existing.pages import PAGE
 from bulk_import.job.caps import binding, seconds_at_caps
 from bulk_import.job.doubts import PIECE
 from bulk_import.job.importing import RunJob
-from bulk_import.job.opening import spool_path
 from bulk_import.job.script import Batches, Script
 from bulk_import.job.simulating import begun_account, state_file
+from bulk_import.job.sources import spool_path
 from bulk_import.job.terms import Terms
 from bulk_import.ledger import Connection, Planned, Purpose, Tally, open_scratch
 from bulk_import.model import Claim, Endpoint, Request, Settled, Status

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from bulk_import.engine import Ended, Engine, run_loop
+from bulk_import.job.adopting import preparing_from
+from bulk_import.job.clock import clock_jumped, this_boot
 from bulk_import.job.corrections import CHUNK, digest_of, read_corrections
 from bulk_import.job.feeding import in_batches
 from bulk_import.job.history import FINISHED, import_line, last_file, last_import
 from bulk_import.job.letting_go import LettingGo, waiting
 from bulk_import.job.making import Making
-from bulk_import.job.opening import clock_jumped, preparing_from, this_boot
 from bulk_import.job.script import Batches
 from bulk_import.job.selection import for_code
 from bulk_import.ledger import MENDED, Mended, Purpose, TakenOver, Tally

@@ -15,11 +15,11 @@ from bulk_import.budget import Budget
 from bulk_import.engine import SIGNALS, Ended, Engine, OneThread, Parts, abandoning
 from bulk_import.errors import LedgerRefuses, UsageError
 from bulk_import.job.caps import binding, endpoint_caps
-from bulk_import.job.clock import longest_attempt
+from bulk_import.job.clock import Boot, longest_attempt
 from bulk_import.job.closing import figures, next_command, stopped_by, stopping
 from bulk_import.job.holding import Holding
-from bulk_import.job.identity import Account
-from bulk_import.job.opening import Boot, check_key, check_purpose, same_account
+from bulk_import.job.identity import Account, same_account
+from bulk_import.job.opening import check_key, check_purpose
 from bulk_import.job.simulating import KEY, begun_account, simulator
 from bulk_import.job.telling import Told
 from bulk_import.job.watching import Watch

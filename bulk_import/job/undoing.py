@@ -14,9 +14,9 @@ from bulk_import.engine import Ended, Engine, Stopped, run_loop
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
 from bulk_import.image import Image
+from bulk_import.job.clock import this_boot
 from bulk_import.job.closing import quoted
 from bulk_import.job.history import has_mended
-from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session
 from bulk_import.ledger import Pairing, Purpose, Tally
 from bulk_import.model import Status

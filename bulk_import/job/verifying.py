@@ -13,9 +13,9 @@ from bulk_import.existing.choice import PROBES
 from bulk_import.existing.pages import PAGE
 from bulk_import.existing.size import size_of_account
 from bulk_import.existing.slices import FIRST_CUSTOMER
+from bulk_import.job.clock import this_boot
 from bulk_import.job.closing import quoted
 from bulk_import.job.history import import_line
-from bulk_import.job.opening import this_boot
 from bulk_import.job.session import Session
 from bulk_import.ledger import PAIRED, Connection, Purpose, Span, Tally, open_scratch
 from bulk_import.model import Status
