@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -35,11 +36,15 @@ def sending(server: Simulated, source: Path, *options: str) -> Iterator[Begun]:
 
 def test_a_second_signal_gives_up_on_flights_and_nobody_is_lost_or_doubled(tmp_path: Path) -> None:
     source = write_users(tmp_path / "users.csv", 60)
-    with simulated(*UNLIMITED, "--latency", "400ms") as server:
+    with simulated(*UNLIMITED, "--latency", "600ms") as server:
         with sending(server, source, "--timeout", "2s") as running:
             running.send(signal.SIGINT)
+            wait_for(lambda: "Ctrl-C again gives up" in running.said)  # two at once may be heard as one
             running.send(signal.SIGINT)
             assert running.ends() == 130, running.said
+            told = re.search(r"requests +(\d+) ", running.said)
+            assert told is not None
+            assert int(told[1]) >= len(server.arrivals()), "a request that is given up was sent all the same"
         assert tool("run", source, "--api-base", server.url, *SLOW).returncode == 0
         assert check_promises(server, ledger_of(source), 60) == Counter(created=60)
 

@@ -145,6 +145,7 @@ class Exchange:
             self._ahead.has_started(claim.row)
         self._check_age(claim, good_until)  # only now: it may have waited, or slept, for a day
         started = self.parts.tick()
+        self.requests[request.endpoint] = self.requests.get(request.endpoint, 0) + 1
         reply = self.parts.gate.within_patience(request.endpoint, await self.parts.send(request))
         self._heard(request.endpoint, reply)
         return started, reply
@@ -159,7 +160,6 @@ class Exchange:
             raise Outdated
 
     def _heard(self, endpoint: Endpoint, reply: Reply) -> None:
-        self.requests[endpoint] = self.requests.get(endpoint, 0) + 1
         self.parts.heard(endpoint, reply)
         self._well += sign_of(reply) is Sign.WELL
         self.clock.heard(endpoint, reply)

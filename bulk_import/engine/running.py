@@ -52,7 +52,7 @@ class Engine:
 
     @property
     def requests(self) -> dict[Endpoint, int]:
-        """How many requests were answered, or given up, by endpoint."""
+        """How many requests were sent, by endpoint, answered or not."""
         return self._exchange.requests
 
     @property
