@@ -313,6 +313,20 @@ def test_a_full_disk_says_so_and_what_was_written_before_stays(tmp_path: Path) -
         assert reader.tally().by_status == {Status.CREATED: 1}
 
 
+def test_a_look_at_a_ledger_that_may_not_be_written_leaves_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "l.db"
+    full_ledger(path)
+    path.chmod(0o400)
+    # Who is root may write any file; others are told what the mode says.
+    monkeypatch.setattr(os, "access", lambda named, _: bool(os.stat(named).st_mode & 0o200))
+    db = open_for_reading(path)
+    assert db.execute("SELECT count(*) FROM entry").fetchone() == (400,)
+    assert [each.name for each in tmp_path.iterdir() if each.suffix != ".lock"] == ["l.db"]
+    db.close()
+
+
 def test_a_read_only_ledger_says_that_it_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
     full_ledger(path)

@@ -94,12 +94,16 @@ def _copy(path: Path, scratch: Connection) -> None:
 
 
 def _can_be_shared(path: Path) -> bool:
-    """Whether SQLite can keep its own files beside the ledger, as it does to read beside a writer."""
-    return os.access(path.parent, os.W_OK) and not os.statvfs(path.parent).f_flag & os.ST_RDONLY
+    """Whether SQLite can keep its own files beside the ledger, as it does to read beside a writer, and take them away.
+
+    They get the ledger's own mode: beside one that may not be written they stay, and hold up whoever may write it again.
+    """
+    writable = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+    return writable and not os.statvfs(path.parent).f_flag & os.ST_RDONLY
 
 
 def _connect_unchanging(path: Path) -> Connection:
-    """A ledger on a disk that nobody can write: an archive, a backup, or one that was made read-only after a trouble.
+    """A ledger, or a disk, that nobody can write: an archive, a backup, or one that was made read-only after a trouble.
 
     Commits that its last writer left in the log are read, too: with nobody to share it with, SQLite keeps the log's
     index in memory, and needs no lock.
