@@ -23,7 +23,7 @@ from bulk_import.cli.undo import opening
 from bulk_import.errors import UsageError
 from bulk_import.job.closing import next_command, stopped_by, stopping
 from bulk_import.job.session import Session
-from bulk_import.job.undoing import Listing
+from bulk_import.job.undone import Listing
 from bulk_import.ledger import Pairings, open_for_writing
 from bulk_import.model import Created, Settled
 from bulk_import.options import Connecting, Pacing, Progress

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bulk_import.job.caps import seconds_at_caps
-from bulk_import.job.planning import Plan, warnings_of
+from bulk_import.job.plan import Plan, warnings_of
 from bulk_import.model import Endpoint
 from bulk_import.options import Pacing
 from tests.by_hand import make

@@ -16,7 +16,7 @@ from bulk_import.errors import UsageError
 from bulk_import.report.table import Pair, aligned, duration, number
 
 if TYPE_CHECKING:
-    from bulk_import.job.planning import Plan
+    from bulk_import.job.plan import Plan
     from bulk_import.ledger import Planned
     from bulk_import.report.summary import Summary
 
@@ -74,7 +74,7 @@ def _tell(call: Invocation, row: Planned) -> None:
 
 def described(plan: Plan, summary: Summary, following: str) -> dict[str, Any]:
     """Everything the table shows, as values for JSON."""
-    from bulk_import.job.planning import ALLOWANCE, VERDICTS
+    from bulk_import.job.plan import ALLOWANCE, VERDICTS
 
     return {
         "source": plan.source,
@@ -118,7 +118,7 @@ def shown(plan: Plan) -> list[str]:
 
 
 def _rows(plan: Plan) -> list[Pair]:
-    from bulk_import.job.planning import VERDICTS
+    from bulk_import.job.plan import VERDICTS
 
     always = ("create", "existing")
     pairs = [(name, f"{plan.verdicts[name]:,}") for name in VERDICTS if plan.verdicts[name] or name in always]
@@ -132,7 +132,7 @@ def _rows(plan: Plan) -> list[Pair]:
 
 
 def _costs(plan: Plan) -> list[Pair]:
-    from bulk_import.job.planning import ALLOWANCE
+    from bulk_import.job.plan import ALLOWANCE
 
     parts = ", ".join(f"{name} {count:,}" for name, count in plan.requests.items())
     if plan.seconds is None:

@@ -13,7 +13,7 @@ from bulk_import.wording import counted, listed
 
 if TYPE_CHECKING:
     from bulk_import.cli.settling import Given
-    from bulk_import.job.undoing import Undone
+    from bulk_import.job.undone import Undone
     from bulk_import.options import RunOptions
     from bulk_import.report.summary import Summary
 

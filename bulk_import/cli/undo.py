@@ -14,7 +14,7 @@ from bulk_import.report.table import grid
 from bulk_import.wording import counted
 
 if TYPE_CHECKING:
-    from bulk_import.job.undoing import Agree, Listing, Undone
+    from bulk_import.job.undone import Agree, Listing, Undone
     from bulk_import.report.summary import Summary
 
 SHOWN = 20

@@ -18,6 +18,7 @@ from bulk_import.job.history import REFUSED, import_line
 from bulk_import.job.identity import Account, identify
 from bulk_import.job.making import Making
 from bulk_import.job.opening import check_key, check_purpose, check_reading
+from bulk_import.job.remarks import doubt_of_mapping, said_before, said_of_changes
 from bulk_import.job.selection import Selection, for_all_rows
 from bulk_import.job.simulating import KEY, begun_account, state_file
 from bulk_import.job.sources import check_file, check_piped, check_source, ledger_path, spool_path, spooled_source
@@ -29,10 +30,6 @@ from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Fingerprint, Reading, discard_unfinished
 from bulk_import.report.summary import OK, Summary
 from bulk_import.survey import Survey, preparation, survey
-from bulk_import.wording import counted
-
-FEW = 5
-"""Rows that may well be invalid for one reason by chance."""
 
 
 def run_job(options: RunOptions, observer: Observer, confirm: Confirm) -> Summary:
@@ -244,17 +241,8 @@ class RunJob(Making):
     # What is said.
 
     def _doubt_the_mapping(self) -> None:
-        """Most rows refused here for one reason is rarely the rows' fault."""
-        tally, worst = self.reader.tally(), next(iter(self.reader.troubles(1)), None)
-        looked_at = tally.rows - tally.count(Status.PENDING)
-        if worst is None or worst.status != Status.INVALID.value or worst.count < FEW or 2 * worst.count <= looked_at:
-            return
-        self.observer.notice(
-            "mapping",
-            f"{worst.count:,} of {looked_at:,} rows are invalid for one reason ({worst.code} of {worst.param}): if the "
-            "mapping is wrong, mend --map and give the same command again, which prepares them afresh; "
-            "check shows each column and its field",
-        )
+        if said := doubt_of_mapping(self.reader.tally(), next(iter(self.reader.troubles(1)), None)):
+            self.observer.notice("mapping", said)
 
     def _tell_changes(self, purpose: Purpose, *, afresh: bool) -> None:
         """Say each option that changed; rows that were refused here, under another mapping, are prepared *afresh*."""
@@ -262,29 +250,8 @@ class RunJob(Making):
         if not changed_options(stored, asked):
             return
         again = self.writer.reconsider() if afresh else 0
-        settled = self.reader.tally().settled
-        self.observer.notice(
-            "options",
-            f"options changed since this ledger was begun ({'; '.join(changes(stored, asked))}); they hold only for rows "
-            f"not yet settled or claimed: {counted(settled, 'row is settled and stays as it is', 'rows are settled and stay as they are')}"
-            + (
-                f", {counted(again, 'row that was invalid is', 'rows that were invalid are')} prepared again"
-                if again
-                else ""
-            ),
-        )
+        self.observer.notice("options", said_of_changes(changes(stored, asked), self.reader.tally().settled, again))
 
     def _tell(self, found: Survey) -> None:
-        for notice in found.reading_notices:
-            self.observer.notice(notice.code, notice.message)
-        for mapped in found.mapping.notices:
-            self.observer.notice("mapping", mapped)
-        for notice in found.notices:
-            self.observer.notice(notice.code, notice.message)
-        if not self.options.marker:
-            message = "without a marker, a row in doubt is found by e-mail and time alone, and undo will touch nothing"
-            self.observer.notice("no-marker", message)
-        if self.connecting.dry_run:
-            self.observer.notice(
-                "dry-run", f"dry run: every payment method is replaced by {self.options.dry_run_method}"
-            )
+        for code, message in said_before(found, self.options):
+            self.observer.notice(code, message)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bulk_import.engine import Ended, Engine, run_loop
@@ -19,6 +18,7 @@ from bulk_import.existing.pages import PAGE
 from bulk_import.job.caps import binding, seconds_at_caps
 from bulk_import.job.doubts import PIECE
 from bulk_import.job.importing import RunJob
+from bulk_import.job.plan import Plan, warnings_of
 from bulk_import.job.script import Batches, Script
 from bulk_import.job.simulating import begun_account, state_file
 from bulk_import.job.sources import spool_path
@@ -30,52 +30,7 @@ from bulk_import.reading.passing import passing_folder
 from bulk_import.report.summary import OK, SOME_FAILED, Summary
 from bulk_import.steps import steps_of
 
-READS = (Endpoint.LIST, Endpoint.SEARCH, Endpoint.RETRIEVE, Endpoint.ACCOUNT)
-ALLOWANCE = 10_000
-"""Reads a month that every account has at least (Stripe facts, section 2)."""
-
-DAY = 86_400.0
-"""Seconds after which idempotency keys are forgotten, and the account has changed while the import runs."""
-
 NOT_SETTLED = (Status.CLAIMED, Status.PENDING)
-
-VERDICTS = ("create", "update", "existing", "duplicate", "invalid", "failed")
-"""What may become of a row, in the order of every table."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """What `run` would do; `settled` rows were so before, by status, and are in none of the `verdicts`.
-
-    `requests` are all that `run` would make, by endpoint; `fields` says how many updates change what. `seconds` is None
-    without a cap. `may_write` is None where only writing would tell.
-    """
-
-    source: str = ""
-    account: str = ""
-    account_name: str | None = None
-    livemode: bool = False
-    simulated: bool = False
-    dedupe: str = ""
-    dedupe_reason: str = ""
-    rows: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    settled: dict[str, int] = field(default_factory=dict)
-    fields: Counter[str] = field(default_factory=Counter)
-    requests: Counter[str] = field(default_factory=Counter)
-    seconds: float | None = None
-    rate: float | None = None
-    binding: str = ""
-    restricted: bool = False
-    may_read: bool = True
-    may_write: bool | None = None
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def reads(self) -> int:
-        """Requests that count toward Stripe's monthly allowance of reads."""
-        return sum(self.requests[endpoint.value] for endpoint in READS)
-
 
 TellRow = Callable[[Planned], None]
 """Told of each row in turn."""
@@ -243,22 +198,3 @@ class PlanJob(RunJob):
     def following(self, summary: Summary) -> str | None:
         """The command line knows the words of the run that was planned."""
         return None
-
-
-def warnings_of(plan: Plan) -> Iterator[str]:
-    """What a person should be warned of before a run like this."""
-    if plan.seconds is not None and plan.seconds > DAY:
-        yield (
-            "this takes longer than 24 h: Stripe forgets idempotency keys after a day, so rows in doubt are then settled "
-            "by looking for their customers; ask Stripe for a higher limit, or split the file"
-        )
-    if plan.reads > ALLOWANCE:
-        yield (
-            f"{plan.reads:,} reads are more than the {ALLOWANCE:,} a month that every account has; Stripe allows 500 for "
-            "each transaction of the last 30 days, so see that the account has enough of them"
-        )
-    if not plan.may_read:
-        yield "the key may not read customers; grant it, or choose --dedupe off"
-    if plan.restricted:
-        needed = "Customers: write" + (" and PaymentMethods: write" if plan.requests["attach"] else "")
-        yield f"whether this restricted key may write cannot be seen without writing; it needs {needed}"
