@@ -82,7 +82,9 @@ class SoundRows:
 
     def _are_sound(self, rows: list[list[str]]) -> bool:
         width = self._table.width
-        if set(map(len, rows)) != {width} or self._header in rows or any(map(self._table.lacks_one, rows)):
+        if set(map(len, rows)) != {width} or self._header in rows:
+            return False
+        if self._table.cells and any(map(self._table.lacks_one, rows)):
             return False
         if self._email is not None and 0 not in map(str.count, map(itemgetter(self._email), rows), repeat("@")):
             return True
