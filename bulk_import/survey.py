@@ -11,9 +11,11 @@ from bulk_import.ledger.seen import Seen
 from bulk_import.mapping.settled import Mapping, settle_mapping
 from bulk_import.model import Record
 from bulk_import.options import Preparing
+from bulk_import.prepare.flattening import flatten
 from bulk_import.prepare.keeping import displayed
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Fingerprint, Notice, Reading, Remarks, Source, detect, read_pieces
+from bulk_import.reading.kinds import kind_of
 from bulk_import.tally import Group, Tally, notices_of
 from bulk_import.wording import counted, listed
 
@@ -115,13 +117,16 @@ def _must_hold_people(tally: Tally, path: Path, preparing: Preparing, reading: R
         way = _WAYS.get(reading.format, _FOR_TEXT)
         raise SourceError(f"no row of {path} can be read; line {first.line}: {first.message}; mend the file or {way}")
     if not tally.with_email and not preparing.allow_no_email and tally.valid == 0:
-        columns = _columns_of(tally.first)
+        columns, likely = _columns_of(tally.first)
         raise SourceError(
             f"none of the {counted(tally.rows, 'row')} of {path} has an e-mail address; its columns are {columns}; "
-            'name the right one with --map "COLUMN=email", or pass --allow-no-email'
+            f'name the right one with --map "{likely}=email", or pass --allow-no-email'
         )
 
 
-def _columns_of(records: Iterable[Record]) -> str:
-    names = dict.fromkeys(str(name) for record in records for name in record.fields)
-    return ", ".join(list(names)[:20]) or "none"
+def _columns_of(records: Iterable[Record]) -> tuple[str, str]:
+    """The columns of the first records, nested ones by their dotted names, and the first that holds an address."""
+    cells = [cell for record in records for cell in flatten(record.fields)[0].items()]
+    names = ", ".join(list(dict.fromkeys(name for name, _ in cells))[:20]) or "none"
+    likely = (name for name, value in cells if isinstance(value, str) and kind_of(value) == "email")
+    return names, next(likely, "COLUMN")

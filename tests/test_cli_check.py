@@ -50,6 +50,17 @@ def test_a_file_of_which_no_row_can_be_read_says_why(call: Program, tmp_path: Pa
     assert "4 cells where the header has 2" in said.err
 
 
+def test_addresses_deeper_in_json_objects_are_named_where_no_row_has_one(call: Program, tmp_path: Path) -> None:
+    path = tmp_path / "dump.json"
+    users = [{"pk": number, "fields": {"is_staff": False, "email": f"u{number}@example.com"}} for number in range(3)]
+    path.write_text(json.dumps(users))
+    said = call("check", path)
+    assert said.code == 2
+    assert "its columns are pk, fields.is_staff, fields.email; " in said.err
+    assert '--map "fields.email=email"' in said.err
+    assert call("check", path, "--map", "fields.email=email").code == 0
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_the_first_rows_hide_what_is_never_sent(call: Program, tmp_path: Path, ending: str) -> None:
     fields = {"email": "a@example.com", "password": "hunter2", "cvv": "987", "note": "pays 4242 4242 4242 4242"}
