@@ -735,6 +735,28 @@ def test_whole_addresses_side_by_side_are_told_apart_as_ever(kinds: str) -> None
     assert address == [column for column in columns if column.startswith(first)]
 
 
+def test_what_an_object_of_the_person_holds_is_the_persons() -> None:
+    header = (
+        "user.email,user.name,user.phone,user.address.city,user.company.name,user.state,user.balance,user.password,plan"
+    )
+    found = targets(header)
+    assert [found[f"user.{name}"] for name in ("email", "name", "phone", "address.city", "company.name")] == [
+        EMAIL,
+        NAME,
+        PHONE,
+        ADDRESS["city"],
+        COMPANY,
+    ]
+    assert [found[f"user.{name}"] for name in ("state", "balance")] == [
+        Metadata("user.state"),
+        Metadata("user.balance"),
+    ]
+    assert isinstance(found["user.password"], Refused)
+    beside = targets("name,user.name,phone,user.phone,user_name,user")
+    assert (beside["name"], beside["phone"], beside["user_name"]) == (NAME, PHONE, Metadata("user_name"))
+    assert (beside["user.name"], beside["user.phone"]) == (Metadata("user.name"), Metadata("user.phone"))
+
+
 def test_a_column_that_only_says_whether_there_is_a_secret_is_none() -> None:
     found = targets("email,cognito:mfa_enabled,password_reset_required,mfa")
     assert isinstance(found["cognito:mfa_enabled"], Metadata)

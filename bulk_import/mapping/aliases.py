@@ -42,6 +42,8 @@ OWN_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_er
 # `user_name` is a login and no name, an invoice's state no place, though prefix and word read like it.
 _NO_ALIASES = frozenset({"username", "accountusername", "customerusername", "invoicestate", "hometown"})
 
+_PEOPLE = names("user customer account contact member client subscriber person")
+
 _STRIPE_READ_ONLY = names(
     "createdutc delinquent totalspend totalspent paymentcount refundedvolume disputelosses averageorder aov"
     " invoicecreditbalance totalrevenue totalsales amountspent lifetimevalue ltv clv gesamtumsatz umsatzgesamt totaldepense"
@@ -104,15 +106,21 @@ def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: boo
         return Guess(Param(path), 0, sure=True, why="is the parameter's own name")
     if (key := metadata_key(name)) is not None:
         return Guess(Metadata(key), 0, sure=True, why="names a metadata key")
-    if folded in _NO_ALIASES:
-        return None
-    found = _ALIASES.get(folded)
-    if found is None and folded.startswith("customer"):
+    found = _ALIASES.get(folded) if folded not in _NO_ALIASES else None
+    if found is None and folded.startswith("customer") and folded not in _NO_ALIASES:
         found = _ALIASES.get(folded.removeprefix("customers").removeprefix("customer"))
-    if found is None:
+    if found is None and (found := _of_an_object(name)) is None:
         return None
     target, rank = found
     return Guess(target, rank, sure=False, why=_likeness(target, folded))
+
+
+def _of_an_object(name: str) -> tuple[Target, int] | None:
+    """What `user.phone` means, an entry of an object that holds the person; its state is none of an address."""
+    whose, dot, inner = name.partition(".")
+    folded = fold(inner)
+    found = _ALIASES.get(folded) if dot and fold(whose) in _PEOPLE and folded != "state" else None
+    return (found[0], found[1] + 100) if found is not None else None
 
 
 def plain(name: str) -> str:
