@@ -18,7 +18,18 @@ def test_durations_are_said_like_this(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(100.0, "100"), (98.64, "98.6"), (0.25, "0.25"), (0.0, "0"), (1234.5, "1,234.5"), (9.999, "10")]
+    ("value", "text"),
+    [
+        (100.0, "100"),
+        (98.64, "98.6"),
+        (0.25, "0.25"),
+        (0.0, "0"),
+        (1234.5, "1,234.5"),
+        (9.999, "10"),
+        (0.1, "0.1"),
+        (0.0005, "0.0005"),
+        (0.0012345, "0.0012"),
+    ],
 )
 def test_rates_are_said_like_this(value: float, text: str) -> None:
     assert number(value) == text

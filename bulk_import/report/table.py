@@ -62,7 +62,9 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A rate without digits that say nothing: `100`, `98.6`, `0.25`."""
+    """A rate without digits that say nothing: `100`, `98.6`, `0.25`; a very low one keeps two that say something."""
+    if 0 < value < 0.1:
+        return f"{value:.2g}"
     text = f"{value:.2f}" if value < 10 else f"{value:,.1f}"
     return text.rstrip("0").rstrip(".")
 
