@@ -10,6 +10,7 @@ import pytest
 
 from bulk_import.errors import LedgerRefuses
 from bulk_import.job.adopting import changes, with_kept_key
+from bulk_import.job.simulating import simulator, state_file
 from bulk_import.mapping.settled import MappingOptions
 from bulk_import.options import Preparing, RunOptions
 from tests.cli_calls import Program, calling
@@ -140,6 +141,15 @@ def test_verify_of_an_undone_ledger_leads_to_the_import(call: Program, server: S
     assert call("undo", ledger, "--yes").code == 0
     looked = call("verify", ledger)
     assert (looked.code, looked.err.splitlines()[-1]) == (0, f"next: bulk-import {' '.join(map(str, words))}")
+
+
+def test_a_rehearsal_may_lie_beside_a_file_that_looks_like_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with simulator(state_file(Path("-users.csv.simulated.db"))) as url:
+        assert url.startswith("http://127.0.0.1:")
+    assert (tmp_path / "-users.csv.simulated.db.account").exists()
 
 
 def test_a_rehearsal_that_was_moved_is_verified_against_the_account_beside_it_and_never_against_an_empty_one(

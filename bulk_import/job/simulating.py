@@ -40,7 +40,7 @@ def simulator(state: Path) -> Iterator[str]:
 
     Its standard input is a pipe that it watches: when this process dies, however it dies, the pipe closes.
     """
-    command = [sys.executable, "-m", "bulk_import.simulator", "--port", "0", "--state", str(state)]
+    command = [sys.executable, "-m", "bulk_import.simulator", "--port", "0", f"--state={state}"]
     command += ["--exit-with-stdin", "--rate-limit", "none", "--endpoint-rate-limit", "none"]
     command += ["--latency", "80ms", "--jitter", "20ms"]
     # Its own session, so that a Ctrl-C at the terminal reaches the tool alone and flights can land.
