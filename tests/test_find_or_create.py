@@ -275,7 +275,7 @@ def post(url: str, body: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def test_the_sample_signs_people_up_and_answers_clearly_when_it_cannot(stripe: Simulated) -> None:
-    with sample("--api-base", stripe.url, "--patience", "0.5") as url:
+    with sample("--api-base", stripe.url, "--patience", "1") as url:
         status, first = post(url, b'{"email": "Web@Example.com", "name": "Web"}')
         assert (status, first["new"]) == (201, True)
         status, second = post(url, b'{"email": "web@example.com"}')

@@ -1,8 +1,8 @@
 """A process that has imported everything, and forks for each program that a test starts.
 
 Most of what a start costs is its imports, and tests start hundreds. What is forked is a process like any other, with
-arguments, environment, standard streams and an end of its own; only what a start itself does is left to those tests that
-start the program as a user does.
+arguments, environment, standard streams and an exit code of its own; only what a start itself does, and what Python does
+last of all, is left to those tests that start the program as a user does.
 
     python -m tests.warm FD        # takes what is asked at a socket, until nobody holds its other end
 """
