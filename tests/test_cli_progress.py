@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from bulk_import.cli.events import Events
-from bulk_import.cli.progress import LESSER, Bar, Count, PlainLines, Silent, is_shown, opening, standing
+from bulk_import.cli.progress import Bar, Count, PlainLines, Silent
+from bulk_import.cli.standing import LESSER, is_shown, opening, standing
 from bulk_import.cli.terminal import Messages, Output, safe
 from bulk_import.options import Progress, Start
 from tests.cli_calls import summary

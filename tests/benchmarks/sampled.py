@@ -51,6 +51,7 @@ STAGES = (
     ("/aiohttp/", "", "send"),
     ("/bulk_import/settle.py", "", "judge"),
     ("/bulk_import/cli/progress.py", "", "progress"),
+    ("/bulk_import/cli/standing.py", "", "progress"),
     ("/tqdm/", "", "progress"),
     ("/asyncio/runners.py", "", REST),
     ("/threading.py", "_bootstrap", REST),
