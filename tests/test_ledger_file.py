@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -284,8 +284,8 @@ def test_a_ledger_can_be_looked_at_while_it_is_written_and_looking_changes_nothi
         assert reader.tally().count(Status.IN_DOUBT) == 1
         writer.write([], [Settled(1, Created("cus_1"))])
         assert reader.tally().count(Status.CREATED) == 1
-        with pytest.raises(LedgerUnwritable):
-            Writer(open_for_reading(path), path, lambda: NOW).forget("cus_1")
+        with closing(open_for_reading(path)) as db, pytest.raises(LedgerUnwritable):
+            Writer(db, path, lambda: NOW).forget("cus_1")
 
 
 # A disk that refuses.
@@ -528,7 +528,8 @@ def test_a_ledger_of_the_first_version_still_opens_and_is_brought_up_to_date(tmp
         assert [c.row for c in reader.claims((Status.CLAIMED,))] == [1]
         writer.write([claim(2, target="cus_1", before={"name": "Ann"}, note="one of two")], [])
         assert reader.claims((Status.CLAIMED,))[1].note == "one of two"
-    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone()[0] == VERSION
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == VERSION
 
 
 @pytest.mark.parametrize(

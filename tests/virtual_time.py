@@ -56,6 +56,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_is_done)
         return future
 
+    async def shutdown_default_executor(self, *patience: float | None) -> None:
+        """As usual, and the clock waits for the threads to end: from Python 3.12 on, `Runner` gives them five minutes."""
+        self._threads += 1
+        try:
+            await super().shutdown_default_executor(*patience)
+        finally:
+            self._threads -= 1
+
     def _thread_is_done(self, _: asyncio.Future[Any]) -> None:
         self._threads -= 1
 
