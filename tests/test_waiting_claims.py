@@ -436,6 +436,21 @@ def test_a_server_that_answers_slowly_is_not_asked_the_same_forever(
     assert twins(world) == []
 
 
+def test_a_long_look_of_many_short_answers_is_as_old_as_the_first_of_them(tmp_path: Path) -> None:
+    world = World(tmp_path, people(60), VirtualStripe(latency=4.0))
+    looked: list[float] = []
+
+    def who_was_looked_for_first_comes_soon(arrival: Arrival) -> None:
+        if arrival.endpoint == "list" and arrival.params.get("email") == EMAILS[0] and not looked:
+            looked.append(arrival.at)
+            asyncio.get_running_loop().call_later(5.0, signs_up, world, EMAILS[0], arrival.at + 5.0)
+
+    world.stripe.misbehave = who_was_looked_for_first_comes_soon
+    run = world.run(dedupe="lookup", batch_size=60, pacing=Pacing(rate=20.0, concurrency=1))
+    assert (run.exit_code, world.tally()) == (0, {"created": 59, "existing": 1})
+    assert twins(world) == []
+
+
 @pytest.mark.parametrize(("dedupe", "turned_away"), [("snapshot", "list"), ("search", "list"), ("update", "retrieve")])
 def test_reads_that_are_turned_away_for_longer_than_they_are_believed_do_not_keep_claims_from_being_sent(
     tmp_path: Path, dedupe: str, turned_away: str
