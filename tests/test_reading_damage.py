@@ -145,6 +145,18 @@ def test_where_every_cell_is_quoted_an_unquoted_row_below_is_text_and_said() -> 
     assert said == ["rows-in-cells"]
 
 
+@pytest.mark.parametrize(("cell", "said"), [("call\nBob,Oslo,later", ["rows-in-cells"]), ("call\nBob, later", [])])
+def test_where_no_column_tells_rows_apart_lines_of_the_same_width_inside_a_cell_are_said(
+    cell: str, said: list[str]
+) -> None:
+    remarks = Remarks()
+    reading = Reading("csv", columns=("name", "city", "note"), kinds=("", "", ""))
+    text = f'name,city,note\nAnn,Rome,"{cell}"\nCat,Bonn,x\n'
+    records = list(DelimitedRows(whole_lines([text]), reading, Path("customers.csv"), remarks).records())
+    assert [(record.fields["note"], record.problem) for record in records] == [(cell, None), ("x", None)]
+    assert [notice.code for notice in remarks.notices()] == said
+
+
 def test_a_quoted_cell_longer_than_the_limit_is_one_damaged_row_and_none_of_its_lines_another() -> None:
     cell = "a line of a very long note\n" * 60_000
     records = read_text("\n".join(["email,name,city", *GOOD, f'x@example.com,"{cell}",Rome', *GOOD]) + "\n")

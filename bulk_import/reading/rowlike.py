@@ -109,10 +109,10 @@ def _is_whole(cells: Sequence[str], table: Table) -> bool:
 
 
 def holds_rows(line: Line, start: int, split: Split, table: Table) -> bool:
-    """Whether a sound record has lines inside that are whole rows, with the kinds of the columns."""
+    """Whether a sound record has lines inside that are whole rows, with the kinds of the columns or, of none, their number."""
     following = range(start + 1, start + split.lines)
     if not any(table.kinds):
-        return False
+        return table.width > 2 and any(len(_naive(line(at) or "", table)) == table.width for at in following)
     last = line(following[-1]) or ""
     return any(reads_well(line, index, table) for index in following) or _is_whole_row(last, table)
 
