@@ -11,7 +11,15 @@ from itertools import repeat
 from operator import itemgetter
 
 from bulk_import.customer.garbled import GARBLED_RULE
-from bulk_import.customer.leftovers import APOSTROPHE, FORMULA_RULE, JSON_RULE, NULL_RULE, PROTECTED, SHORTENED_RULE
+from bulk_import.customer.leftovers import (
+    APOSTROPHE,
+    FORMULA_RULE,
+    JSON_RULE,
+    KEPT_RULE,
+    NULL_RULE,
+    PROTECTED,
+    SHORTENED_RULE,
+)
 from bulk_import.customer.parameters import SHARED_METHODS
 from bulk_import.dedupe import Holder, same_method
 from bulk_import.ledger.seen import Contested, Owners, Seen, contested
@@ -21,7 +29,7 @@ from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Notice
 from bulk_import.wording import counted, listed, terminal_safe
 
-HARMED = (SHORTENED_RULE, NULL_RULE, GARBLED_RULE, FORMULA_RULE, JSON_RULE)
+HARMED = (SHORTENED_RULE, NULL_RULE, GARBLED_RULE, FORMULA_RULE, JSON_RULE, KEPT_RULE)
 """Rules of cells that are sent, and hardly as anybody meant them."""
 
 SAME_ID = "same-id"

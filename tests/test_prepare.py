@@ -362,6 +362,24 @@ def test_the_apostrophe_of_a_shop_is_taken_from_ids_and_phones() -> None:
     assert (params["metadata"], params["phone"]) == ({"source_id": "6543210987654"}, "+15551234567")
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("'Ann", ["apostrophe-kept"]),
+        ("'Łukasz Nowak", ["apostrophe-kept"]),
+        ("'t Hooft", []),
+        ("'Ann' Lee", []),
+        ("'42", []),
+        ("O'Neil", []),
+    ],
+)
+def test_an_apostrophe_that_may_be_a_programs_is_worth_a_look_and_stays(cell: str, said: list[str]) -> None:
+    row = csv_result({"email": "a@example.com", "name": cell, "plan": "'Pro", "description": "'Twas"})
+    assert isinstance(row, Row)
+    assert (row.params["name"], row.params["metadata"]) == (cell, {"plan": "'Pro"})
+    assert [warning.rule for warning in row.warnings] == said
+
+
 def test_fifty_metadata_keys_include_the_marker_and_the_key() -> None:
     fields = {"email": "a@example.com", "id": "1", **{f"metadata.k{n}": "v" for n in range(48)}}
     options = MappingOptions(key="id")

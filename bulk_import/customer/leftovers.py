@@ -48,6 +48,12 @@ GUARD_MESSAGE = "The apostrophe in front is taken off; it only keeps spreadsheet
 PROTECTED = "protected-text"
 """The rule that a cell like `="01067"` is read as the text in it."""
 
+KEPT_RULE = "apostrophe-kept"
+KEPT_MESSAGE = (
+    "An apostrophe stands in front, as some programs put one before every cell, and it is sent as it stands; take it off "
+    "unless it belongs to the text."
+)
+
 _SHORTENED = re.compile(r"[+-]?[0-9](?:(?:[.,][0-9]+)?E\+|\.[0-9]+e\+)[0-9]{1,3}")
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[Ee][+-]?[0-9]{1,3}")
 _COUNTED = re.compile(r"[0-9]+\.0+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.0+)?")
@@ -132,3 +138,8 @@ def mangled(text: str) -> Noted | None:
     if text[0] == "=" and _FORMULA.fullmatch(text) is not None:
         return Noted(text[1:], FORMULA_RULE, "The = in front is taken off; a spreadsheet put it there.")
     return None
+
+
+def may_be_guarded(text: str) -> bool:
+    """Whether an apostrophe before a capital may be a program's: `'Ann`, but not `'t Hooft` or `'Ann'`."""
+    return text[0] == "'" and text[1:2].isupper() and "'" not in text[1:]

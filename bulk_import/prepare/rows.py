@@ -10,12 +10,15 @@ from bulk_import.customer.cards import SHORTEST, holds_card, mask_cards, shown
 from bulk_import.customer.emails import email_key
 from bulk_import.customer.garbled import GARBLED_RULE, garbled_message
 from bulk_import.customer.leftovers import (
+    KEPT_MESSAGE,
+    KEPT_RULE,
     LONGEST_NULL,
     NULL_RULE,
     NULLS,
     SHORTENED_MESSAGE,
     SHORTENED_RULE,
     is_shortened,
+    may_be_guarded,
     null_message,
     unguarded,
 )
@@ -162,6 +165,8 @@ def _bared(step: Step, text: str, warnings: list[Problem], *, guarded: bool) -> 
     """The text without what guards it against spreadsheets, which is said; JSON where entries are wanted is only said."""
     found = unguarded(text, every=guarded) or json_in_cell(step.column, text)
     if found is None:
+        if step.group not in (None, METADATA) and step.field != "description" and may_be_guarded(text):
+            warnings.append(problem_of(step, text, KEPT_RULE, KEPT_MESSAGE))
         return text
     if step.group is not None:
         warnings.append(problem_of(step, text, found.rule, found.message))
