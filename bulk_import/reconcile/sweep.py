@@ -29,7 +29,11 @@ AT_ONCE = 16
 
 
 JUST_BEFORE = 10
-"""Seconds before claims from which on is listed who came while they rested; whoever came earlier was looked for by then."""
+"""Seconds before claims from which on is listed who came while they rested; whoever came earlier was looked for by then.
+
+So a stranger is missed only if lists begin to show him later than that after his `created`; Stripe's show him at once. Our
+own creates may: they are sent again under keys that still protect, and absence is judged by lists of `OVERLAP` before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
