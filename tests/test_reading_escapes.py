@@ -71,6 +71,12 @@ def test_the_mark_of_the_end_tells_copy_and_is_no_customer(tmp_path: Path, text:
     assert end.problem == ENDS_COPY
 
 
+def test_a_quoted_cell_at_a_lines_beginning_tells_a_table_with_quotes_whatever_ends_lines() -> None:
+    for end in ("\n", "\r\n", "\r"):
+        rows = ["note\tid", "\\N\t1", '"two\n lines"\t2']
+        assert escapes_of([row + end for row in rows]) is Escapes.NONE
+
+
 def test_escapes_that_may_be_text_stay_and_are_said(tmp_path: Path) -> None:
     found = read_records(table(tmp_path, HEADER + "1\ta@example.com\tone\\ntwo\n"))
     assert [record.fields["note"] for record in found] == ["one\\ntwo"]

@@ -19,7 +19,7 @@ _STANDS_FOR = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
 _NOTHING = r"\N"
 _LEFT = re.compile(r"\\(?![bfnrtv0\\])")
 _NULL = re.compile(r"(?:(?<=\t)|^)NULL(?=[\t\r\n]|\Z)", re.MULTILINE)
-_ENCLOSED = re.compile(r"(?:\t|^)\"", re.MULTILINE)
+_ENCLOSED = re.compile(r"(?:[\t\r]|^)\"", re.MULTILINE)
 _PATH = re.compile(r"\b[A-Za-z]:\\(?!\\)")
 
 
