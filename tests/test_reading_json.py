@@ -206,6 +206,8 @@ def test_another_shape_is_told_by_the_beginning_of_a_file_that_is_one_long_line(
         '{"email": "a@example.com", "address": {"city": "Rome"}, "tags": ["x"]}',
         '{"user": {"email": "a@example.com", "name": "Ann"}, "plan": {"id": 1}}',
         '{"email": ["a@example.com"]}',
+        '{"tags": [{"handle": "@ann"}]}',
+        '{"mixed": [{}, "a@example.com"]}',
         '{"email": "a@example.com", "note": "one\u2028two"}',
         '{"a": 1}\n{"u1": {"email": "a@example.com"}, "u2": {"email": "b@example.com"}}',
         BY_COLUMN + "\n" + BY_COLUMN,

@@ -22,6 +22,7 @@ _DEEPEST = 4
 _OPEN = {"{": "}", "[": "]"}
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\],]', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_AN_ADDRESS = re.compile(r"[\w.+-]@\w+(?:-\w+)*\.\w")
 _TYPES = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
 _TURNED = (
     "[to_entries[] | .key as $k | .value | to_entries[] | [.key, {($k): .value}]] | group_by(.[0])[] | map(.[1]) | add"
@@ -151,7 +152,7 @@ def _by_column(value: Mapping[str, Any]) -> Shape | None:
 def _wrapped(value: Mapping[str, Any]) -> Shape | None:
     """An answer whose records stand under a key of it, or of an object in it."""
     for keys, records in _lists(value, ()):
-        if keys[-1].lower() not in WRAPPERS and "@" not in json.dumps(records[:20]):
+        if keys[-1].lower() not in WRAPPERS and not _AN_ADDRESS.search(json.dumps(records[:20])):
             continue
         path = "".join(f".{key}" if _NAME.fullmatch(key) else f".[{json.dumps(key)}]" for key in keys)
         what = f"is one object with its records under {'.'.join(keys)!r}"
@@ -171,7 +172,7 @@ def _are_pairs(values: object) -> bool:
 def _lists(value: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Sequence[Any]]]:
     """Every list of objects in an object and those in it, with the keys that lead there."""
     for key, inner in value.items():
-        if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+        if _are(inner, dict):
             yield (*above, key), inner
         elif isinstance(inner, dict) and len(above) < _DEEPEST:
             yield from _lists(inner, (*above, key))
