@@ -100,6 +100,15 @@ def refuses(request: Request, reply: Reply) -> bool:
     return is_refusal(reply) and (reply.status != 404 or request.endpoint in OF_ALL or is_missing(reply))
 
 
+def is_doubtful(request: Request, reply: Reply) -> bool:
+    """Tell whether a refusal is to be believed only when it comes twice: a proxy's, or that a customer is missing.
+
+    Who is asked for by id was shown before, and Stripe shows the deleted as deleted: it would contradict itself.
+    """
+    of_a_customer = request.method == "GET" and _CUSTOMER.fullmatch(request.path) is not None
+    return is_bare(reply) or (of_a_customer and is_missing(reply))
+
+
 def object_in(reply: Reply, makes: Makes) -> Mapping[str, Any] | None:
     """The object of this kind that a 200 holds, or None when it holds no such thing."""
     body = reply.body

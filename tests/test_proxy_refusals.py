@@ -113,6 +113,20 @@ def test_nobody_is_gone_because_a_proxy_says_so(tmp_path: Path, policy: str, the
     assert len(world.stripe.account.customers) == 11
 
 
+@pytest.mark.parametrize(("policy", "there"), [("skip", "existing"), ("update", "updated")])
+@pytest.mark.parametrize("dedupe", ["search", "snapshot"])
+def test_nobody_whom_a_list_has_shown_is_missing_because_of_one_answer(
+    tmp_path: Path, dedupe: str, policy: str, there: str
+) -> None:
+    """Stripe shows the deleted as deleted; that it knows no such customer contradicts what it has just listed."""
+    known = [f"existing.{n:06d}@example.com,New name" for n in range(1, 7)]
+    world = World(tmp_path, [*people(3), *known], VirtualStripe(existing=8))
+    world.stripe.misbehave = meeting(refused(404, "resource_missing"), "retrieve", 2, 4, 7)
+    world.run(dedupe=dedupe, on_existing=policy)
+    assert world.tally() == {"created": 3, there: 6}
+    assert len(world.stripe.account.customers) == 11
+
+
 @pytest.mark.parametrize("trouble", BARE.values(), ids=BARE)
 def test_where_a_proxy_goes_on_saying_so_the_run_stops_and_the_next_one_goes_on(
     tmp_path: Path, trouble: Canned

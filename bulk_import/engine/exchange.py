@@ -20,7 +20,7 @@ from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.replies import (
     answers,
     halting,
-    is_bare,
+    is_doubtful,
     of_another_mode,
     refusal_of,
     refuses,
@@ -66,12 +66,12 @@ class Exchange:
         """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
 
         Statuses in *accept* come back as they are, without Stripe's error object once they came twice: they MUST lead to
-        nothing but another way to the same end. Raises `StripeRefuses` where the key or the address is refused and
+        nothing but another way to the same end. That a customer is missing has to come twice as well. Raises `StripeRefuses` where the key or the address is refused and
         `OutOfReach` when no usable answer comes after the usual attempts. Attempts while nobody is answered are not
         counted: that is an outage, and how long to wait for its end is for the gate to say.
         """
         used = tried = waits = 0
-        was_accepted = False
+        was_accepted = was_doubtful = False
         view = _VIEW.get()
         while True:
             self._stop.check()
@@ -88,8 +88,8 @@ class Exchange:
                 if self.parts.strict and (halt := of_another_mode(reply.body, livemode=self.parts.livemode)):
                     raise StripeRefuses(halt.message)
                 return reply
-            accepted = reply.status in accept
-            if accepted and (was_accepted or not is_bare(reply)):
+            accepted, doubtful = reply.status in accept, is_doubtful(request, reply)
+            if accepted and (was_accepted or not doubtful):
                 return reply
             was_accepted, refusal = accepted, refusal_of(reply)
             if not accepted and (halt := halting(reply, refusal)):
@@ -98,8 +98,9 @@ class Exchange:
                 waits += 1
                 await self._stop.nap(max(backoff(min(waits, 5), self.parts.chance()), reply.retry_after or 0.0))
                 continue
-            if refuses(request, reply):
+            if refuses(request, reply) and (was_doubtful or not doubtful):
                 return reply
+            was_doubtful = doubtful
             if reply.status == 200:
                 self.saw_impossible(started)
             tried, used = tried + 1, used + (self._well > well)
