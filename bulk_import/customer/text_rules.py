@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from bulk_import.customer.leftovers import NULL_RULE, NULLS, is_standing, null_message
@@ -35,45 +36,14 @@ def _locale(text: str) -> Cleaned:
     return Noted(text, "locale", "This does not look like a language tag such as de or en-US; Stripe may not know it.")
 
 
-def _invoice_prefix(text: str) -> Cleaned:
-    if _PREFIX.fullmatch(text):
-        return text
-    return Fault(
-        "invoice-prefix", "An invoice prefix has 1 to 12 capital letters or digits and nothing else; change it."
-    )
+def _refused_unless(fits: Callable[[str], object], rule: str, message: str) -> Cleaner:
+    """Takes a text that *fits*, and no other."""
+    return lambda text: text if fits(text) else Fault(rule, message)
 
 
-def _payment_method(text: str) -> Cleaned:
-    if is_method(text):
-        return text
-    return Fault(
-        "payment-method",
-        "Stripe's payment methods are ids (pm_…); if this says how somebody pays, "
-        'use --map "COLUMN=metadata.paid_by".',
-    )
-
-
-def _default_method(text: str) -> Cleaned:
-    if is_method(text):
-        return text
-    message = "This does not look like the id of a payment method (pm_…); Stripe may refuse it."
-    return Noted(text, "payment-method", message)
-
-
-def _test_clock(text: str) -> Cleaned:
-    if _CLOCK.fullmatch(text):
-        return text
-    return Noted(text, "test-clock", "This does not look like the id of a test clock (clock_…); Stripe may refuse it.")
-
-
-def _source(text: str) -> Cleaned:
-    if _TOKEN.fullmatch(text):
-        return text
-    return Fault(
-        "source",
-        'Stripe\'s "source" is a payment token (tok_…, src_…); if this says where the customer came from, '
-        'use --map "COLUMN=metadata.source".',
-    )
+def _noted_unless(fits: Callable[[str], object], rule: str, message: str) -> Cleaner:
+    """Takes every text, and says of one that does not fit that Stripe may refuse it."""
+    return lambda text: text if fits(text) else Noted(text, rule, message)
 
 
 def _tax_id_type(text: str) -> Cleaned:
@@ -88,13 +58,35 @@ def _tax_id_type(text: str) -> Cleaned:
 
 
 TEXT_RULES: Final[dict[str, Cleaner]] = {
-    "default_method": _default_method,
-    "invoice_prefix": _invoice_prefix,
+    "default_method": _noted_unless(
+        is_method,
+        "payment-method",
+        "This does not look like the id of a payment method (pm_…); Stripe may refuse it.",
+    ),
+    "invoice_prefix": _refused_unless(
+        _PREFIX.fullmatch,
+        "invoice-prefix",
+        "An invoice prefix has 1 to 12 capital letters or digits and nothing else; change it.",
+    ),
     "locale": _locale,
-    "payment_method": _payment_method,
-    "source": _source,
+    "payment_method": _refused_unless(
+        is_method,
+        "payment-method",
+        "Stripe's payment methods are ids (pm_…); if this says how somebody pays, "
+        'use --map "COLUMN=metadata.paid_by".',
+    ),
+    "source": _refused_unless(
+        _TOKEN.fullmatch,
+        "source",
+        'Stripe\'s "source" is a payment token (tok_…, src_…); if this says where the customer came from, '
+        'use --map "COLUMN=metadata.source".',
+    ),
     "state": _state,
     "tax_id_type": _tax_id_type,
-    "test_clock": _test_clock,
+    "test_clock": _noted_unless(
+        _CLOCK.fullmatch,
+        "test-clock",
+        "This does not look like the id of a test clock (clock_…); Stripe may refuse it.",
+    ),
 }
 """By the names that `parameters` gives them."""

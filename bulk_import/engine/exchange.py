@@ -66,9 +66,10 @@ class Exchange:
         """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
 
         Statuses in *accept* come back as they are, without Stripe's error object once they came twice: they MUST lead to
-        nothing but another way to the same end. That a customer is missing has to come twice as well. Raises `StripeRefuses` where the key or the address is refused and
-        `OutOfReach` when no usable answer comes after the usual attempts. Attempts while nobody is answered are not
-        counted: that is an outage, and how long to wait for its end is for the gate to say.
+        nothing but another way to the same end. That a customer is missing has to come twice as well. Raises
+        `StripeRefuses` where the key or the address is refused and `OutOfReach` when no usable answer comes after the
+        usual attempts. Attempts while nobody is answered are not counted: that is an outage, and how long to wait for its
+        end is for the gate to say.
         """
         used = tried = waits = 0
         was_accepted = was_doubtful = False

@@ -75,8 +75,8 @@ class Trip:
     been. `release` is whether it may begin anew from the source when the run stops before either, or finds a mapping mistake
     (a retry's may not: its fields may be mended ones). `begun` is when its first attempt of this process began (monotonic,
     seconds), and `good_until` how long what was read of the account before it may be believed (wall clock, seconds), None
-    for ever; `late_looks` counts those in a row that left it little time for an attempt. `done` counts the steps behind it, and `tries` are those
-    of the step that it has come to.
+    for ever; `late_looks` counts those in a row that left it little time for an attempt. `done` counts the steps behind it,
+    and `tries` are those of the step that it has come to.
     """
 
     claim: Claim
