@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bulk_import.errors import SourceError
-from bulk_import.reading.source import CHUNK
 
-STEP = 1 << 18
-"""Most bytes that are unpacked at a time."""
+STEP = 1 << 17
+"""Most bytes that are unpacked, and handed out, at a time: a piece lies in memory as bytes, as text and as cells at once."""
 
 ZSTD_STEP = 1 << 10
 """Packed bytes given to zstd at a time: it cannot bound what comes out, which is at most 32 MiB for so few."""
@@ -40,23 +39,22 @@ def compression_of(head: bytes) -> str | None:
 
 
 def unpacked(chunks: Iterable[bytes], compression: str | None, path: Path, max_bytes: int | None) -> Iterator[bytes]:
-    """The source's plain bytes in pieces of at most one MiB.
+    """The source's plain bytes in pieces of at most `STEP`.
 
     Raises `SourceError` for damaged or truncated data, and when more than *max_bytes* come out or
     (without that option) far more comes out than any real table packs into so little.
     """
     bound = Bound(path, max_bytes, compression is not None)
     if compression is None:
-        for chunk in chunks:
-            bound.count(len(chunk), len(chunk))
-            yield chunk
+        for piece in _sliced(chunks, STEP):
+            bound.count(len(piece), len(piece))
+            yield piece
         return
     if compression == "zstd":
         step, chunks = _zstd_step(path), _sliced(chunks, ZSTD_STEP)
     else:
         step = _gzip_step
-    for plain in _members(chunks, step, compression, path, bound):
-        yield from _sliced([plain], CHUNK)
+    yield from _sliced(_members(chunks, step, compression, path, bound), STEP)
 
 
 class Bound:
