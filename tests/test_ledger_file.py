@@ -10,19 +10,26 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bulk_import.errors import LedgerRefuses, LedgerUnwritable
+from bulk_import.errors import LedgerRefuses, LedgerUnwritable, StoppedEarly
+from bulk_import.job.holding import Holding
 from bulk_import.ledger import (
     Connection,
     Lock,
+    Purpose,
     Reader,
     Writer,
+    check_sqlite,
+    connect,
+    founding,
     is_locked,
     open_for_reading,
     open_for_writing,
@@ -48,6 +55,40 @@ def mode(path: Path) -> int:
 
 def beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
+
+
+# A library that is too old.
+
+
+@pytest.mark.parametrize("version", [(3, 7, 15), (3, 26, 0), (3, 31, 1), (3, 32, 3)])
+def test_an_sqlite_that_cannot_settle_rows_is_told_with_what_is_there_and_what_is_needed(
+    version: tuple[int, ...],
+) -> None:
+    there = ".".join(map(str, version))
+    with pytest.raises(StoppedEarly, match=rf"SQLite {there}, and the ledger needs 3\.33\.0 or later"):
+        check_sqlite(version)
+
+
+@pytest.mark.parametrize("version", [(3, 33, 0), (3, 40, 1), (4, 0, 0)])
+def test_an_sqlite_that_can_settle_rows_is_taken(version: tuple[int, ...]) -> None:
+    check_sqlite(version)
+
+
+def test_with_an_sqlite_that_is_too_old_no_ledger_is_opened_and_none_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_sqlite, "__defaults__", ((3, 31, 1),))
+    path = tmp_path / "l.db"
+    opening: list[Callable[[], object]] = [
+        lambda: open_for_writing(path),
+        lambda: open_for_reading(path),
+        lambda: open_scratch(None),
+        lambda: Holding().take_ledger(path),  # a new ledger is opened only once the account has answered
+    ]
+    for open_it in opening:
+        with pytest.raises(StoppedEarly, match=r"SQLite 3\.31\.1"):
+            open_it()
+    assert list(tmp_path.iterdir()) == []
 
 
 # Private.
@@ -195,13 +236,97 @@ def test_a_ledger_whose_last_bytes_are_missing_is_not_continued(tmp_path: Path) 
         open_for_writing(path)
 
 
-def test_an_empty_file_becomes_a_ledger_but_is_none_to_look_at(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_ledger_that_was_cut_down_to_nothing_is_no_new_one(tmp_path: Path, left: int, log: bool) -> None:
     path = tmp_path / "l.db"
-    path.touch(mode=0o600)
-    with pytest.raises(LedgerRefuses, match="not a ledger"):
-        open_for_reading(path)
+    full_ledger(path)
+    os.truncate(path, left)
+    if log:
+        beside(path, "-wal").write_bytes(b"what its last writer left")
+    refused(path, "is empty")
+    with pytest.raises(LedgerRefuses, match="is empty"):
+        taken(path)
+
+
+def test_a_log_without_its_ledger_is_not_thrown_away(tmp_path: Path) -> None:
+    path, log = tmp_path / "l.db", tmp_path / "l.db-wal"
+    log.write_bytes(b"the last rows of a ledger that was moved")
+    for open_it in (open_for_writing, taken):
+        with pytest.raises(LedgerRefuses, match=r"l\.db is gone, but its log .*l\.db-wal is there"):
+            open_it(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["l.db-wal"]
+    os.truncate(log, 0)  # as a run leaves it that folded its log and was killed before it could take it away
+    assert taken(path) is None
+
+
+def taken(path: Path) -> Purpose | None:
+    """What a job learns from the ledger as it takes it."""
+    job = Holding()
+    with job.stack:
+        job.take_ledger(path)
+        return job.purpose
+
+
+class Dies(Exception):
+    """The process is gone."""
+
+
+class Dying:
+    """A connection whose process dies before its n-th statement, or as it is closed after so many."""
+
+    def __init__(self, path: str, nth: int) -> None:
+        self._db, self._left = connect(path), nth
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
+        self._live()
+        return self._db.execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        self._live()
+        return self._db.executemany(sql, parameters)
+
+    def close(self) -> None:
+        self._live()
+        self._db.close()
+
+    def _live(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise Dies
+
+
+def test_a_process_that_dies_as_it_founds_a_ledger_leaves_none_or_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed = founding._remove
+    for nth in range(1, 1000):
+        path = tmp_path / f"{nth}.db"
+        with monkeypatch.context() as dead:
+            # The dead clean up nothing, but for what they did before.
+            dead.setattr(founding, "_remove", lambda new: removed(new) if not new.exists() else None)
+            try:
+                open_for_writing(path, partial(Dying, nth=nth)).close()
+            except Dies:
+                ended = False
+            else:
+                ended = True
+        with ledger(path) as (_, reader):
+            assert reader.purpose() == purpose()
+        assert [each.name for each in tmp_path.iterdir() if ".new" in each.name] == []
+        if ended:
+            assert nth > 20
+            return
+    raise AssertionError("it never came to its end")
+
+
+def test_what_a_dead_founder_has_left_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    for ending in (".new", ".new-wal", ".new-shm", ".new-journal"):
+        beside(path, ending).write_bytes(b"half of something")
     with ledger(path) as (_, reader):
         assert reader.purpose() == purpose()
+    assert [each.name for each in tmp_path.iterdir()] == ["l.db"]
 
 
 def test_a_ledger_marks_itself_so_that_other_programs_can_tell(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from bulk_import.model import Claim, Created, Doubt, Failed, InDoubt, Released, 
 from tests.ledger_samples import NOW, claim, invalid, ledger, purpose, refusal
 
 BATCH = 10
+_rename, _fsync = os.rename, os.fsync
 
 
 @dataclass
@@ -24,11 +26,24 @@ class Disk:
     """A disk that remembers what was synced; the rest is gone when the power is."""
 
     synced: dict[str, bytes] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
     syncs: int = 0
 
     def sync(self, name: str) -> None:
         self.syncs += 1
         self.synced[name] = Path(name).read_bytes()
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file another name, which the disk knows once the folder is synced."""
+        _rename(old, new)
+        self.renamed[str(old)] = str(new)
+
+    def sync_folder(self, handle: int) -> None:
+        """Sync a folder."""
+        _fsync(handle)
+        for old, new in self.renamed.items():
+            self.synced[new] = self.synced.pop(old)
+        self.renamed.clear()
 
     def after_the_power_cut(self, folder: Path) -> Path:
         """What a machine finds that starts again: each file as it was last synced, in *folder*."""
@@ -94,8 +109,11 @@ def power(disk: Disk, path: Path, name: str) -> Iterator[tuple[Writer, Reader]]:
     """A founded ledger on *disk*."""
     vfs = _Vfs(name, disk)
     try:
-        with ledger(path, purpose(rows=100), lambda text: _Connection(text, name)) as opened:
-            yield opened
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "rename", disk.rename)
+            patch.setattr(os, "fsync", disk.sync_folder)
+            with ledger(path, purpose(rows=100), lambda text: _Connection(text, name)) as opened:
+                yield opened
     finally:
         vfs.unregister()
 

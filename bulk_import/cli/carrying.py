@@ -140,7 +140,7 @@ def _counts(ledger: Path) -> dict[str, int] | None:
     from bulk_import.ledger import Reader, open_for_reading
     from bulk_import.model import Status
 
-    if not ledger.exists() or not ledger.stat().st_size:
+    if not ledger.exists():
         return {}
     try:
         reader = Reader(open_for_reading(ledger), ledger)

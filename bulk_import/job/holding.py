@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk_import.job.clock import steady
-from bulk_import.ledger import Connection, Lock, Pairings, Purpose, Reader, Writer, open_for_writing
+from bulk_import.ledger import (
+    Connection,
+    Lock,
+    Pairings,
+    Purpose,
+    Reader,
+    Writer,
+    check_sqlite,
+    is_begun,
+    open_for_writing,
+)
 
 if TYPE_CHECKING:
     pass
@@ -31,11 +41,12 @@ class Holding:
 
     def take_ledger(self, path: Path) -> None:
         """Lock the ledger and, where it exists, open it."""
+        check_sqlite()  # a new ledger is not opened before the account has answered
         self.path = path
         lock = Lock(path)
         self.stack.callback(lock.release)
         self.process_started = self.now()
-        if path.exists() and path.stat().st_size:
+        if is_begun(path):
             self.open_ledger()
             self.purpose = self.reader.purpose()
 

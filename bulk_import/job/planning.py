@@ -23,7 +23,7 @@ from bulk_import.job.script import Batches, Script
 from bulk_import.job.simulating import begun_account, state_file
 from bulk_import.job.sources import spool_path
 from bulk_import.job.terms import Terms
-from bulk_import.ledger import Connection, Planned, Purpose, Tally, open_scratch
+from bulk_import.ledger import Connection, Planned, Purpose, Tally, is_begun, open_scratch
 from bulk_import.model import Claim, Endpoint, Request, Settled, Status
 from bulk_import.options import Observer, RunOptions, Start
 from bulk_import.reading.passing import passing_folder
@@ -69,16 +69,13 @@ class PlanJob(RunJob):
         if spool_path(path).exists():
             shutil.copyfile(spool_path(path), spool_path(temporary))
         super().take_ledger(temporary)
-        if self._is_begun():
+        if is_begun(path):
             self.open_ledger()
             self.purpose = self.reader.purpose()
 
     def open_database(self) -> Connection:
         """A ledger without a name: what a killed plan knew of people is gone with it."""
-        return open_scratch(self.real if self._is_begun() else None)
-
-    def _is_begun(self) -> bool:
-        return self.real.exists() and self.real.stat().st_size > 0
+        return open_scratch(self.real if is_begun(self.real) else None)
 
     @property
     def named(self) -> Path:

@@ -1,7 +1,8 @@
 """The ledger: what was promised, sent and answered for every input row; the only SQL of the project."""
 
 from bulk_import.ledger.arrows import ARROWS, allowed_from, is_allowed
-from bulk_import.ledger.database import Connect, Connection, connect
+from bulk_import.ledger.database import Connect, Connection, check_sqlite, connect
+from bulk_import.ledger.founding import is_begun
 from bulk_import.ledger.listed import Listed
 from bulk_import.ledger.lock import Lock, is_locked
 from bulk_import.ledger.mended import Mended
@@ -42,8 +43,10 @@ __all__ = [
     "Trouble",
     "Writer",
     "allowed_from",
+    "check_sqlite",
     "connect",
     "is_allowed",
+    "is_begun",
     "is_locked",
     "new_salt",
     "new_token",

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from bulk_import.errors import LedgerRefuses, LedgerUnwritable
+from bulk_import.errors import LedgerRefuses, LedgerUnwritable, StoppedEarly
+
+OLDEST_SQLITE = (3, 33, 0)
+"""The first SQLite that knows `UPDATE ... FROM`, by which rows are settled; Python 3.11 runs on older ones, too."""
 
 
 class Connection(Protocol):
@@ -32,6 +35,19 @@ Connect = Callable[[str], Connection]
 
 class Disagrees(Exception):
     """What rows of the ledger are does not allow what was to be done, as its text says; never leaves `ledger`."""
+
+
+def check_sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
+    """See, before any file is opened, that SQLite in this *version* knows all that the ledger asks of it.
+
+    Raises `StoppedEarly` where it does not: found out at the first commit, customers would have been made by then.
+    """
+    if version < OLDEST_SQLITE:
+        there, needed = (".".join(map(str, each)) for each in (version, OLDEST_SQLITE))
+        raise StoppedEarly(
+            f"this Python works with SQLite {there}, and the ledger needs {needed} or later, so nothing was opened or "
+            "sent; use a Python with a newer SQLite, then give the same command again"
+        )
 
 
 def connect(path: str) -> Connection:

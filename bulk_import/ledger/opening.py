@@ -8,8 +8,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bulk_import.errors import LedgerRefuses
-from bulk_import.ledger.database import Connect, Connection, connect, open_private, transaction, translate, translated
-from bulk_import.ledger.schema import APPLICATION_ID, SLICES, TABLES, UPGRADES, VERSION
+from bulk_import.ledger.database import (
+    Connect,
+    Connection,
+    check_sqlite,
+    connect,
+    open_private,
+    transaction,
+    translate,
+    translated,
+)
+from bulk_import.ledger.founding import check_not_emptied, create, execute_all, found, is_begun
+from bulk_import.ledger.schema import APPLICATION_ID, SLICES, UPGRADES, VERSION
 
 
 def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
@@ -18,19 +28,23 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
     The caller holds the `Lock`. Raises `LedgerRefuses` for a symlink, a damaged file, another kind of file
     or a newer schema, `LedgerUnwritable` where the disk refuses.
     """
+    check_sqlite()
+    if not is_begun(path):
+        found(path, connect)
     os.close(open_private(path))
     with translated(path):
         db = connect(str(path))
         try:
             _check_kind(db, path)
-            # The one rollback journal of a new file must be gone for good: brought back by a power cut it would empty it.
+            # A file that is not in WAL mode yet has one rollback journal, which must be gone for good: brought back by a
+            # power cut it would take back what the file holds by then.
             db.execute("PRAGMA synchronous = EXTRA")
             db.execute("PRAGMA journal_mode = WAL").fetchone()
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON").fetchone()
             db.execute("PRAGMA cache_size = -4000")
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                _create(db)
+                create(db)
             _upgrade(db)
             db.execute(SLICES)
             busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -44,9 +58,11 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
 
 def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
     """Open an existing ledger for a look, also while another process works on it."""
+    check_sqlite()
     if path.is_symlink() or not path.is_file():
         kind = "a symbolic link" if path.is_symlink() else "no file" if path.exists() else "not there"
         raise LedgerRefuses(f"the ledger {path} is {kind}; give the path of a ledger that a run has written")
+    check_not_emptied(path)
     with translated(path):
         db = connect(str(path)) if _can_be_shared(path) else _connect_unchanging(path)
         try:
@@ -67,11 +83,12 @@ def open_scratch(path: Path | None) -> Connection:
 
     SQLite keeps what does not fit into its cache in a file without a name, which the system frees with the process.
     """
+    check_sqlite()
     scratch = connect("")
     with translated(path or Path("the temporary ledger")):
         try:
             if path is None:
-                _create(scratch)
+                create(scratch)
             else:
                 _copy(path, scratch)
             _upgrade(scratch)
@@ -142,18 +159,5 @@ def _upgrade(db: Connection) -> None:
     """Bring a ledger of an older version up to this one, a version in each commit."""
     while (version := db.execute("PRAGMA user_version").fetchone()[0]) < VERSION:
         with transaction(db):
-            _execute_all(db, UPGRADES[version])
+            execute_all(db, UPGRADES[version])
             db.execute(f"PRAGMA user_version = {version + 1}")
-
-
-def _execute_all(db: Connection, statements: str) -> None:
-    for statement in statements.split(";"):
-        if statement.strip():
-            db.execute(statement)
-
-
-def _create(db: Connection) -> None:
-    with transaction(db):
-        _execute_all(db, TABLES)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
