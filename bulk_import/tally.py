@@ -16,6 +16,7 @@ from bulk_import.customer.leftovers import (
     FORMULA_RULE,
     JSON_RULE,
     KEPT_RULE,
+    NOTHING_RULE,
     NULL_RULE,
     PROTECTED,
     SHORTENED_RULE,
@@ -219,6 +220,13 @@ def notices_of(tally: Tally, key: str | None) -> Iterator[Notice]:
         yield Notice(
             APOSTROPHE,
             f"{counted(quoted.count, 'cell')} with an apostrophe in front, which is taken off (first: line {line})",
+        )
+    if nothing := tally.groups.get((NOTHING_RULE, True)):
+        first = nothing.places[0]
+        yield Notice(
+            NOTHING_RULE,
+            f"{counted(nothing.count, 'cell')} with a database's word for nothing, for which nothing is sent (first: line "
+            f"{first.line}, column {listed([first.column or ''])})",
         )
     if harmed := [group for rule in HARMED if (group := tally.groups.get((rule, True))) is not None]:
         first = min((place for group in harmed for place in group.places), key=lambda place: place.row)

@@ -229,9 +229,9 @@ def test_what_spreadsheets_and_databases_leave_behind_is_said_and_sent(tmp_path:
     path = tmp_path / "customers.csv"
     path.write_text(
         "id,email,name,phone,zip,description,country,isbn\n"
-        "1.2E+15,a@example.com,NULL,1.5E+12,\\N,#N/A,,9.78E+12\n"
+        "1.2E+15,a@example.com,NULL,1.5E+12,nan,#N/A,,9.78E+12\n"
         "2,b@example.com,Ann None,'0049,'01067,undefined,,'007\n"
-        "3,c@example.com,Ann,1,2,,NULL,\n"
+        "3,c@example.com,Ann,1,2,,null,\n"
     )
     found = survey(path, Preparing(mapping=MappingOptions(key="id")))
     assert (found.valid, found.invalid) == (2, 1)
@@ -247,6 +247,41 @@ def test_what_spreadsheets_and_databases_leave_behind_is_said_and_sent(tmp_path:
     row = prepare(found.first_rows[0], Preparation(settle_mapping(tuple(found.first_rows[0].fields))))
     assert isinstance(row, Row)
     assert (row.params["name"], row.params["phone"]) == ("NULL", "1.5E+12"), "nothing is guessed"
+
+
+def test_nothing_is_sent_for_a_databases_own_word_for_nothing_and_it_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text(
+        "id,email,first_name,last_name,phone,line1,city,state,country,vat,tax_exempt,locale,payment_method,notes,plan\n"
+        "1,a@example.com,Ann,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL\n"
+        "NULL,b@example.com,ANN,NULL,(NULL),[NULL],\\N,<null>,DE,,,,,,\n"
+        "NULL,NULL,,,,,,,,,,,,,\n"
+    )
+    found = survey(path, Preparing(mapping=MappingOptions(key="id")))
+    assert [(group.rule, group.count) for group in found.groups if not group.warning] == [("email-missing", 1)]
+    said = {group.rule: group.count for group in found.groups if group.warning}
+    assert said == {"nothing": 16, "key-missing": 1}
+    assert any("16 cells" in notice.message and "line 2" in notice.message for notice in found.notices)
+    how = Preparation(settle_mapping(tuple(found.first_rows[0].fields), MappingOptions(key="id")), marker=False)
+    ann, two, _ = (prepare(record, how) for record in found.first_rows)
+    assert isinstance(ann, Row)
+    assert isinstance(two, Row)
+    assert ann.params == {
+        "email": "a@example.com",
+        "name": "Ann",
+        "metadata": {"plan": "NULL", "source_id": "1"},
+    }, "metadata is kept as it stands"
+    assert (two.source_id, two.params) == (None, {"email": "b@example.com", "name": "ANN", "address": {"country": "DE"}})
+
+
+def test_a_person_may_be_called_null(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,first_name,last_name,phone\na@example.com,JENNIFER,NULL,1\nb@example.com,Jo,Null,NULL\n")
+    found = survey(path, Preparing())
+    how = Preparation(settle_mapping(("email", "first_name", "last_name", "phone")))
+    rows = [row for record in found.first_rows if isinstance(row := prepare(record, how), Row)]
+    assert [row.params["name"] for row in rows] == ["JENNIFER NULL", "Jo Null"]
+    assert {group.rule: group.count for group in found.groups} == {"null-word": 2, "nothing": 1}
 
 
 def test_an_apostrophe_before_every_cell_or_before_a_formula_is_taken_off_and_said(tmp_path: Path) -> None:

@@ -18,14 +18,19 @@ NULLS = names(
 ).union(_NARROW)
 """Whole cells that mean there was nothing, as databases, programs and spreadsheets write it, and columns too narrow."""
 
+NOTHINGS = names(r"NULL \N (null) (NULL) [null] [NULL] <null> <NULL>")
+"""Those of them that only databases write, for a value that is not there: nothing is sent for them."""
+
 _NO_NUMBER = "- -- --- . ? n/a n.a. na none unknown"
 NO_NUMBERS = NULLS.union(*(names(spelled) for spelled in (_NO_NUMBER, _NO_NUMBER.upper(), _NO_NUMBER.title())))
 """Whole cells that are no phone and no ZIP code, as people write that there is none, and `NULLS`."""
 
-LONGEST_NULL = max(map(len, NULLS))
+LONGEST_NULL, LONGEST_NOTHING = max(map(len, NULLS)), max(map(len, NOTHINGS))
 
-NULL_RULE = "null-word"
+NULL_RULE, NOTHING_RULE = "null-word", "nothing"
+"""The rules of words that are sent all the same, and of those of `NOTHINGS`, for which nothing is."""
 _NULL_MESSAGE = "This is how programs write that there is nothing, and it is sent as it stands; empty such cells."
+NOTHING_MESSAGE = "This is how databases write that there is nothing, and nothing is sent for it."
 _NARROW_MESSAGE = (
     "This is what a spreadsheet shows where its column is too narrow, and it is sent as it stands; widen the column and "
     "export it again."

@@ -12,7 +12,11 @@ from bulk_import.customer.garbled import GARBLED_RULE, garbled_message
 from bulk_import.customer.leftovers import (
     KEPT_MESSAGE,
     KEPT_RULE,
+    LONGEST_NOTHING,
     LONGEST_NULL,
+    NOTHING_MESSAGE,
+    NOTHING_RULE,
+    NOTHINGS,
     NULL_RULE,
     NULLS,
     SHORTENED_MESSAGE,
@@ -32,13 +36,14 @@ from bulk_import.prepare.completing import complete
 from bulk_import.prepare.flattening import flatten, is_flat, json_in_cell, json_kind, metadata_text
 from bulk_import.prepare.keeping import LOST, UNSHOWN, kept_fields, masked
 from bulk_import.prepare.preparation import Preparation
-from bulk_import.prepare.recipes import METADATA, Recipe, Step
+from bulk_import.prepare.recipes import METADATA, NAME, SHIPPING_NAME, Recipe, Step
 from bulk_import.wording import terminal_safe, typeable
 
 __all__ = ["UNSHOWN", "Preparation", "prepare", "problem_of"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _ODD_STARTS = frozenset("'={[")
+_NAMES = frozenset({"name", "business_name", "individual_name", "shipping.name"})
 _LINE_SIGNS = re.compile("[\t\n\r]")
 
 
@@ -129,6 +134,9 @@ def _follow(
             text = _bared(step, text, warnings, guarded=guarded)
             if not (size := len(text)):
                 continue
+        if size <= LONGEST_NOTHING and text in NOTHINGS and _is_nothing(step, text, fields):
+            warnings.append(problem_of(step, text, NOTHING_RULE, NOTHING_MESSAGE))
+            continue
         cleaned: Any = text
         if ((size >= SHORTEST and watched) or not text.isprintable()) and (fault := _sign_fault(text, step)):
             cleaned = fault
@@ -153,6 +161,14 @@ def _follow(
             draft[group][key] = cleaned
         else:
             draft[group] = {key: cleaned}
+
+
+def _is_nothing(step: Step, text: str, fields: Mapping[str, Any]) -> bool:
+    """Whether one of `NOTHINGS` is none of the person's own words; there are people called Null, but not in two cells of a row."""
+    if step.group is None or step.group == METADATA:
+        return False
+    is_name = step.group in (NAME, SHIPPING_NAME) or step.field in _NAMES
+    return not is_name or sum(value == text for value in fields.values()) > 1
 
 
 def _is_guarded(recipe: Recipe, fields: Mapping[str, Any]) -> bool:
@@ -206,6 +222,7 @@ def _take_key(
     if text[:1] in _ODD_STARTS and (inner := unguarded(text, every=True)) is not None:
         warnings.append(Problem(inner.rule, inner.message, column, shown(text), f"metadata.{SOURCE_ID}"))
         text = str(inner.value)
+    text = "" if text in NOTHINGS else text
     if is_shortened(text):
         warnings.append(Problem(SHORTENED_RULE, SHORTENED_MESSAGE, column, shown(text), f"metadata.{SOURCE_ID}"))
     if not text:

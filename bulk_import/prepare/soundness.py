@@ -9,7 +9,7 @@ from functools import partial
 from bulk_import.customer.cards import SHORTEST, holds_card
 from bulk_import.customer.emails import PLAIN_LIMIT, is_plain
 from bulk_import.customer.garbled import is_garbled
-from bulk_import.customer.leftovers import NO_NUMBERS, NULLS, may_be_an_amount
+from bulk_import.customer.leftovers import NO_NUMBERS, NOTHINGS, NULLS, may_be_an_amount
 from bulk_import.customer.parameters import MAX_METADATA_VALUE
 from bulk_import.customer.text_rules import is_method
 from bulk_import.customer.verdicts import Cleaner, Fault, Noted
@@ -101,7 +101,7 @@ class Known:
     def _is_sound(self, cell: str) -> bool:
         text = cell.strip()
         cleaned = self._clean(text) if text else ""
-        if isinstance(cleaned, Fault):
+        if isinstance(cleaned, Fault) or text in NOTHINGS:
             return False
         if len(self._sound) >= _REMEMBERED:
             return not isinstance(cleaned, Noted)
@@ -173,4 +173,5 @@ def fits_as_key(cell: str) -> bool:
         and not cell.isspace()
         and cell[:2] != '="'
         and not _touched(cell)
+        and cell.strip() not in NOTHINGS
     )
