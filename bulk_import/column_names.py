@@ -52,6 +52,7 @@ BILLING_PREFIXES = (
     "rechnungsadresse",
     "po",
     "companyaddress",
+    "address1",
 )
 WHOSE_ADDRESS = {
     "billing": "billing billingaddress invoice invoiceaddress billto bill rechnungs rechnungsadresse",
@@ -75,7 +76,7 @@ SHIPPING_PREFIXES = (
 
 PLAIN: dict[tuple[str | int, ...], str] = {
     ("email",): "email emailaddress mail useremail primaryemail primaryemailaddress customeremail contactemail"
-    " accountemail billingemail billingaddressemail workemail personalemail loginemail emailid mailaddress emailadresse"
+    " accountemail mainemail billingemail billingaddressemail workemail personalemail loginemail emailid mailaddress emailadresse"
     " courriel adressemail adresseemail correo correoelectronico emailadres indirizzoemail postaelettronica"
     " direccionemail enderecodeemail enderecoeletronico epost epostadresse emailprimary email1 email1value"
     " memberemail subscriberemail clientemail buyeremail purchaseemail owneremail useremailaddress"
@@ -138,11 +139,26 @@ NAME_PREFIXES = (
 )  # fmt: skip
 
 
+_STEP = 100
+
+
+def prefix_of(rank: int) -> int:
+    """The place of the prefix behind which a name of this rank was found (see `spelled_with`)."""
+    return rank // _STEP
+
+
 def spelled_with(listed: str, prefixes: tuple[str, ...] = ("",)) -> Iterator[tuple[str, int]]:
-    """Each listed name behind each prefix, with its rank: lower is preferred."""
+    """Each listed name behind each prefix, with its rank: lower is preferred.
+
+    `billing_address_state` is the state of the billing address, and no `address_state` behind a prefix.
+    """
+    every = listed.split()
     for step, prefix in enumerate(prefixes):
-        for place, name in enumerate(listed.split()):
-            yield prefix + name, 1 + 100 * step + place
+        longer = prefix and f"{prefix}address" in prefixes
+        for place, name in enumerate(every):
+            if longer and name.startswith("address") and name.removeprefix("address") in every:
+                continue
+            yield prefix + name, 1 + _STEP * step + place
 
 
 def known_names() -> frozenset[str]:

@@ -16,6 +16,7 @@ from bulk_import.prepare.keeping import displayed
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Fingerprint, Notice, Reading, Remarks, Source, detect, read_pieces
 from bulk_import.reading.kinds import kind_of
+from bulk_import.reading.titles import is_address_title
 from bulk_import.tally import Group, Tally, notices_of
 from bulk_import.wording import counted, listed
 
@@ -125,8 +126,9 @@ def _must_hold_people(tally: Tally, path: Path, preparing: Preparing, reading: R
 
 
 def _columns_of(records: Iterable[Record]) -> tuple[str, str]:
-    """The columns of the first records, nested ones by their dotted names, and the first that holds an address."""
+    """The columns of the first records, nested ones by their dotted names, and the likeliest that holds an address."""
     cells = [cell for record in records for cell in flatten(record.fields)[0].items()]
     names = ", ".join(list(dict.fromkeys(name for name, _ in cells))[:20]) or "none"
-    likely = (name for name, value in cells if isinstance(value, str) and kind_of(value) == "email")
-    return names, next(likely, "COLUMN")
+    holding = [name for name, value in cells if isinstance(value, str) and kind_of(value) == "email"]
+    likely = sorted(holding, key=lambda name: not is_address_title(name.rpartition(".")[2]))
+    return names, next(iter(likely), "COLUMN")

@@ -271,7 +271,10 @@ def test_nothing_is_sent_for_a_databases_own_word_for_nothing_and_it_is_said(tmp
         "name": "Ann",
         "metadata": {"plan": "NULL", "source_id": "1"},
     }, "metadata is kept as it stands"
-    assert (two.source_id, two.params) == (None, {"email": "b@example.com", "name": "ANN", "address": {"country": "DE"}})
+    assert (two.source_id, two.params) == (
+        None,
+        {"email": "b@example.com", "name": "ANN", "address": {"country": "DE"}},
+    )
 
 
 def test_a_person_may_be_called_null(tmp_path: Path) -> None:

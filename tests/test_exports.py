@@ -42,6 +42,15 @@ EXPORTS: dict[str, str] = {
     "Magento": "email=email|firstname=FIRST|_address_street=address.line1|_address_country_id=address.country"
     "|_address_telephone=phone|taxvat=VAT|password_hash=NEVER|rp_token=NEVER|group_id=KEPT",
     "PrestaShop": "id_customer=KEPT|email=email|passwd=NEVER|secure_key=NEVER|note=description|total_spent=not sent",
+    "Google contacts": "First Name=FIRST|E-mail 1 - Value=email|Phone 1 - Value=phone|Address 1 - Street=address.line1"
+    "|Address 1 - Extended Address=address.line2|Address 1 - City=address.city|Address 1 - Region=address.state"
+    "|Address 1 - Postal Code=address.postal_code|Address 1 - Country=address.country|Organization Name=business_name"
+    "|Address 1 - Formatted=KEPT|Address 2 - City=KEPT|E-mail 2 - Value=KEPT",
+    "Dynamics": "emailaddress1=email|address1_line1=address.line1|address1_line2=address.line2|address1_city=address.city"
+    "|address1_stateorprovince=address.state|address1_postalcode=address.postal_code|address1_country=address.country",
+    "Chargebee": "customers.email=email|billing_address.state_code=address.state|billing_address.state=KEPT"
+    "|billing_address.country=address.country|billing_address.line1=address.line1",
+    "QuickBooks Desktop": "Main Email=email|First Name=FIRST|Last Name=LAST|Main Phone=phone|Balance=KEPT",
     "BigCommerce": "Email=email|Address Line 1 - 1=address.line1|City/Suburb - 1=address.city"
     "|State Abbreviation - 1=address.state|Zip/Postcode - 1=address.postal_code|Country - 1=address.country",
     "GoCardless": "email=email|given_name=FIRST|swedish_identity_number=NEVER|metadata.xero=KEPT"
@@ -142,3 +151,54 @@ def test_what_only_reads_like_a_field_is_kept_as_metadata(column: str) -> None:
 def test_words_that_only_begin_like_a_secret_are_kept(column: str) -> None:
     line = next(line for line in settle_mapping(["email", column]).lines() if line.column == column)
     assert line.field.startswith("metadata.")
+
+
+@pytest.mark.parametrize("empty", ["", " ", "NULL"])
+def test_another_phone_of_the_person_is_sent_where_the_surest_is_empty_and_it_is_said(empty: str) -> None:
+    outlook = {"Home Phone": "1", "Business Phone": "2", "Mobile Phone": "3", "Primary Phone": "4"}
+    assert params(outlook)["phone"] == "4"
+    assert params({**outlook, "Primary Phone": empty})["phone"] == "3"
+    assert params({**outlook, "Primary Phone": empty, "Mobile Phone": ""})["phone"] == "1"
+    assert "phone" not in params(dict.fromkeys(outlook, ""))
+    said = settle_mapping(["email", *outlook]).notices
+    assert sum("In a row that has no phone there, this is sent." in notice for notice in said) == 3
+    too_long = made({"email": "a@example.com", "phone": empty, "mobile": "0" * 21})
+    assert isinstance(too_long, Invalid)
+    assert [(problem.rule, problem.column) for problem in too_long.problems] == [("too-long", "mobile")]
+
+
+def test_a_state_or_country_is_sent_by_its_name_where_its_code_is_empty() -> None:
+    address = {"city": "Leeds", "state_code": "", "state": "Kent", "country_code": "", "country": "United Kingdom"}
+    assert params(address)["address"] == {"city": "Leeds", "state": "Kent", "country": "GB"}
+    assert params({**address, "state_code": "KEN", "country_code": "IE"})["address"] == {
+        "city": "Leeds",
+        "state": "KEN",
+        "country": "IE",
+    }
+
+
+def test_nothing_is_put_together_of_what_may_be_of_another() -> None:
+    region = {"state": "", "region": "EMEA", "city": "Rome"}
+    billing = {"country": "", "billing_country": "IT", "city": "Rome", "billing_city": "Milan"}
+    assert params(region)["address"] == params(billing)["address"] == {"city": "Rome"}
+
+
+def test_what_is_put_around_every_record_is_looked_through() -> None:
+    for whose in ("fields", "attributes", "properties", "_source", "profile"):
+        told = params_of_json(whose, "email first_name last_name city state")
+        assert told == {
+            "email": "email",
+            "first_name": FIRST,
+            "last_name": LAST,
+            "city": "address.city",
+            "state": "address.state",
+        }
+    assert params_of_json("fields", "name state")["name"] == "metadata.fields.name", "nothing tells that it is a person"
+    assert params_of_json("source", "email name")["name"] == "metadata.source.name", "where somebody came from"
+
+
+def params_of_json(whose: str, entries: str) -> dict[str, str]:
+    columns = {f"{whose}.{entry}": entry for entry in entries.split()}
+    mapping = settle_mapping(None)
+    mapping.plan(("id", *columns))
+    return {columns[line.column]: line.field for line in mapping.lines() if line.column in columns}

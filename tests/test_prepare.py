@@ -222,6 +222,7 @@ def test_a_card_number_in_json_is_found_as_a_number_and_inside_lists() -> None:
         ("auth", "scrypt:32768:8:1$salt$5f4dcc3b5aa765d6"),
         ("ldap", "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="),
         ("digest", "5f4dcc3b5aa765d61d8327deb882cf99"),
+        ("column_4", "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="),
     ],
 )
 def test_a_stored_password_refuses_the_row_and_is_shown_nowhere(column: str, value: str) -> None:

@@ -315,6 +315,7 @@ def test_what_was_decided_is_said(tmp_path: Path, code: str) -> None:
         ("{'email': 'a@example.com', 'name': None}\n", "json.dumps"),
         ("[{'email': 'a@example.com'}]\n", "json.dumps"),
         ('callback([{"email": "a@example.com"}]);\n', "call of a function"),
+        ('/**\n Export to JSON\n */\n\n// shop.users\n\n[{"email": "a@example.com"}]\n', "below a comment"),
         ("- email: a@example.com\n  name: Ann\n- email: b@example.com\n", "YAML"),
         ("email,name\u2028a@example.com,Ann\u2028b@example.com,Bob\u2028", "U+2028"),
         ('"', "blank"),

@@ -171,7 +171,23 @@ BY_COLUMN = '{"email": {"0": "a@example.com", "1": "b@example.com"}, "name": {"0
         ('{"columns": ["email"], "index": [0], "data": [["a@example.com"]]}', "orient='split'", "transpose"),
         ('[["email", "name"], ["a@example.com", "Ann"]]', "array of arrays", "@csv"),
         ('["a@example.com", "b@example.com"]', "array of texts", "{email: .}"),
-        ('{"Item": {"email": {"S": "a@example.com"}, "age": {"N": "3"}}}\n' * 2, "DynamoDB", ".Item | map_values"),
+        (
+            '{"Item": {"email": {"S": "a@example.com"}, "age": {"N": "3"}}}\n' * 2,
+            "DynamoDB",
+            "; .Item | map_values(plain)",
+        ),
+        (
+            '{"Items": [{"email": {"S": "a@example.com"}, "x": {"NULL": true}}], "Count": 1}',
+            "DynamoDB",
+            "; .Items[] | map_values",
+        ),
+        ('{"email": {"S": "a@example.com"}, "x": {"M": {"y": {"S": "z"}}}}\n' * 2, "DynamoDB", "; map_values(plain)"),
+        ('[{"email": {"S": "a@example.com"}, "x": {"N": "1"}}]', "DynamoDB", "; .[] | map_values(plain)"),
+        (
+            '[{"type": "header", "comment": "x"}, {"type": "table", "name": "users", "data": [{"mail": "a@example.com"}]}]',
+            "under 'data' of one",
+            "'.[] | .data?[]?'",
+        ),
     ],
 )
 def test_records_in_another_shape_are_refused_with_what_makes_json_lines_of_them(
@@ -208,6 +224,7 @@ def test_another_shape_is_told_by_the_beginning_of_a_file_that_is_one_long_line(
         '{"email": ["a@example.com"]}',
         '{"tags": [{"handle": "@ann"}]}',
         '{"mixed": [{}, "a@example.com"]}',
+        '[{"id": 1}, {"profile": {"email": "a@example.com"}, "items": [{"mail": "b@example.com"}]}, {"email": "c@example.com"}]',
         '{"email": "a@example.com", "note": "one\u2028two"}',
         '{"a": 1}\n{"u1": {"email": "a@example.com"}, "u2": {"email": "b@example.com"}}',
         BY_COLUMN + "\n" + BY_COLUMN,

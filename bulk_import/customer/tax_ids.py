@@ -54,13 +54,24 @@ _VAT_TYPES = dict.fromkeys(EU_COUNTRIES, "eu_vat") | {
 _EU_PREFIXES = "|".join(sorted(EU_COUNTRIES | {"EL", "XI"}))
 _EU_NUMBER = re.compile(rf"(?:{_EU_PREFIXES})(?=(?:[^0-9]*[0-9]){{7}})[0-9A-Z+*. -]{{7,18}}")
 
+_PREFIXED = (
+    ("gb_vat", re.compile(r"GB(?=(?:[^0-9]*[0-9]){9})[0-9 .-]{9,18}")),
+    ("ch_vat", re.compile(r"CHE(?=(?:[^0-9]*[0-9]){9})[0-9 .-]{9,15} ?(?:MWST|TVA|IVA)?")),
+)
+
 
 def vat_type(number: str, country: str | None) -> str | None:
     """The type of the VAT *number* of a customer in *country*, None where it has to be asked.
 
     A number that carries the prefix of an EU member is an `eu_vat`, even without a country or from
-    elsewhere: companies register for VAT abroad.
+    elsewhere: companies register for VAT abroad. Without a country, Britain's and Switzerland's tell theirs, too.
     """
+    if country is None and (known := _of_prefix(number.upper())) is not None:
+        return known
     if country is None or country == "GB":
         return "eu_vat" if _EU_NUMBER.fullmatch(number.upper()) else _VAT_TYPES.get(country or "")
     return _VAT_TYPES.get(country)
+
+
+def _of_prefix(number: str) -> str | None:
+    return next((kind for kind, pattern in _PREFIXED if pattern.fullmatch(number)), None)

@@ -42,7 +42,10 @@ OWN_COLUMNS = ("_ledger", "_row", "_status", "_error_code", "_error_param", "_er
 # `user_name` is a login and no name, an invoice's state no place, though prefix and word read like it.
 _NO_ALIASES = frozenset({"username", "accountusername", "customerusername", "invoicestate", "hometown"})
 
-_PEOPLE = names("user customer account contact member client subscriber person")
+_PEOPLE = names("user customer account contact member client subscriber person profile")
+# Django, Airtable, JSON:API, HubSpot, CouchDB, Elasticsearch and GraphQL put all of a record into one of these.
+_RECORDS = names("fields attributes properties data doc record node")
+_ADDRESS_NAMES = names(PLAIN[("email",)])
 
 _STRIPE_READ_ONLY = names(
     "createdutc delinquent totalspend totalspent paymentcount refundedvolume disputelosses averageorder aov"
@@ -109,17 +112,26 @@ def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: boo
     found = _ALIASES.get(folded) if folded not in _NO_ALIASES else None
     if found is None and folded.startswith("customer") and folded not in _NO_ALIASES:
         found = _ALIASES.get(folded.removeprefix("customers").removeprefix("customer"))
-    if found is None and (found := _of_an_object(name)) is None:
+    if found is None and (found := _of_an_object(name, others)) is None:
         return None
     target, rank = found
     return Guess(target, rank, sure=False, why=_likeness(target, folded))
 
 
-def _of_an_object(name: str) -> tuple[Target, int] | None:
-    """What `user.phone` means, an entry of an object that holds the person; its state is none of an address."""
+def _of_an_object(name: str, others: frozenset[str]) -> tuple[Target, int] | None:
+    """What `user.phone` means, an entry of an object that holds the person: what its own name does beside the object's others.
+
+    What is put around every record is believed to hold a person where it holds an address.
+    """
     whose, dot, inner = name.partition(".")
-    folded = fold(inner)
-    found = _ALIASES.get(folded) if dot and fold(whose) in _PEOPLE and folded != "state" else None
+    object_, folded = fold(whose), fold(inner)
+    beside = frozenset(other.removeprefix(object_) for other in others if other.startswith(object_))
+    is_record = (object_ in _RECORDS or whose == "_source") and not _ADDRESS_NAMES.isdisjoint(beside)
+    if not dot or not (object_ in _PEOPLE or is_record):
+        return None
+    if (context := meant_by_context(folded, beside)) is not None:
+        return None if isinstance(context.target, Metadata) else (context.target, 100)
+    found = _ALIASES.get(folded)
     return (found[0], found[1] + 100) if found is not None else None
 
 

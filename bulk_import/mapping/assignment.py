@@ -23,7 +23,7 @@ class Assignment:
 
     `is_key` is true for the `--key` column, whatever else it is. `unmapped` marks a column nobody knew
     what to do with under `--unmapped refuse`; its target is then `Ignored`. `asked` is true for `--map`.
-    `instead` is what it is in rows whose whole, to which it gave way, is empty.
+    `instead` is what it is in rows where that to which it gave way is empty; of several, the lowest `turn` comes first.
     """
 
     column: str
@@ -33,7 +33,8 @@ class Assignment:
     is_key: bool = False
     unmapped: bool = False
     asked: bool = False
-    instead: NamePart | None = None
+    instead: NamePart | Param | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from bulk_import.column_names import prefix_of
 from bulk_import.customer.parameters import MAX_METADATA_KEY
 from bulk_import.formulas import restore
 from bulk_import.mapping.addresses import parts_of_another
@@ -37,6 +39,11 @@ _WHOLES: tuple[tuple[Slot, str], ...] = (
     (("expand",), "expand"),
 )
 
+
+_CODED: frozenset[Slot] = frozenset(
+    (*whose, part) for whose in (("address",), ("shipping", "address")) for part in ("state", "country")
+)
+_IS_CODE = re.compile("code|abbr|iso")
 
 _SHIPS_TO_NAME = (
     "There is an address to ship to and no column of who receives it, which Stripe needs: the customer's name is sent "
@@ -102,10 +109,10 @@ def _claim(column: str, asked: Target | None, folded: frozenset[str], is_key: bo
 
 def _owners(
     columns: tuple[str, ...], claims: list[Guess | None], wishes: Wishes
-) -> tuple[dict[Slot, str], dict[Slot, str]]:
+) -> tuple[dict[Slot, str], frozenset[str]]:
     """Who fills each slot: the claim of the lowest rank, the first column among equals, no column where it is fixed.
 
-    And who does where the column of the whole is empty.
+    And the columns that do where that of the whole, or the surer one of the same prefix, is empty.
     """
     best: dict[Slot, tuple[int, str]] = {}
     for column, claim in zip(columns, claims, strict=True):
@@ -116,16 +123,28 @@ def _owners(
             best[slot] = (claim.rank, column)
     if wishes.key is not None:
         best[("metadata", SOURCE_ID)] = (_ASKED, find_column(wishes.key, columns) or wishes.key)
-    spares = _settle_wholes(best, wishes.fixed)
+    spares = frozenset(_settle_wholes(best, wishes.fixed)).union(
+        column
+        for column, claim in zip(columns, claims, strict=True)
+        if claim is not None and _stands_in(claim, best.get(slot_of(claim.target) or ()))
+    )
     return {slot: column for slot, (_, column) in best.items()}, spares
 
 
-def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) -> dict[Slot, str]:
+def _stands_in(claim: Guess, surer: tuple[int, str] | None) -> bool:
+    """Whether a column of this *claim* does where a *surer* one is empty: of several phones, and of a code and its name."""
+    if surer is None or prefix_of(claim.rank) != prefix_of(surer[0]):
+        return False
+    slot = slot_of(claim.target)
+    return slot == ("phone",) or (slot in _CODED and _IS_CODE.search(fold(surer[1])) is not None)
+
+
+def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) -> list[str]:
     """A whole and its parts exclude each other: the whole wins, unless only a part was asked for or is fixed.
 
-    The parts that give way to a column, which may be empty in some rows.
+    The columns of parts that give way to one of the whole, which may be empty in some rows.
     """
-    spares: dict[Slot, str] = {}
+    spares: list[str] = []
     for whole, start in _WHOLES:
         parts = [slot for slot in best if len(slot) == 2 and slot[0] == start]
         part_is_fixed = any(len(slot) == 2 and slot[0] == start for slot in fixed)
@@ -141,17 +160,23 @@ def _settle_wholes(best: dict[Slot, tuple[int, str]], fixed: frozenset[Slot]) ->
         for slot in parts:
             column = best.pop(slot)[1]
             if whole not in fixed:
-                spares[slot] = column
+                spares.append(column)
     return spares
 
 
-def _with_use(left: Assignment, claim: Guess | None, spares: Mapping[Slot, str], notes: list[str]) -> Assignment:
-    """What is *left* of a part that gave way to the whole, to be joined in rows whose whole is empty."""
-    part = claim.target if claim is not None else None
-    if not isinstance(part, NamePart) or spares.get(slot_of(part) or ()) != left.column:
+def _with_use(left: Assignment, claim: Guess | None, spares: frozenset[str], notes: list[str]) -> Assignment:
+    """What is *left* of a column that gave way to another, to be used in rows where that is empty."""
+    if claim is None or left.column not in spares or left.target == claim.target:
         return left
-    notes[-1] += f" In a row that has no {part.of} of its own, the parts are joined."
-    return replace(left, instead=part)
+    match claim.target:
+        case NamePart(_, of) as part:
+            notes[-1] += f" In a row that has no {of} of its own, the parts are joined."
+            return replace(left, instead=part)
+        case Param() as other:
+            notes[-1] += f" In a row that has no {described(other)} there, this is sent."
+            return replace(left, instead=other, turn=claim.rank)
+        case _:
+            return left
 
 
 def _settle(

@@ -124,6 +124,10 @@ _HASH = re.compile(
 )
 
 
+# 64 bytes in base64, as Firebase and others write the hash of a password where no column says so.
+_BASE64 = re.compile("[A-Za-z0-9+/_-]{86}==")
+
+
 def never_sent(column: str, others: Iterable[str] = ()) -> str | None:
     """Why a column of this name is never sent, as the end of a sentence, or None when it may be.
 
@@ -167,6 +171,8 @@ def is_hash(column: str, text: str) -> bool:
     """
     if "$" in text or "{" in text:
         return _HASH.search(text) is not None
+    if text.endswith("=="):
+        return _BASE64.fullmatch(text) is not None
     return _HEX.fullmatch(text) is not None and "digest" in words_of(column)
 
 

@@ -49,6 +49,10 @@ class Clearance:
         values = [(columns.index(step.column), step, value_test(step)) for step in recipe.steps]
         self._tests = [(at, test_of(step, value)) for at, step, value in values]
         self._known = [(at, value) for at, _, value in values if isinstance(value, Known)]
+        main = {(step.group, step.key): step.column for step in recipe.steps}
+        self._spares = [
+            (columns.index(main[step.group, step.key]), columns.index(step.column)) for step in recipe.spares
+        ]
         self._sent = [columns.index(step.column) for step in recipe.steps if step.group is not None]
         self._names = [
             [columns.index(step.column) for step in recipe.steps if step.group == group] for group in _PARTS_OF_NAMES
@@ -88,6 +92,10 @@ class Clearance:
             cells = columns[at]
             joined = BETWEEN.join(cells)
             yield from test(cells, joined, max(map(len, cells)))
+        for main, spare in self._spares:
+            if not all(map(str.strip, columns[main])):
+                pairs = zip(columns[main], columns[spare], strict=True)
+                yield from (at for at, (one, other) in enumerate(pairs) if other and not one.strip())
         if self._email is not None and self._needs_email:
             yield from () if all(columns[self._email]) else blank(columns[self._email])
         elif not self._needs_email:

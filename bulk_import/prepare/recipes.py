@@ -71,11 +71,12 @@ class Fixed:
 class Recipe:
     """All there is to do for rows of one set of columns.
 
-    `wiped` columns are not even kept; in `spared` ones a number like a card's is none. With `ship_to_name` the
+    `spares` are for what is empty after all `steps`, the likeliest first. `wiped` columns are not even kept; in `spared` ones a number like a card's is none. With `ship_to_name` the
     customer's name is that of who receives what is shipped.
     """
 
     steps: tuple[Step, ...]
+    spares: tuple[Step, ...]
     fixed: tuple[Fixed, ...]
     email_column: str | None
     method_column: str | None
@@ -89,10 +90,14 @@ class Recipe:
 def compile_recipe(plan: Plan, constants: tuple[Constant, ...], email_check: EmailCheck) -> Recipe:
     """The recipe for rows of the plan's columns."""
     every = plan.assignments
-    spare = [replace(each, target=each.instead) for each in every if each.instead is not None]
-    steps = tuple(step for each in (*every, *spare) if (step := _step(each, email_check)) is not None)
+    gave_way = sorted((each for each in every if each.instead is not None), key=lambda each: each.turn)
+    spare = [replace(each, target=each.instead) for each in gave_way if each.instead is not None]
+    parts = [each for each in spare if isinstance(each.target, NamePart)]
+    steps = tuple(step for each in (*every, *parts) if (step := _step(each, email_check)) is not None)
+    others = [_step(each, email_check) for each in spare if each not in parts]
     return Recipe(
         steps=steps,
+        spares=tuple(step for step in others if step is not None),
         fixed=tuple(_fixed(each, constants) for each in constants),
         email_column=next((each.column for each in every if each.target == Param(("email",))), None),
         method_column=next((each.column for each in every if each.target == Param(("payment_method",))), None),

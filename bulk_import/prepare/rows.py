@@ -62,7 +62,11 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
         fields = _flat(given, problems)
     recipe = how.recipe(mapping.columns if mapping.columns is not None else tuple(fields))
     draft: Draft = {"": {}}
-    _follow(recipe, fields, draft, problems, warnings)
+    guarded = _is_guarded(recipe, fields)
+    _follow(recipe.steps, fields, draft, problems, warnings, guarded=guarded)
+    for spare in recipe.spares:
+        if spare.key not in draft.get(spare.group or "", ()):
+            _follow((spare,), fields, draft, problems, warnings, guarded=guarded)
     if record.lost:
         problems += _lost(recipe, record.lost)
     if nested:
@@ -111,14 +115,19 @@ def _objects_for_texts(recipe: Recipe, given: Mapping[str, Any], fields: Mapping
 
 
 def _follow(
-    recipe: Recipe, fields: Mapping[str, Any], draft: Draft, problems: list[Problem], warnings: list[Problem]
+    steps: tuple[Step, ...],
+    fields: Mapping[str, Any],
+    draft: Draft,
+    problems: list[Problem],
+    warnings: list[Problem],
+    *,
+    guarded: bool,
 ) -> None:
     """Cleans every column's value into the draft; what is wrong becomes a problem, what is odd a warning.
 
     Every cell of every row passes here, so the usual case (plain text that fits) comes without a call of ours.
     """
-    guarded = _is_guarded(recipe, fields)
-    for step in recipe.steps:
+    for step in steps:
         column, group, key, limit, clean, _, to_text, watched, _, _ = step
         value = fields.get(column)
         if value is None or value == "":

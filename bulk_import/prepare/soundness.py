@@ -42,7 +42,11 @@ def test_of(step: Step, value: Test) -> Test:
             yield from (at for at, cell in enumerate(cells) if not cell.isprintable())
         if step.watched and longest >= SHORTEST and holds_card(joined):
             yield from (at for at, cell in enumerate(cells) if holds_card(cell))
-        if step.group is not None and longest >= SHORTEST and (is_digest or "$" in joined or "{" in joined):
+        if (
+            step.group is not None
+            and longest >= SHORTEST
+            and (is_digest or "$" in joined or "{" in joined or "==" in joined)
+        ):
             yield from (at for at, cell in enumerate(cells) if is_hash(step.column, cell))
         if step.group is not None and is_garbled(joined):
             yield from (at for at, cell in enumerate(cells) if is_garbled(cell))

@@ -53,6 +53,11 @@ _TEXTS = (
         "take away what stands before the first bracket and behind the last",
     ),
     (
+        re.compile(r"/\*.*?\*/\s*(?://[^\n]*\s*)*[\[{]", re.DOTALL),
+        "JSON below a comment, which JSON has none of",
+        "take away what stands before the first bracket and behind the last",
+    ),
+    (
         re.compile(r"(?:---\s*\n)?-\s+[\w-]+:(?:\s|\n)"),
         "YAML",
         "make JSON lines of it: yq -o json -I 0 '.[]' FILE > users.jsonl",

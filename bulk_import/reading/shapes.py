@@ -27,6 +27,11 @@ _TYPES = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
 _TURNED = (
     "[to_entries[] | .key as $k | .value | to_entries[] | [.key, {($k): .value}]] | group_by(.[0])[] | map(.[1]) | add"
 )
+_UNTYPED = (
+    'def plain: to_entries[0] as {key: $type, value: $inner} | if $type == "M" then $inner | map_values(plain) '
+    'elif $type == "L" then $inner | map(plain) elif $type == "NULL" then null else $inner end; '
+)
+"""DynamoDB's types taken away, in the maps and lists inside a record, too."""
 _PUT_TOGETHER = ".columns as $c | .data[] | [$c, .] | transpose | map({(.[0]): .[1]}) | add"
 _BEGINNING = 1 << 16
 
@@ -100,19 +105,45 @@ def _array(values: Sequence[Any]) -> Shape | None:
         return Shape("is an array of arrays, not of objects", "make CSV of it", ".[] | @csv", rows=True)
     if _are(values, str):
         return Shape("is an array of texts, not of objects", "make objects of them", ".[] | {email: .}")
+    if _are(values, dict) and _typed(values[0]):
+        what = "is an array of DynamoDB's items, where each value stands under its type"
+        return Shape(what, "take them out", f"{_UNTYPED}.[] | map_values(plain)")
+    return _among_others(values)
+
+
+def _among_others(values: Sequence[Any]) -> Shape | None:
+    """Records under a key of one object of an array whose others hold no address, as phpMyAdmin writes tables."""
+    holding = [value for value in values if isinstance(value, dict) and _AN_ADDRESS.search(json.dumps(value))]
+    if len(holding) != 1 or len(values) < 2:
+        return None
+    for keys, records in _lists(holding[0], ()):
+        if keys[-1].lower() in WRAPPERS and _AN_ADDRESS.search(json.dumps(records[:20])):
+            path = "".join(f".{key}?" for key in keys)
+            return Shape(
+                f"is an array of other things, with its records under {'.'.join(keys)!r} of one",
+                "take them out",
+                f".[] | {path}[]?",
+            )
     return None
 
 
 def _typed(value: Mapping[str, Any]) -> Shape | None:
-    item = value.get("Item")
-    if len(value) != 1 or not isinstance(item, dict) or not item or not all(map(_is_typed, item.values())):
-        return None
-    what = "is an export of DynamoDB, where each value stands under its type"
-    return Shape(what, "take them out", ".Item | map_values(to_entries[0].value)")
+    if len(value) == 1 and _is_typed(value.get("Item")):
+        what = "is an export of DynamoDB, where each value stands under its type"
+        return Shape(what, "take them out", f"{_UNTYPED}.Item | map_values(plain)")
+    if _is_typed(value):
+        what = "holds items of DynamoDB, where each value stands under its type"
+        return Shape(what, "take them out", f"{_UNTYPED}map_values(plain)")
+    return None
 
 
-def _is_typed(value: object) -> bool:
-    return isinstance(value, dict) and len(value) == 1 and set(value) <= _TYPES
+def _is_typed(item: object) -> bool:
+    """Whether something is a record of DynamoDB's: every value of it is an object of one entry, named by its type."""
+    return (
+        isinstance(item, dict)
+        and len(item) > 0
+        and all(isinstance(value, dict) and len(value) == 1 and set(value) <= _TYPES for value in item.values())
+    )
 
 
 def _split(value: Mapping[str, Any]) -> Shape | None:
@@ -161,6 +192,9 @@ def _wrapped(value: Mapping[str, Any]) -> Shape | None:
             return Shape(
                 what, "take them out", f"{path}[] | ([.Attributes[] | {{(.Name): .Value}}] | add) + {{Username}}"
             )
+        if _is_typed(records[0]):
+            what += ", each value under its type, as DynamoDB writes them"
+            return Shape(what, "take them out", f"{_UNTYPED}{path}[] | map_values(plain)")
         return Shape(what, "take them out", f"{path}[]")
     return None
 
