@@ -155,7 +155,7 @@ def was_not_executed(reply: Reply, refusal: Refusal) -> bool:
 def never_began(reply: Reply) -> bool:
     """Tell whether the request surely changed nothing: nobody to send it to, or turned away for rate, key or permission."""
     if reply.status is None or reply.status == 200:
-        return reply.fault == "connect"
+        return reply.fault in ("connect", "certificate")
     if reply.status in (401, 403):
         return is_refusal(reply)
     return reply.status == 429 or refusal_of(reply).code == "rate_limit"

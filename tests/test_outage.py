@@ -18,6 +18,7 @@ from bulk_import.pace.outage import (
     Sign,
     after_reply,
     gives_up_at,
+    is_hopeless,
     next_start_at,
     probe_begun,
     probe_delay,
@@ -78,6 +79,22 @@ def test_the_run_pauses_after_failures_that_nothing_interrupts(signs: list[Sign]
 def test_before_stripe_ever_answered_a_second_failure_is_enough() -> None:
     assert heard(*[LOST] * (LOST_AT_FIRST - 1), reach=Reach()).pause is None
     assert heard(*[LOST] * LOST_AT_FIRST, reach=Reach()).pause is not None
+
+
+@pytest.mark.parametrize(
+    ("reach", "failures", "fault", "hopeless"),
+    [
+        (Reach(), LOST_AT_FIRST, "certificate", True),
+        (Reach(), LOST_AT_FIRST - 1, "certificate", False),
+        (Reach(), LOST_AT_FIRST, "connect", False),
+        (Reach(), LOST_AT_FIRST, "tls", False),
+        (KNOWN, LOST_IN_A_ROW, "certificate", False),
+    ],
+)
+def test_only_a_certificate_that_was_never_trusted_is_not_waited_for(
+    reach: Reach, failures: int, fault: str, hopeless: bool
+) -> None:
+    assert is_hopeless(heard(*[LOST] * failures, reach=reach), fault) is hopeless
 
 
 def test_without_a_pause_starts_are_free_and_nothing_is_given_up() -> None:

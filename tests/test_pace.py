@@ -897,6 +897,42 @@ def test_an_outage_that_outlasts_our_patience_ends_every_wait_in_one_sentence() 
     assert ended == pytest.approx(130.0, abs=1.5)
 
 
+def test_a_certificate_that_was_never_trusted_ends_the_run_at_once_and_says_what_to_do() -> None:
+    async def main() -> tuple[list[BaseException], int, float, list[tuple[float, str]]]:
+        world = World(workers=1)
+        world.reply = Reply(
+            None, fault="certificate", detail="The TLS certificate of there is not trusted here (expired)"
+        )
+        await asyncio.wait(world.workers)
+        return await world.stop(), len(world.sent), world.now(), world.notices
+
+    errors, sent, ended, notices = run_virtual(main)
+    assert [type(error) for error in errors] == [OutOfReach]
+    assert str(errors[0]) == (
+        "The TLS certificate of there is not trusted here (expired), so nothing was sent; check --api-base and the clock of this "
+        "machine, or, if a server or proxy of yours has its own certificate, name its file in SSL_CERT_FILE, "
+        "then run the same command again"
+    )
+    assert (sent, notices) == (2, [])
+    assert ended < 5
+
+
+@pytest.mark.parametrize("patience", [120.0, math.inf])
+def test_whose_certificate_was_trusted_before_or_who_never_gives_up_waits(patience: float) -> None:
+    async def main() -> tuple[int, list[tuple[float, str]]]:
+        world = World(give_up_after=patience)
+        if patience < math.inf:
+            await asyncio.sleep(1)
+        world.reply = Reply(None, fault="certificate", detail="not trusted")
+        await asyncio.sleep(60)
+        world.reply = WELL
+        await asyncio.sleep(100)
+        return len(await world.stop()), world.notices
+
+    ended, notices = run_virtual(main)
+    assert (ended, [code for _, code in notices]) == (10, ["paused", "resumed"])
+
+
 def test_before_stripe_ever_answered_the_pause_comes_with_the_second_failure() -> None:
     async def main() -> list[tuple[float, str]]:
         gate_notices: list[tuple[float, str]] = []

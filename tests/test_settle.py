@@ -67,7 +67,7 @@ def kind(verdict: Verdict) -> str:
 
 
 HTML = Reply(200, None, fault="not-json", detail="HTML")
-NO_ANSWERS = ["timeout", "connect", "reset", "truncated", "oversized", "tls", "protocol"]
+NO_ANSWERS = ["timeout", "connect", "reset", "truncated", "oversized", "tls", "certificate", "protocol"]
 
 # (what came, verdict on the first try, verdict when it is the last one)
 TABLE: list[tuple[str, Reply, str, str]] = [
@@ -371,6 +371,7 @@ def test_what_a_server_says_is_kept_short_in_one_line_and_without_keys() -> None
         (Reply(None, fault="reset"), False),
         (Reply(None, fault="timeout"), False),
         (Reply(None, fault="tls"), False),
+        (Reply(None, fault="certificate"), True),
         (Reply(200, customer()), False),
         (Reply(429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}), True),
         (Reply(403, {"error": {"type": "invalid_request_error", "message": "no"}}), True),

@@ -25,6 +25,7 @@ import anyio
 import pytest
 import stripe
 
+from bulk_import.errors import UsageError
 from bulk_import.keys import SecretKey, parse_key
 from bulk_import.model import Endpoint, Reply, Request
 from bulk_import.stripe_api.composing import STRIPE_VERSION
@@ -154,14 +155,18 @@ async def test_a_refused_connection_says_so() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_name_that_cannot_be_resolved_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("proxy", ["", "http://proxy.invalid:3128"])
+async def test_a_name_that_cannot_be_resolved_says_so(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
     async with opened("https://nowhere.invalid") as api:
         reply = await api.send(CREATE)
-    assert (reply.fault, reply.detail) == ("connect", "The name nowhere.invalid could not be resolved")
+    name = "proxy.invalid" if proxy else "nowhere.invalid"
+    assert (reply.fault, reply.detail) == ("connect", f"The name {name} could not be resolved")
 
 
 @pytest.mark.asyncio
@@ -508,7 +513,7 @@ def test_neither_stripe_log_nor_the_import_prints_anything(tmp_path: object) -> 
 
 
 @pytest.mark.asyncio
-async def test_a_proxy_of_the_environment_is_used_and_a_netrc_is_not(
+async def test_a_proxy_of_the_environment_is_used_where_it_cannot_read_the_key_and_a_netrc_is_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -516,20 +521,38 @@ async def test_a_proxy_of_the_environment_is_used_and_a_netrc_is_not(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     async with MisbehavingServer(Answering()) as proxy:
-        monkeypatch.setenv("http_proxy", f"http://ann:p%40ss@{urlsplit(proxy.base).netloc}")
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://ann:p%40ss@{urlsplit(proxy.base).netloc}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        async with opened("http://stripe.example.com") as api:
-            assert [(await api.send(CREATE)).status for _ in range(2)] == [200, 200]
+        async with opened("https://stripe.example.com", DEADLINE) as api:
+            await api.send(CREATE)
+        asked, *greeting = proxy.requests
         async with MisbehavingServer(Answering()) as local, opened(local.base) as api:
             assert (await api.send(CREATE)).status == 200
             assert len(local.requests) == 1
-        monkeypatch.setenv("no_proxy", "example.com")
-        async with opened("http://stripe.example.com", DEADLINE) as api:
+        async with opened("http://stripe.invalid", DEADLINE) as api:
             await api.send(CREATE)
-    assert [received.target for received in proxy.requests] == ["http://stripe.example.com/v1/customers"] * 2
-    assert {received.headers["proxy-authorization"] for received in proxy.requests} == {"Basic YW5uOnBAc3M="}
-    assert {received.headers["authorization"] for received in proxy.requests} == {f"Bearer {SECRET}"}
+        monkeypatch.setenv("no_proxy", "stripe.invalid")
+        async with opened("https://stripe.invalid", DEADLINE) as api:
+            await api.send(CREATE)
+        assert proxy.requests == [asked, *greeting]
+    assert (asked.method, asked.target) == ("CONNECT", "stripe.example.com:443")
+    assert asked.headers["proxy-authorization"] == "Basic YW5uOnBAc3M="
+    assert SECRET not in str(proxy.requests)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "://", "http://"])
+async def test_a_proxy_that_cannot_be_used_is_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "other.example.com")
+    with pytest.raises(UsageError, match=r"a proxy for stripe\.invalid .* HTTPS_PROXY .* NO_PROXY"):
+        StripeApi(parse_key(SECRET), base="https://stripe.invalid", connections=1)
+    async with opened("https://other.example.com"):
+        pass
 
 
 # Which of the SDK's exceptions can follow which answers; the reply must be the answer all the same.
@@ -599,7 +622,7 @@ async def test_an_answer_that_the_sdk_raises_on_is_a_reply_with_its_headers(stat
 @pytest.mark.parametrize("kind", sorted(family(aiohttp.ClientError), key=str))
 def test_every_exception_class_of_aiohttp_has_a_fault_of_its_own(kind: type[Exception]) -> None:
     described = describe_fault(kind.__new__(kind), "host.example.com")
-    assert described.fault in {"timeout", "tls", "connect", "truncated", "reset", "protocol"}
+    assert described.fault in {"timeout", "tls", "certificate", "connect", "truncated", "reset", "protocol"}
     assert kind.__name__ not in described.detail
 
 

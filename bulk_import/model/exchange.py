@@ -45,8 +45,8 @@ class Reply(NamedTuple):
     """Whatever came back for one attempt, success or not; never an exception.
 
     `status` is None when no complete answer arrived and `fault` then names what broke
-    (`timeout`, `connect`, `reset`, `truncated`, `oversized`, `tls`, `protocol`). With an answer, `fault` is `not-json`
-    when its body could not be read as JSON. `seconds` is how long the attempt took.
+    (`timeout`, `connect`, `reset`, `truncated`, `oversized`, `tls`, `certificate`, `protocol`). With an answer, `fault` is
+    `not-json` when its body could not be read as JSON. `seconds` is how long the attempt took.
     """
 
     status: int | None

@@ -22,7 +22,7 @@ from bulk_import.pace import adapt, connections, evidence, flight, outage
 from bulk_import.pace.connections import Connections
 from bulk_import.pace.level import Level
 from bulk_import.pace.line import Line
-from bulk_import.pace.notices import Notices, duration, say_nothing
+from bulk_import.pace.notices import Notices, not_trusted, out_of_reach, say_nothing
 
 USUAL_RATE = 100.0
 AT_HAND = 4
@@ -67,7 +67,8 @@ class Gate:
         self._reach = outage.Reach()
         self._fault = ""
         self._turned_away: dict[Endpoint, outage.TurnedAway] = {}
-        self._refused_too_long_at = math.inf
+        self._closed_at = math.inf
+        self._why_closed: str | None = None
         self._line = Line(self._opens_at, self._gives_up_at, self._clock)
         self.starts: Counter[Endpoint] = Counter()
         self.first_start: float | None = None
@@ -167,10 +168,7 @@ class Gate:
     async def _start(self, endpoint: Endpoint, now: float) -> Turn:
         """Take a place in flight and a start from both levels without suspending."""
         if self._gives_up_at() <= now:
-            raise OutOfReach(
-                f"Stripe has been out of reach for {duration(self._give_up_after)} ({self._fault}); "
-                "nothing is lost, run the same command again to continue"
-            )
+            raise OutOfReach(self._why_closed or out_of_reach(self._give_up_after, self._fault))
         connections.taken(self._connections)
         evidence.begun(self._flown, now)
         for level in self._levels[endpoint]:
@@ -182,7 +180,7 @@ class Gate:
         return Turn(self, is_probe=self._reach.pause is not None)
 
     def _gives_up_at(self) -> float:
-        return min(outage.gives_up_at(self._reach, self._give_up_after), self._refused_too_long_at)
+        return min(outage.gives_up_at(self._reach, self._give_up_after), self._closed_at)
 
     def _opens_at(self, endpoint: Endpoint, now: float) -> float:
         """When a place, Stripe's health, both levels and a connection let a request start; leaving and hearing look again."""
@@ -197,7 +195,9 @@ class Gate:
         before = self._reach.pause
         self._reach = outage.after_reply(self._reach, sign, now, self._rng.random())
         pause = self._reach.pause
-        if before is None and pause is not None:
+        if self._give_up_after < math.inf and outage.is_hopeless(self._reach, reply.fault):
+            self._closed_at, self._why_closed = now, not_trusted(reply.detail)
+        elif before is None and pause is not None:
             self._fault = f"HTTP {reply.status}" if reply.status else reply.detail or reply.fault or "no answer"
             self._notices.paused(pause.cause, self._fault, self._give_up_after)
         elif before is not None and pause is None:
@@ -211,8 +211,8 @@ class Gate:
             hold = _asks_for(reply)
             since = outage.turned_away(self._turned_away.get(endpoint), now, hold)
             self._turned_away[endpoint] = since
-            if now - since.since >= self._give_up_after and self._refused_too_long_at > now:
-                self._refused_too_long_at = now
+            if now - since.since >= self._give_up_after and self._closed_at > now:
+                self._closed_at = now
                 self._fault = f"every {endpoint.value} is answered with {reply.limited_reason or reply.status}"
         elif sign is outage.Sign.WELL:
             self._turned_away.pop(endpoint, None)

@@ -17,6 +17,23 @@ def say_nothing(code: str, message: str) -> None:
     """Drop a notice."""
 
 
+def out_of_reach(seconds: float, fault: str) -> str:
+    """Why a run ends after it has waited that long."""
+    return (
+        f"Stripe has been out of reach for {duration(seconds)} ({fault}); "
+        "nothing is lost, run the same command again to continue"
+    )
+
+
+def not_trusted(detail: str | None) -> str:
+    """Why a run does not even wait: *detail* says whose certificate this machine does not trust."""
+    return (
+        f"{detail or 'the TLS certificate of the server is not trusted here'}, so nothing was sent; check --api-base and the "
+        "clock of this machine, or, if a server or proxy of yours has its own certificate, name its file in SSL_CERT_FILE, "
+        "then run the same command again"
+    )
+
+
 class Notices:
     """Words for what the gate does; `notify(code, message)` is told with the code `slowed`, `paused` or `resumed`."""
 

@@ -20,6 +20,8 @@ LOST_AT_FIRST = 2
 SICK_IN_A_ROW = 20
 SICK_AT_FIRST = 3
 """Before Stripe has ever answered well, so many server errors or pages of HTML are enough: a proxy is in the way."""
+NOT_MENDED_BY_WAITING = "certificate"
+"""The fault that no later probe finds gone, as long as Stripe has never answered: this machine trusts somebody else."""
 FIRST_PROBE = 1.0
 SLOWEST_PROBE = 60.0
 SAME_SERIES = 60.0
@@ -119,6 +121,11 @@ def next_start_at(reach: Reach) -> float:
 def gives_up_at(reach: Reach, give_up_after: float) -> float:
     """When waiting any longer is pointless; never while nothing is paused."""
     return math.inf if reach.pause is None else reach.since + give_up_after
+
+
+def is_hopeless(reach: Reach, fault: str | None) -> bool:
+    """Whether nothing but a person ends the pause: somebody answers who is not trusted, and nobody else ever has."""
+    return fault == NOT_MENDED_BY_WAITING and reach.pause is not None and not reach.answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from bulk_import.errors import UsageError
 from bulk_import.keys import SecretKey
 from bulk_import.stripe_api.answer import Answer, Broken
 from bulk_import.stripe_api.composing import CERTIFICATES
@@ -24,12 +25,12 @@ MAX_BODY = 8 * 2**20
 # Aiohttp's exceptions, the narrower class before the wider one.
 _FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
     (TimeoutError, "timeout", "{host} did not answer in time"),
-    (aiohttp.ClientConnectorCertificateError, "tls", "The TLS certificate of {host} is not trusted here"),
+    (aiohttp.ClientConnectorCertificateError, "certificate", "The TLS certificate of {host} is not trusted here{why}"),
     (aiohttp.ClientSSLError, "tls", "{host} does not speak TLS as it should"),
     (aiohttp.ServerFingerprintMismatch, "tls", "The TLS certificate of {host} is not the expected one"),
-    (aiohttp.ClientConnectorDNSError, "connect", "The name {host} could not be resolved"),
+    (aiohttp.ClientConnectorDNSError, "connect", "The name {looked_up} could not be resolved"),
     (aiohttp.ClientProxyConnectionError, "connect", "The proxy on the way to {host} could not be reached{why}"),
-    (aiohttp.ClientHttpProxyError, "connect", "The proxy on the way to {host} refused to connect"),
+    (aiohttp.ClientHttpProxyError, "connect", "The proxy on the way to {host} refused to connect{why}"),
     (aiohttp.ClientConnectorError, "connect", "{host} could not be reached{why}"),
     (aiohttp.ClientPayloadError, "truncated", "The answer of {host} was cut short or damaged"),
     (aiohttp.ClientConnectionError, "reset", "{host} closed the connection before its answer was complete"),
@@ -42,12 +43,23 @@ _FAULTS: tuple[tuple[type[Exception], str, str], ...] = (
 
 def describe_fault(error: BaseException, host: str) -> Broken:
     """What one exception of the transport means; the sentence names only its kind and *host*."""
-    number = getattr(error, "errno", None)
-    why = f" ({os.strerror(number).lower()})" if isinstance(number, int) and number > 0 else ""
+    looked_up = getattr(error, "host", host)  # the proxy's name, where that is what could not be resolved
+    why = f" ({reason})" if (reason := _reason(error)) else ""
     for kind, fault, sentence in _FAULTS:
         if isinstance(error, kind):
-            return Broken(fault, sentence.format(host=host, why=why))
+            return Broken(fault, sentence.format(host=host, why=why, looked_up=looked_up))
     return Broken("protocol", f"The request to {host} could not be made ({type(error).__name__})")
+
+
+def _reason(error: BaseException) -> str:
+    """What the exception itself says, as far as it can name nothing but a kind of trouble."""
+    refused = getattr(getattr(error, "certificate_error", None), "verify_message", None)
+    if isinstance(refused, str):
+        return refused.rstrip(".")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"HTTP {getattr(error, 'status', 0)}"
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if isinstance(number, int) and number > 0 else ""
 
 
 class _Dropped(Exception):
@@ -61,6 +73,7 @@ class Transport:
         self._key = key
         self._host = urlsplit(base).hostname or base
         secure = urlsplit(base).scheme == "https"
+        proxy = _find_proxy(base)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=trusted_certificates() if secure else True),
             headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
@@ -68,7 +81,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the only deadline is that of `send`
             # Instead of aiohttp's trust_env, which hops to a thread twice a request to read the environment,
             # and fails every request when a .netrc names the host.
-            proxy=_find_proxy(base),
+            proxy=proxy,
             middlewares=(self._send_once,),
         )
 
@@ -144,11 +157,25 @@ def trusted_certificates() -> ssl.SSLContext:
 
 
 def _find_proxy(base: str) -> str | None:
-    """The proxy that the environment names for *base*; never one for a server on this machine."""
+    """The proxy that the environment names for *base*; none where it could read the key.
+
+    A key may go unencrypted to this machine or into a private network, and a proxy is in neither. Raises `UsageError` for one
+    that cannot be used, as aiohttp knows nothing of SOCKS.
+    """
     parts = urlsplit(base)
     host = parts.hostname or ""
-    if host == "localhost" or host == "::1" or host.startswith("127.") or urllib.request.proxy_bypass(host):
+    if parts.scheme != "https" or host == "localhost" or host == "::1" or host.startswith("127."):
+        return None
+    if urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    if not (proxy := (proxies.get("https") or proxies.get("all") or "").strip()):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    named = urlsplit(proxy)
+    if named.scheme not in ("http", "https") or not named.hostname:
+        raise UsageError(
+            f"the environment names a proxy for {host} that is no http or https address; write HTTPS_PROXY like "
+            "http://proxy.example.com:3128, or name the host in NO_PROXY to go without one."
+        )
+    return proxy
