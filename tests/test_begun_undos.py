@@ -18,10 +18,11 @@ from tests.virtual_stripe import EPOCH, VirtualStripe
 
 def begin(world: World, rows: Sequence[int]) -> dict[int, str]:
     """An undo notes that it sets out to take these rows back, and dies; the customers of all rows."""
+    customers = {line.row: line.customer_id or "" for line in world.lines()}
     db = open_for_writing(world.ledger)
-    Pairings(db, world.ledger, time.time).begin_undo(rows)
+    Pairings(db, world.ledger, time.time).begin_undo([(row, customers[row]) for row in rows])
     db.close()
-    return {line.row: line.customer_id or "" for line in world.lines()}
+    return customers
 
 
 def begun(world: World) -> list[int]:
@@ -101,6 +102,23 @@ def test_who_is_wholly_as_before_is_updated_again(tmp_path: Path) -> None:
     put_back(world, begin(world, [1])[1], name="Old 1")
     assert check_promises(world, update(world), again=False) == {"updated": 1}
     assert [c["name"] for c in world.stripe.account.customers.values()] == ["New 1"]
+
+
+def test_an_updated_customer_whom_somebody_deleted_is_not_called_put_back(tmp_path: Path) -> None:
+    world = World(tmp_path, ["p1@example.com,New 1"], VirtualStripe(), header="email,name")
+    world.stranger("p1@example.com", name="Old 1", **KEPT)
+    world.wait(60.0)
+    update(world)
+    gone = begin(world, [1])[1]
+    db = open_for_writing(world.ledger)
+    pairings = Pairings(db, world.ledger, time.time)
+    pairings.settle_restored([], [], gone=[(1, gone)])
+    assert pairings.images(0, 100) == []
+    db.close()
+    assert begun(world) == []
+    assert [(line.status, line.error_message) for line in world.lines()] == [
+        ("pending", f"undone: {gone} was deleted by somebody")
+    ]
 
 
 @pytest.mark.parametrize("command", ["status", "export"])

@@ -231,7 +231,7 @@ def test_a_live_ledger_is_advised_with_live_and_an_unfinished_undo_comes_first(c
         writer.write([claim_of(one)], [])
         writer.write([], [Settled(1, Created("cus_1", "req_1"), None, 1)])
     db = open_for_writing(ledger)
-    Pairings(db, ledger, lambda: 1_700_000_100.0).begin_undo([1])
+    Pairings(db, ledger, lambda: 1_700_000_100.0).begin_undo([(1, "cus_1")])
     db.close()
     said = call("status", ledger)
     assert said.err.splitlines()[-2] == f"next: bulk-import undo {ledger} --live"

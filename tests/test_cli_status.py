@@ -177,7 +177,7 @@ def taken_back(ledger: Path) -> None:
     """What an undo writes of the one customer that a small ledger created."""
     db = open_for_writing(ledger)
     pairings = Pairings(db, ledger, lambda: 5.0)
-    pairings.begin_undo([1])
+    pairings.begin_undo([(1, "cus_1")])
     pairings.settle_undo([(1, "cus_1")], [])
     db.close()
 

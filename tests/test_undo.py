@@ -167,7 +167,7 @@ def test_an_undone_row_and_its_duplicates_go_back_to_the_start_under_the_next_ge
     path = small_ledger(tmp_path / "l.db")
     db = open_for_writing(path)
     pairings = Pairings(db, path, lambda: 5.0)
-    pairings.begin_undo([1])
+    pairings.begin_undo([(1, "cus_1")])
     assert (Reader(db, path).begun_undos(), pairings.of_rows([1])[1].undo_at) == (1, 5.0)
     pairings.settle_undo([(1, "cus_1")], [])
     assert Reader(db, path).begun_undos() == 0
@@ -195,7 +195,7 @@ def test_a_row_whose_delete_was_never_sent_is_no_unfinished_business(tmp_path: P
     path = small_ledger(tmp_path / "l.db")
     db = open_for_writing(path)
     pairings = Pairings(db, path, lambda: 5.0)
-    pairings.begin_undo([1])
+    pairings.begin_undo([(1, "cus_1")])
     pairings.settle_undo([], [], [1])
     assert Reader(db, path).begun_undos() == 0
     assert pairings.of_rows([1])[1].status is Status.CREATED
@@ -206,14 +206,28 @@ def test_a_row_that_was_left_stays_created_and_says_why(tmp_path: Path) -> None:
     path = small_ledger(tmp_path / "l.db")
     db = open_for_writing(path)
     pairings = Pairings(db, path, lambda: 5.0)
-    pairings.begin_undo([1])
-    pairings.settle_undo([], [(1, "undo left it: its marker is gone")])
+    pairings.begin_undo([(1, "cus_1")])
+    pairings.settle_undo([], [(1, "cus_1", "undo left it: its marker is gone")])
     line = next(Reader(db, path).lines([1]))
     assert (line.status, line.customer_id, line.error_message) == (
         "created",
         "cus_1",
         "undo left it: its marker is gone",
     )
+    assert Reader(db, path).begun_undos() == 0
+    db.close()
+
+
+def test_to_put_back_whom_a_row_updated_before_it_was_made_anew_is_no_unfinished_business(tmp_path: Path) -> None:
+    path = small_ledger(tmp_path / "l.db")
+    db = open_for_writing(path)
+    pairings = Pairings(db, path, lambda: 5.0)
+    assert pairings.begin_undo([(1, "cus_before")]) == [1]
+    assert Reader(db, path).begun_undos() == 0
+    pairings.begin_undo([(1, "cus_1"), (1, "cus_before")])
+    pairings.settle_restored([], [(1, "cus_before", "undo left it: somebody has changed it since: name")])
+    assert pairings.of_rows([1])[1].undo_at == 5.0, "what becomes of its own customer is not known yet"
+    pairings.settle_restored([], [(1, "cus_1", "undo left it: its marker is gone")])
     assert Reader(db, path).begun_undos() == 0
     db.close()
 

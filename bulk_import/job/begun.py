@@ -75,7 +75,8 @@ class BegunUndos:
         made = [(p.row, p.customer_id or "") for p in batch if p.status is Status.CREATED]
         updated = [(p.row, p.customer_id or "") for p in batch if p.status is not Status.CREATED]
         await self._offload(self._pairings.settle_undo, _that_are(made, stands, Gone), [])
-        await self._offload(self._pairings.settle_restored, _that_are(updated, stands, Gone, Restored), [])
+        restored, gone = _that_are(updated, stands, Restored), _that_are(updated, stands, Gone)
+        await self._offload(partial(self._pairings.settle_restored, restored, [], gone=gone))
         if final:
             halfway = _that_are(updated, stands, Halfway)
             kept = [row for row, stand in stands.items() if isinstance(stand, Written)]

@@ -17,12 +17,12 @@ from bulk_import.job.closing import quoted
 from bulk_import.job.history import has_mended
 from bulk_import.job.session import Session
 from bulk_import.job.undone import Agree, Listing, Undone, Verdict
-from bulk_import.ledger import Pairing, Purpose, Tally
+from bulk_import.ledger import Kept, Pairing, Purpose, Tally
 from bulk_import.model import Status
 from bulk_import.options import LedgerOptions, Observer
 from bulk_import.report.summary import DOUBT, OK, SOME_FAILED, Summary
 from bulk_import.restore import Restorer
-from bulk_import.undo import Known, Left, Undoer
+from bulk_import.undo import Gone, Known, Left, Undoer
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class _UndoJob(Session):
 
     async def _take_back(self, engine: Engine, undoer: Undoer, batch: Sequence[Pairing]) -> None:
         """Undo one batch; however it ends, flights land and what Stripe has answered is written."""
-        fresh = await self.offload(self.pairings.begin_undo, [pairing.row for pairing in batch])
+        fresh = await self.offload(self.pairings.begin_undo, [(p.row, p.customer_id or "") for p in batch])
         verdicts: list[tuple[Pairing, Verdict]] = []
         try:
             await self._judge_all(engine, batch, undoer.undo, verdicts)
@@ -115,15 +115,17 @@ class _UndoJob(Session):
 
     async def _put_back(self, engine: Engine, restorer: Restorer, batch: Sequence[Image]) -> None:
         """Restore one batch; it is on record before, so that no run takes a customer half put back for an updated one."""
-        fresh = await self.offload(self.pairings.begin_undo, sorted({image.row for image in batch}))
+        fresh = await self.offload(self.pairings.begin_undo, [(image.row, image.target) for image in batch])
         verdicts: list[tuple[Image, Verdict]] = []
         try:
             await self._judge_all(engine, batch, restorer.restore, verdicts)
         finally:
             with anyio.CancelScope(shield=True):
                 undone, left = self._note_all([(i.row, i.target, verdict) for i, verdict in verdicts])
+                gone = [(i.row, i.target) for i, verdict in verdicts if isinstance(verdict, Gone)]
+                restored = [pair for pair in undone if pair not in gone]
                 unsent = [row for row in fresh if row not in restorer.begun]
-                await self.offload(self.pairings.settle_restored, undone, left, unsent)
+                await self.offload(partial(self.pairings.settle_restored, restored, left, unsent, gone=gone))
 
     async def _judge_all(
         self,
@@ -147,14 +149,12 @@ class _UndoJob(Session):
 
         await engine.together([partial(one, each) for each in batch], self.gate.max_in_flight)
 
-    def _note_all(
-        self, told: Sequence[tuple[int, str, Verdict]]
-    ) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-        """Count these verdicts; answers what is undone, as row and customer, and what is left, as row and sentence."""
+    def _note_all(self, told: Sequence[tuple[int, str, Verdict]]) -> tuple[list[tuple[int, str]], list[Kept]]:
+        """Count these verdicts; answers what is undone, as row and customer, and what is left, with a sentence."""
         for row, customer, verdict in told:
             self.undone.note(row, customer, verdict)
         undone = [(row, customer) for row, customer, verdict in told if not isinstance(verdict, Left)]
-        return undone, [(row, f"undo left it: {v.why}") for row, _, v in told if isinstance(v, Left)]
+        return undone, [(row, customer, f"undo left it: {v.why}") for row, customer, v in told if isinstance(v, Left)]
 
     def tell_progress(self) -> None:
         """Count the customers that are dealt with."""

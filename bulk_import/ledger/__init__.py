@@ -8,7 +8,7 @@ from bulk_import.ledger.lock import Lock, is_locked
 from bulk_import.ledger.mended import Mended
 from bulk_import.ledger.mending import MENDED, TakenOver
 from bulk_import.ledger.opening import open_for_reading, open_for_writing, open_scratch
-from bulk_import.ledger.pairings import PAIRED, Follower, Pairing, Pairings, Span
+from bulk_import.ledger.pairings import PAIRED, Follower, Kept, Pairing, Pairings, Span
 from bulk_import.ledger.planned import Planned
 from bulk_import.ledger.purpose import Purpose, new_salt, new_token
 from bulk_import.ledger.reading import Reader
@@ -25,6 +25,7 @@ __all__ = [
     "Connect",
     "Connection",
     "Follower",
+    "Kept",
     "Line",
     "Listed",
     "Lock",

@@ -68,7 +68,10 @@ def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
         try:
             _check_kind(db, path)
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise LedgerRefuses(f"{path} is not a ledger of this tool; give the path of the ledger itself")
+                raise LedgerRefuses(
+                    f"{path} is empty: not a ledger of this tool, or one whose run was ended before it sent anything; "
+                    "give the path of the ledger itself, or run the import again"
+                )
             if not path.with_name(path.name + "-wal").exists():
                 _check_whole(db, path)
             db.execute("PRAGMA query_only = ON")

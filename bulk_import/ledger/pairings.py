@@ -14,7 +14,7 @@ from bulk_import.ledger.arrows import is_allowed
 from bulk_import.ledger.chunks import marks
 from bulk_import.ledger.database import Connection, sound, transaction, translated
 from bulk_import.ledger.purpose import Purpose
-from bulk_import.ledger.putting_back import PARTLY, WHOLLY, begin_anew, put_back
+from bulk_import.ledger.putting_back import DELETED, PARTLY, WHOLLY, begin_anew, put_back
 from bulk_import.model import Status
 
 PAIRED = (Status.CREATED, Status.UPDATED, Status.EXISTING)
@@ -36,6 +36,10 @@ class Pairing:
     generation: int
     digest: Mapping[str, str]
     undo_at: float | None
+
+
+Kept = tuple[int, str, str]
+"""A row, the customer of it that an undo left as it is, and why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ WHERE e.status = 'duplicate' AND e.number > ? ORDER BY e.number LIMIT ?
 _SETTLED_IMAGES = """
 FROM image i JOIN entry e ON e.number = i.number WHERE e.status NOT IN ('claimed', 'in_doubt')
 """
+_UNSENT = "UPDATE entry SET undo_at = NULL WHERE number = ?"
+_LEFT = "UPDATE entry SET undo_at = iif(customer_id = ?2, NULL, undo_at), error_message = ?3 WHERE number = ?1"
 _IMAGES = f"""
 SELECT i.number, i.target, i.before, i.after, i.attached FROM image i WHERE i.number IN
     (SELECT DISTINCT i.number {_SETTLED_IMAGES} AND i.number > ? ORDER BY i.number LIMIT ?)
@@ -147,48 +153,45 @@ class Pairings:
 
     # What an undo writes; each method is one commit, on disk when it returns.
 
-    def begin_undo(self, rows: Sequence[int]) -> list[int]:
-        """Note, before any of it is sent, that these rows' customers are about to be deleted or put back.
+    def begin_undo(self, pairs: Sequence[tuple[int, str]]) -> list[int]:
+        """Note, before any of it is sent, that the customers of these *pairs* of row and customer are about to be deleted or put back.
 
-        Answers those of them that no earlier undo had begun. A row that failed half-way is none that counts as done.
+        Answers those of the rows that no earlier undo had begun. A row that failed half-way is none that counts as done,
+        nor is one that has another customer by now than the one that is put back.
         """
+        rows = sorted({row for row, _ in pairs})
         begun = {p.row for p in self._pairings(f"WHERE undo_at IS NOT NULL AND number IN ({marks(rows)})", rows)}
         with translated(self._path), transaction(self._db):
             self._db.executemany(
-                "UPDATE entry SET undo_at = ? WHERE number = ? AND status IN ('created', 'updated')",
-                [(self._now(), n) for n in rows],
+                "UPDATE entry SET undo_at = ? WHERE number = ? AND customer_id = ? AND status IN ('created', 'updated')",
+                [(self._now(), *pair) for pair in pairs],
             )
         return [row for row in rows if row not in begun]
 
-    def settle_undo(
-        self, undone: Sequence[tuple[int, str]], left: Sequence[tuple[int, str]], unsent: Iterable[int] = ()
-    ) -> None:
+    def settle_undo(self, undone: Sequence[tuple[int, str]], left: Sequence[Kept], unsent: Iterable[int] = ()) -> None:
         """Put rows whose customer was seen deleted back to the start, and say of the others why they were left.
 
-        *undone* are pairs of row and customer, *left* of row and sentence, *unsent* rows whose customer was surely not
-        deleted. A row put back gets its next generation and gives up its e-mail, so its duplicates go back to the
+        *undone* are pairs of row and customer, *unsent* rows whose customer was surely not deleted. A row put back gets its next generation and gives up its e-mail, so its duplicates go back to the
         start with it.
         """
         if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):
             raise LedgerRefuses(f"the table of states does not let rows of {self._path} be undone; report this")
         with translated(self._path), transaction(self._db):
             put_back(self._db, undone)
-            self._db.executemany("UPDATE entry SET undo_at = NULL WHERE number = ?", [(n,) for n in unsent])
-            self._db.executemany(
-                "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
-            )
+            self._db.executemany(_UNSENT, [(n,) for n in unsent])
+            self._db.executemany(_LEFT, left)
 
     def settle_restored(
         self,
         restored: Sequence[tuple[int, str]],
-        left: Sequence[tuple[int, str]],
+        left: Sequence[Kept],
         unsent: Iterable[int] = (),
         halfway: Sequence[tuple[int, str]] = (),
+        gone: Sequence[tuple[int, str]] = (),
     ) -> None:
-        """Forget what updates replaced where it is back in its place, and say of the others why it is not.
+        """Forget what updates replaced where it is back in its place, or its customer *gone*, and say of the others why it is not.
 
-        *restored* are pairs of row and customer, *left* of row and sentence, *unsent* rows whose customer is surely as
-        the update left it. An updated row goes back to the start, as an undone one does, also where its customer is put
+        *restored* and *gone* are pairs of row and customer, *unsent* rows whose customer is surely as the update left it. An updated row goes back to the start, as an undone one does, also where its customer is put
         back *halfway*: then what the update replaced is kept. One that failed half-way stays failed.
         """
         if not is_allowed(Status.UPDATED, Status.PENDING):
@@ -196,11 +199,10 @@ class Pairings:
         with translated(self._path), transaction(self._db):
             begin_anew(self._db, halfway, PARTLY)
             begin_anew(self._db, restored, WHOLLY)
-            self._db.executemany("DELETE FROM image WHERE number = ? AND target = ?", restored)
-            self._db.executemany("UPDATE entry SET undo_at = NULL WHERE number = ?", [(n,) for n in unsent])
-            self._db.executemany(
-                "UPDATE entry SET undo_at = NULL, error_message = ? WHERE number = ?", [(why, n) for n, why in left]
-            )
+            begin_anew(self._db, gone, DELETED)
+            self._db.executemany("DELETE FROM image WHERE number = ? AND target = ?", (*restored, *gone))
+            self._db.executemany(_UNSENT, [(n,) for n in unsent])
+            self._db.executemany(_LEFT, left)
 
     def _whole(self, found: Sequence[Any]) -> list[Image]:
         """One image for each row and customer, out of those of each generation in their order."""

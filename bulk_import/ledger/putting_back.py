@@ -12,7 +12,7 @@ UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, owned
     error_message = 'undone: ' || customer_id || ?, http_status = NULL, request_id = NULL, settled_at = NULL
 WHERE number = ? AND customer_id = ? AND status = 'updated'
 """
-WHOLLY, PARTLY = " is as it was before", " is in part as it was before"
+WHOLLY, PARTLY, DELETED = " is as it was before", " is in part as it was before", " was deleted by somebody"
 _UNDONE = """
 UPDATE entry SET status = 'pending', customer_id = NULL, owned_key = NULL, owned_method = NULL, digest = NULL, undo_at = NULL,
     generation = generation + 1, attempts = 0, attempted_at = NULL, doubt = NULL, error_type = NULL, error_code = NULL,
