@@ -61,6 +61,8 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     _check(call, form, target, given)
     reader = Reader(open_for_reading(path), path)
     try:
+        if what != "all":  # those rows are counted as they are read
+            reader.check()
         warning = None if is_locked(path) else begun_undo(path, reader)
         purpose = reader.purpose()
         if what == "stripe-map" and not _has_key(purpose):

@@ -64,6 +64,7 @@ def _review(path: Path) -> tuple[Review, str | None]:
 
     reader = Reader(open_for_reading(path), path)
     try:
+        reader.check()
         found = review(str(path), reader)
         return found, next_of(path, reader, found.purpose, found.tally)
     finally:

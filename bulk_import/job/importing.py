@@ -105,6 +105,7 @@ class RunJob(Making):
         self._tell_changes(purpose, afresh=afresh)
         self._watch_chosen()
         if self._is_finished():
+            await self.offload(self.reader.check)
             self.observer.notice("finished", "every row was settled before; nothing was sent")
             self._drop_spool(purpose)
             return

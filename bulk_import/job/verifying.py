@@ -71,6 +71,7 @@ class _VerifyJob(Session):
     async def course(self, engine: Engine) -> None:
         """Open the ledger, meet Stripe, and read."""
         purpose = self.take_known_ledger(self.options.ledger)
+        await self.offload(self.reader.check)
         self.begin_command(this_boot())
         tally = self.reader.tally()
         self.proof.rows = sum(tally.count(status) for status in PAIRED)

@@ -21,6 +21,9 @@ from bulk_import.ledger.database import (
 from bulk_import.ledger.founding import check_not_emptied, create, execute_all, found, is_begun
 from bulk_import.ledger.schema import APPLICATION_ID, SLICES, UPGRADES, VERSION
 
+THOROUGH, QUICK = 4 << 20, 64 << 20
+"""Bytes of ledgers that are looked through whenever they are opened: some 10,000 and 150,000 rows, 0.1 s each."""
+
 
 def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
     """Open or make the ledger at *path*, mode 0600, WAL, every commit synced to disk.
@@ -50,6 +53,7 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
                 _check_whole(db, path)
+            _check_at_once(db, path)
         except BaseException:
             db.close()
             raise
@@ -74,6 +78,7 @@ def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
                 )
             if not path.with_name(path.name + "-wal").exists():
                 _check_whole(db, path)
+            _check_at_once(db, path)
             db.execute("PRAGMA query_only = ON")
         except BaseException:
             db.close()
@@ -148,6 +153,23 @@ def _check_kind(db: Connection, path: Path) -> None:
             f"the ledger {path} was written by a newer bulk-import (schema {version}, this one knows {VERSION}); "
             "upgrade bulk-import"
         )
+
+
+def check_pages(db: Connection, path: Path, how: str = "quick_check") -> None:
+    """See that no page of the ledger is damaged: an index may tell how many rows there are where the rows are gone.
+
+    A million rows take 0.8 s; *how* `integrity_check` also holds each row against every index, which takes 12.
+    """
+    (said,) = db.execute(f"PRAGMA {how}(1)").fetchone()
+    if said != "ok":
+        raise translate(path, "SQLITE_CORRUPT", said.splitlines()[-1])
+
+
+def _check_at_once(db: Connection, path: Path) -> None:
+    """Look through a ledger as it is opened, as far as nobody has to wait for that."""
+    size = path.stat().st_size
+    if size <= QUICK:
+        check_pages(db, path, "integrity_check" if size <= THOROUGH else "quick_check")
 
 
 def _check_whole(db: Connection, path: Path) -> None:

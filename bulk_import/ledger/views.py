@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from bulk_import.model import Status
@@ -77,6 +78,7 @@ class Command:
     facts: Mapping[str, Any]
 
 
+_number = itemgetter(0)
 _line = partial(tuple.__new__, Line)
 # What `Line._make` does but for counting the columns again, which takes longer than all the rest of it.
 
@@ -111,11 +113,16 @@ def command_from(found: Any) -> Command:
 
 
 def lines_from(first: int, found: Sequence[tuple[Any, ...]]) -> Iterator[Line]:
-    """Lines as the database answers them, in row order from *first* on, and between them those no run has looked at."""
-    if found[-1][0] - first + 1 == len(found):
+    """Lines as the database answers them, in row order from *first* on, and between them those no run has looked at.
+
+    Raises ValueError for an order that only damage can make.
+    """
+    if [*map(_number, found)] == [*range(first, first + len(found))]:
         yield from map(_line, found)
         return
     for values in found:
+        if values[0] < first:
+            raise ValueError("rows are out of order")
         yield from unseen(first, values[0])
         yield _line(values)
         first = values[0] + 1
