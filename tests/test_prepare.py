@@ -118,6 +118,13 @@ def test_nested_json_is_sent_as_it_should_be() -> None:
     assert row.fields == fields
 
 
+@pytest.mark.parametrize("whole", ["", "fr"])
+def test_an_item_of_a_list_does_not_stand_in_for_the_whole_list(whole: str) -> None:
+    row = sent(csv_result({"email": "a@example.com", "preferred_locales.0": "de", "preferred_locales": whole}))
+    assert row.get("preferred_locales") == ([whole] if whole else None)
+    assert row["metadata"] == {"preferred_locales.0": "de"}
+
+
 def test_flat_columns_build_lists_in_order_whatever_their_places() -> None:
     fields = {
         "email": "a@example.com",

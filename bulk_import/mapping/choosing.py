@@ -172,7 +172,7 @@ def _with_use(left: Assignment, claim: Guess | None, spares: frozenset[str], not
         case NamePart(_, of) as part:
             notes[-1] += f" In a row that has no {of} of its own, the parts are joined."
             return replace(left, instead=part)
-        case Param() as other:
+        case Param(path) as other if not isinstance(path[-1], int):  # an item is no list
             notes[-1] += f" In a row that has no {described(other)} there, this is sent."
             return replace(left, instead=other, turn=claim.rank)
         case _:
