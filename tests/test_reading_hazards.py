@@ -310,6 +310,21 @@ def test_what_was_decided_is_said(tmp_path: Path, code: str) -> None:
         ("<!DOCTYPE html><html><table>", "web page"),
         ("<?xml version='1.0'?><a/>", "XML"),
         ("BEGIN:VCARD\nVERSION:3.0\nEMAIL:a@example.com\nEND:VCARD\n", "vCard"),
+        ("<users>\n<user><email>a@example.com</email></user>\n</users>\n", "XML"),
+        (
+            "-- phpMyAdmin SQL Dump\n--\n\nSET SQL_MODE = \"\";\nINSERT INTO `u` (`id`, `email`) VALUES\n(1, 'a@example.com');\n",
+            "SQL",
+        ),
+        ("PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE users(id,email);\n", "SQL"),
+        ("/*!999999 x */ \n-- MariaDB dump\nCREATE TABLE `u` (`id` int);\n", "SQL"),
+        ("COPY public.users (id, email) FROM stdin;\n1\ta@example.com\n\\.\n", "SQL"),
+        ("USE [Shop]\nGO\nINSERT [dbo].[U] ([Id], [Email]) VALUES (1, N'a@example.com')\n", "SQL"),
+        ("version: 1\n\ndn: cn=Ann,dc=example,dc=com\nmail: ann@example.com\n", "LDIF"),
+        ("# extended LDIF\n#\n\n# ann\ndn: cn=Ann,dc=example,dc=com\nmail: ann@example.com\n", "LDIF"),
+        ("users:\n  - email: a@example.com\n    name: Ann\n  - email: b@example.com\n", "YAML"),
+        ("# fixtures\n\none:\n  email: a@example.com\ntwo:\n  email: b@example.com\n", "YAML"),
+        ('{ "_id" : ObjectId("5f7c"), "email" : "a@example.com" }\n', "mongoexport"),
+        ('[\n  {email: "a@example.com"},\n]\n', "JSON.stringify"),
         ("INSERT INTO users VALUES (1,'a@example.com');\n", "SQL"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
         ("{'email': 'a@example.com', 'name': None}\n", "json.dumps"),
@@ -331,11 +346,28 @@ def test_what_cannot_be_settled_is_refused_with_advice(tmp_path: Path, data: str
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "begin;use shop;email\n1;2;a@example.com\n2;3;b@example.com\n",
+        "insert date,create type,email\n1,2,a@example.com\n",
+        "# set by hand\nset,email\n1,a@example.com\n2,b@example.com\n",
+        "email: name\na@example.com: Ann\nb@example.com: Bob\n",
+        "Filters:\n  active: yes\n\nemail,name\na@example.com,Ann\nb@example.com,Bob\n",
+    ],
+)
+def test_a_table_that_begins_like_something_else_is_a_table(tmp_path: Path, text: str) -> None:
+    assert {record.problem for record in read_records(kept(tmp_path, text))} == {None}
+
+
+@pytest.mark.parametrize(
     ("head", "name"),
     [
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "PNG"),
         (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
         (b"PK\x03\x04" + b"\x14\0" * 20, "ZIP"),
+        (b"PK\x03\x04" + b"\x14\0" * 13 + b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet", r"\.ods"),
+        (b"PK\x03\x04" + b"\x14\0" * 13 + b"Index/Document.iwa", "Numbers"),
+        (b"PGDMP\x01\x0e\0\x04" + b"\0" * 50, "pg_dump"),
         (b"SQLite format 3\0" + b"\x10\0" * 20, "SQLite"),
         (b"\x7fELF\x02\x01\x01" + b"\0" * 50, "ELF"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 50, ".xls"),

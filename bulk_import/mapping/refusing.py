@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.errors import UsageError
 from bulk_import.mapping.assignment import Assignment, Wishes, find_column, slot_of
-from bulk_import.wording import counted, fold, listed, nearest, terminal_safe
+from bulk_import.wording import counted, fold, listed, nearest, terminal_safe, without_addresses
 
 
 def refuse_card_names(columns: Sequence[str]) -> None:
@@ -51,6 +51,11 @@ def refuse_without_email(assignments: tuple[Assignment, ...], columns: tuple[str
     """Refuse columns none of which holds e-mail addresses."""
     if any(slot_of(each.target) == ("email",) for each in assignments):
         return
+    if any("@" in column and without_addresses(column) != column for column in columns):
+        raise UsageError(
+            "The file seems to have no header: what should be the names of its columns holds an address; say --no-header, "
+            "and which column is what with --map column_1=email (the cells must hold an address and nothing else)."
+        )
     known = f"No column of the file is known to hold e-mail addresses (its columns are {listed(columns)})"
     if (separator := _separator(columns)) is not None:
         raise UsageError(

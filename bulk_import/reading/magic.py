@@ -16,6 +16,8 @@ _MAGIC = (
     (b"\x7fELF", "a program (ELF)", "give the table itself"),
     (b"PAR1\x15", "a Parquet file", "convert it to CSV, for example with duckdb"),
     (b"Obj\x01", "an Avro file", "convert it to JSON lines"),
+    (b"PGDMP", "a dump of pg_dump's own format", "restore it and let the database write CSV: psql --csv"),
+    (b"ARROW1\0", "an Arrow (Feather) file", "convert it to CSV, for example with duckdb or pandas"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls)", "save it as .xlsx or CSV"),
     (b"PK\x03\x04", "a ZIP archive", "unpack it and give the file inside"),
     (b"PK\x05\x06", "an empty ZIP archive", "give the table itself"),
@@ -27,15 +29,50 @@ _MAGIC = (
     (b"\x1f\x8b", "packed twice with gzip", "unpack it once"),
     (b"\x28\xb5\x2f\xfd", "packed twice", "unpack it once"),
 )
+_ARCHIVED = (
+    (b"opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)"),
+    (b"Index/Document.iwa", "a document of Numbers or Pages"),
+    (b"xl/workbook.bin", "a binary Excel workbook (.xlsb)"),
+    (b"word/document.xml", "a Word document"),
+)
+"""What programs pack into a ZIP archive, by names that stand in it."""
 _SAVE = "open it in its own program or a spreadsheet and save the table as CSV"
+_SQL_COMMENT = r"--[^\n]*\s+|/\*.*?\*/;?\s+|#[^\n]*\s+"
+_SQL_STATEMENT = (
+    r"insert into |insert \[|create (?:table|database|schema) |drop (?:table|database|schema) |copy [^\n]*from stdin"
+    r"|set (?:[@\w]+ *(?:=|to\b)|identity_insert)|use [\[\"`]?\w+[\]\"`]?(?:;\s*\n|\s+go\s)|pragma \w+ *="
+    r"|begin(?: transaction)?;\s*\n|start transaction;|lock tables? |replace into |truncate table |alter table "
+)
+# All of the beginning is keys and items, one of them with others below it: no line is a row of column names.
+_YAML_LINE = r"#[^\n]*|[ \t]*(?:-[ \t]+)?[\w.@'\"-]+:(?:[ \t][^\n]*)?|[ \t]*-[ \t][^\n]*|---|[ \t]*"
+_YAML = rf"(?=(?:[^\n]*\n)*?[ \t]*[\w'\"-]+:[ \t]*\n[ \t]+\S)(?>(?>{_YAML_LINE})(?:\n|\Z))+\Z"
 _TEXTS = (
-    (re.compile("<!doctype html|<html|<table|<tr"), "a web page", _SAVE),
-    (re.compile(r"<\?xml"), "an XML document", _SAVE),
+    (re.compile("<!doctype html|<html|<table|<tr|<meta "), "a web page", _SAVE),
+    (re.compile(r"<\?xml|<[a-z_][^<>\s]*>(?:\s*\n\s*)?<[a-z_]"), "an XML document", _SAVE),
     (re.compile("begin:vcard"), "an address book (vCard)", _SAVE),
     (
-        re.compile("insert into |create table |-- mysql dump|--\n-- postgresql database dump"),
+        re.compile(
+            rf"(?:{_SQL_COMMENT})*(?:{_SQL_STATEMENT})|-- mysql dump|--\n-- postgresql database dump", re.DOTALL
+        ),
         "a dump in SQL",
         "load it into a database and let that write CSV",
+    ),
+    (
+        re.compile(r"(?:version: 1\s+|#[^\n]*\s+)*dn::? "),
+        "an export of a directory (LDIF)",
+        "let the directory write CSV, or convert it",
+    ),
+    (
+        re.compile(r"\{\s*\"?_id\"?\s*:\s*objectid\("),
+        "what the mongo shell prints, no JSON",
+        "write it with mongoexport, one document a line",
+    ),
+    (
+        re.compile(
+            r"(?:export default|module\.exports *=|(?:const|let|var) +\w+ *=)\s*[\[{]|\[?\s*\{\s*[a-z_$][\w$]*\s*:\s*[\"'\d]"
+        ),
+        "JavaScript, no JSON",
+        "write it with JSON.stringify()",
     ),
     (
         re.compile("version https://git-lfs"),
@@ -58,7 +95,7 @@ _TEXTS = (
         "take away what stands before the first bracket and behind the last",
     ),
     (
-        re.compile(r"(?:---\s*\n)?-\s+[\w-]+:(?:\s|\n)"),
+        re.compile(rf"(?:---\s*\n)?-\s+[\w-]+:(?:\s|\n)|{_YAML}"),
         "YAML",
         "make JSON lines of it: yq -o json -I 0 '.[]' FILE > users.jsonl",
     ),
@@ -71,6 +108,10 @@ _CONTROLS = bytes(code for code in range(2, 27) if code not in b"\t\n\r\f\x1a")
 
 def refuse_known(head: bytes, path: Path) -> None:
     """Raise `SourceError` naming what the file is, when its first bytes belong to a known format."""
+    if head.startswith(b"PK\x03\x04"):
+        for name, what in _ARCHIVED:
+            if name in head:
+                raise SourceError(f"{path} is {what}, not a table this tool reads; {_SAVE}.")
     for magic, what, advice in _MAGIC:
         if head.startswith(magic):
             raise SourceError(f"{path} is {what}, not a table; {advice}.")
