@@ -297,6 +297,34 @@ def test_what_a_person_changed_before_a_resume_is_what_an_undo_brings_back(tmp_p
     assert image.before["metadata[plan]"] == "old", "what we wrote ourselves is no before-image"
 
 
+@pytest.mark.parametrize("acted", [False, True])
+def test_whoever_got_another_email_before_a_resume_is_not_the_rows_any_more(tmp_path: Path, acted: bool) -> None:
+    def with_tax_id(folder: Path) -> World:
+        header = "email,name,tax_id_data.0.type,tax_id_data.0.value"
+        world = World(folder, ["p1@example.com,New,eu_vat,DE123456789"], VirtualStripe(), header=header)
+        world.stranger("p1@example.com", name="Old")
+        world.wait(60.0)
+        return world
+
+    world, _ = died_after_an_update(tmp_path, with_tax_id, acted=acted)
+    ((_, record),) = world.stripe.account.records()
+    world.stripe.change(record.id, EPOCH + world.seconds, email="somebody.else@example.com")
+    assert update(world).exit_code == 1
+    name = "New" if acted else "Old"
+    ((_, record),) = world.stripe.account.records()
+    assert (world.stripe.account.customers[record.id]["name"], record.tax_ids) == (name, ())
+    (line,) = world.lines()
+    assert (line.status, line.error_param) == ("failed", "email")
+    assert "another e-mail by now" in str(line.error_message)
+    world.wait(10.0)
+    assert update(world, retry=True).exit_code == 0
+    assert world.tally() == {"created": 1}
+    names = {c["email"]: c["name"] for c in world.stripe.account.customers.values()}
+    assert names == {"somebody.else@example.com": name, "p1@example.com": "New"}
+    (image,) = whole_images(world).values()
+    assert (image.target, image.before["name"]) == (record.id, "Old"), "what was sent can be put back"
+
+
 def test_a_cell_that_a_person_changed_before_a_resume_is_not_lost_with_an_object_that_is_sent_whole(
     tmp_path: Path,
 ) -> None:

@@ -28,7 +28,7 @@ ARROWS: Final[dict[tuple[Status, Status], str]] = {
     (S.IN_DOUBT, S.CREATED): "the sweep found the customer it made",
     (S.IN_DOUBT, S.UPDATED): "the sweep saw the update applied",
     (S.IN_DOUBT, S.EXISTING): "the sweep found its customer without our marker",
-    (S.IN_DOUBT, S.FAILED): "the customer that it was to update was deleted",
+    (S.IN_DOUBT, S.FAILED): "the customer that it was to update was deleted, or is another person's by now",
     (S.IN_DOUBT, S.IN_DOUBT): "looked for again and still unproven",
     (S.FAILED, S.CLAIMED): "retry: a new generation",
     (S.FAILED, S.EXISTING): "retry: its person is in Stripe by now",

@@ -45,6 +45,20 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is left to send of an update; `instead` is what becomes of the row where its customer is another person's by now."""
+
+    claim: Claim
+    instead: Failed | None
+
+    def judged(self, verdict: Verdict) -> Verdict:
+        """What becomes of it, given what would if its customer were still the same person's."""
+        if self.instead is None or not isinstance(verdict, Absent):
+            return verdict
+        return Found(self.claim, self.instead)
+
+
+@dataclass(frozen=True, slots=True)
 class _Span:
     """Everybody is listed who came from `since` to `until` (by Stripe's clock), at last by `look`.
 
@@ -171,13 +185,15 @@ class Sweep:
         return ()
 
     async def overtaken(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Those of these updates whose target somebody has changed since they were claimed, where they write."""
+        """Those of these updates whose target somebody has changed since they were claimed: where they write, or its e-mail."""
         found: list[Claim] = []
 
         async def look(claim: Claim) -> Sequence[Piece]:
             customer = await reread(self._ask, claim.target or "", expansions(claim.params))
             params = known_as(claim.params, claim.attached)
-            if customer is not None and overtaken(params, claim.before, customer.raw):
+            if customer is not None and (
+                self._is_anothers(claim, customer) or overtaken(params, claim.before, customer.raw)
+            ):
                 found.append(claim)
             return ()
 
@@ -189,16 +205,18 @@ class Sweep:
         verdicts: list[Verdict] = []
         for claim in claims:
             left = await self._left(claim)
-            anew = left if isinstance(left, Found) else Absent(next_generation(left, self._case.token, self._now()))
-            verdicts.append(anew)
+            if isinstance(left, Found):
+                verdicts.append(left)
+            else:
+                verdicts.append(left.judged(Absent(next_generation(left.claim, self._case.token, self._now()))))
         return verdicts
 
     async def _reread(self, claim: Claim, judge: Judge, generations: int) -> Verdict:
         """Judge a doubtful update by its target alone: it either is as the claim says, or something is left to send."""
         left = await self._left(claim)
-        return left if isinstance(left, Found) else judge.absence(left, self._now(), generations)
+        return left if isinstance(left, Found) else left.judged(judge.absence(left.claim, self._now(), generations))
 
-    async def _left(self, claim: Claim) -> Found | Claim:
+    async def _left(self, claim: Claim) -> Found | _Rest:
         """The claim with what is left to send of it, over what is there now."""
         wanted = known_as(own_of(claim.params, claim.before), claim.attached)
         target = claim.target or ""
@@ -211,4 +229,19 @@ class Sweep:
         left = difference(wanted, customer.raw, attached=attached)
         if left.is_empty:
             return Found(claim, Updated(target, note=claim.note))
-        return replace(claim, params=left.params, before=left.before)
+        return _Rest(
+            replace(claim, params=left.params, before=left.before),
+            _another_person(target) if self._is_anothers(claim, customer) else None,
+        )
+
+    def _is_anothers(self, claim: Claim, customer: Customer) -> bool:
+        """Whether the target of an update has not the e-mail any more by which it was found."""
+        return claim.email_key is not None and (customer.email is None or self._key(customer.email) != claim.email_key)
+
+
+def _another_person(target: str) -> Failed:
+    why = (
+        f"{target} has another e-mail by now, so it may be somebody else's, and nothing more was sent to it; what was sent "
+        "before stays, and undo takes it back; retry looks again for who is there"
+    )
+    return Failed(Refusal("overtaken", "email_changed", "email", why))
