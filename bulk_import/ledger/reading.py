@@ -44,6 +44,7 @@ _HELD = (
     "SELECT customer_id FROM entry WHERE status = 'updated' LIMIT ?",
     "SELECT customer_id FROM entry WHERE status = 'existing' LIMIT ?",
     "SELECT target FROM entry WHERE status IN ('claimed', 'in_doubt') AND target IS NOT NULL LIMIT ?",
+    "SELECT target FROM image LIMIT ?",
 )
 
 _MANY = 500
