@@ -160,14 +160,14 @@ def test_a_line_that_is_nobodys_is_left_out_and_said(tmp_path: Path) -> None:
             writer.write([claim_of(row(number, SENT))], [])
             writer.write([], [Settled(number, DECLINED, None, 1)])
     mended = Mended(tmp_path)
-    lines = ["u1,p1@example.com,Ring,,1", "u2,p2@example.com,Ring,,2", "Summe,,,,3"]
-    found = mended("\n".join(["id,email,Straße,Notiz,_row", *lines]))
+    lines = [f"u1,p1@example.com,Ring,,1,{TOKEN}", f"u2,p2@example.com,Ring,,2,{TOKEN}", "Summe,,,,3,"]
+    found = mended("\n".join(["id,email,Straße,Notiz,_row,_ledger", *lines]))
     assert sorted(found) == [1, 2]
     assert [said.partition(", ")[2] for said in mended.said] == [
         "line 4: the row looks like a total, not a customer, so row 3 stays as it is"
     ]
     with pytest.raises(UsageError, match="row 3 a second time"):
-        mended("\n".join(["id,email,Straße,Notiz,_row", *lines, "Summe,,,,3"]))
+        mended("\n".join(["id,email,Straße,Notiz,_row,_ledger", *lines, "Summe,,,,3,"]))
 
 
 def test_rows_that_nobody_mended_are_counted_and_those_that_cannot_be_read_stay_unread(tmp_path: Path) -> None:
@@ -179,16 +179,30 @@ def test_rows_that_nobody_mended_are_counted_and_those_that_cannot_be_read_stay_
             writer.write([], [Settled(number, DECLINED, None, 1)])
         writer.write([], [settled(torn, torn, 0)])
     mended = Mended(tmp_path)
-    head, same = "id,email,Straße,Notiz,_row\n", "u3,p3@example.com,Ring 1,alt"
-    assert sorted(mended(f"{head}{same},1\n{same},2\nu3,p3@example.com,Ring 2,alt,3\n")) == [1, 3]
+    head, same = "_ledger,id,email,Straße,Notiz,_row\n", f"{TOKEN},u3,p3@example.com,Ring 1,alt"
+    assert sorted(mended(f"{head}{same},1\n{same},2\n{TOKEN},u3,p3@example.com,Ring 2,alt,3\n")) == [1, 3]
     assert mended.said == ["2 of the 3 rows are as they were; what was invalid there stays so"]
     assert sorted(mended(f"{head}{same},2\n")) == []
-    assert sorted(mended(f"{head}u3,p3@example.com,Ring 2,alt,2\n")) == [2]
+    assert sorted(mended(f"{head}{TOKEN},u3,p3@example.com,Ring 2,alt,2\n")) == [2]
 
 
 def test_a_file_without_its_row_column_is_told_so(mended: Mended) -> None:
     with pytest.raises(UsageError, match="has no column _row"):
         mended("id,email,Straße\nu3,p3@example.com,Ring\n")
+
+
+@pytest.mark.parametrize(("head", "cell"), [("", ""), (",_ledger", ","), (",_ledger", ",  ")])
+def test_a_row_number_of_a_ledger_that_is_not_said_is_believed_only_with_the_rows_own_id(
+    tmp_path: Path, head: str, cell: str
+) -> None:
+    lines = f"id,email,Straße,Notiz,_row{head}\nu3,p3@example.com,Ring 2,alt,3{cell}\n"
+    ledger = ledger_at(tmp_path / "users.csv.ledger.db")
+    assert sorted(Mended(tmp_path)(lines)) == [3]
+    with pytest.raises(UsageError, match=r'with all its columns, or at least with "id"'):
+        Mended(tmp_path)(lines.replace("id,", "number,", 1))
+    facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
+    with written(ledger, facts), pytest.raises(UsageError, match="does not say in a column _ledger which ledger"):
+        Mended(tmp_path)(lines)
 
 
 def test_an_id_whose_leading_zeros_a_spreadsheet_took_is_told_how_to_keep_them(tmp_path: Path) -> None:

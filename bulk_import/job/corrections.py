@@ -127,12 +127,17 @@ def _take(line: MendedLine, key: str | None, own_id: str | None, found: Mended, 
     number = line.number
     if number in found or number in taken.nobodys:
         raise UsageError(f"{line.where} names row {number} a second time; keep one line for each row")
-    _check_key(line.fields, key, own_id, line.where)
+    has_own_id = _has_own_id(line.fields, key, own_id, line.where)
     if line.problem is not None:
         notify("no-customer", f"{line.where}: {line.problem.partition('; ')[0]}, so row {number} stays as it is")
         taken.nobodys.add(number)
-    else:
+    elif line.is_signed or has_own_id:
         found.put(number, {column: cell for column, cell in line.fields.items() if column not in OWN_COLUMNS})
+    else:
+        raise UsageError(
+            f"{line.where} does not say in a column _ledger which ledger its row number is of, and may be about another "
+            f"person; give the export with all its columns{'' if key is None else f', or at least with {listed([key])}'}"
+        )
 
 
 def _leave_as_kept(found: Mended, path: Path, reader: Reader, notify: Notify, *, goes_on: bool) -> None:
@@ -213,12 +218,13 @@ def _check_columns(path: Path, found: Mended, reader: Reader, how: Preparation, 
         notify("columns", f"{path} has columns that its rows did not have before: {told}")
 
 
-def _check_key(fields: Mapping[str, Any], key: str | None, own_id: str | None, where: str) -> None:
+def _has_own_id(fields: Mapping[str, Any], key: str | None, own_id: str | None, where: str) -> bool:
+    """Whether the line has the row's own id, by which it is known; raises `UsageError` for that of another row."""
     if key is None or own_id is None or key not in fields:
-        return
+        return False
     text = str(fields[key]).strip()
     if text == own_id:
-        return
+        return True
     advice = "give each line its own row"
     if text and own_id.lstrip("0") == text.lstrip("0"):
         advice = "the leading zeros are lost: format that column as text in the spreadsheet, and write them again"

@@ -12,7 +12,7 @@ from bulk_import.errors import UsageError
 from bulk_import.formulas import restore
 from bulk_import.ledger import Purpose
 from bulk_import.reading import NO_CUSTOMER, Overrides, Reading, Records, detect
-from bulk_import.wording import without_addresses
+from bulk_import.wording import terminal_safe, without_addresses
 
 DELIMITED = ("csv", "tsv")
 """Formats whose cells are all text."""
@@ -20,12 +20,16 @@ DELIMITED = ("csv", "tsv")
 
 @dataclass(frozen=True, slots=True)
 class MendedLine:
-    """One line: the row it names and its cells by column. `problem` says why it is no customer's, `where` tells its place."""
+    """One line: the row it names and its cells by column.
+
+    `problem` says why it is no customer's, `where` tells its place, `is_signed` whether it names the ledger it came from.
+    """
 
     number: int
     fields: Mapping[str, Any]
     problem: str | None
     where: str
+    is_signed: bool
 
 
 def lines_of(path: Path, overrides: Overrides, purpose: Purpose) -> Iterator[MendedLine]:
@@ -44,9 +48,11 @@ def lines_of(path: Path, overrides: Overrides, purpose: Purpose) -> Iterator[Men
             raise UsageError(f"{where} has lost a value ({record.lost[0][1]}); mend it and try again")
         fields = {name_of(column): cell_of(cell) for column, cell in record.fields.items()}
         number = _row_number(fields, where)
-        if fields.get("_ledger", purpose.token) != purpose.token:
-            raise UsageError(f"{where} comes from another ledger ({fields['_ledger']}); give the export of this one")
-        yield MendedLine(number, fields, record.problem, where)
+        ledger = _text(fields, "_ledger")
+        if ledger and ledger != purpose.token:
+            said = without_addresses(terminal_safe(ledger))
+            raise UsageError(f"{where} comes from another ledger ({said}); give the export of this one")
+        yield MendedLine(number, fields, record.problem, where, bool(ledger))
 
 
 def _cell_reader(file: str, source: str) -> Callable[[Any], Any]:
@@ -65,12 +71,19 @@ def _nested(cell: str) -> Any:
         return cell
 
 
+def _text(fields: Mapping[str, Any], column: str) -> str:
+    """A cell of a column of ours, "" for none."""
+    cell = fields.get(column)
+    return "" if cell is None else str(cell).strip()
+
+
 def _row_number(fields: Mapping[str, Any], where: str) -> int:
     if "_row" not in fields:
         raise UsageError(
-            f"{where} has no column _row, which says whose line it is; give the export with all its columns"
+            f"{where} has no column _row, which says whose line it is; --with takes the file that bulk-import export LEDGER "
+            "--what failed --output FILE wrote, mended, with all its columns"
         )
-    text = str(fields["_row"] if fields["_row"] is not None else "").strip()
+    text = _text(fields, "_row")
     if not text.isascii() or not text.isdecimal():
         raise UsageError(
             f"{where} has {without_addresses(repr(text))} in its column _row, which is no row number; give that column as "
