@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bulk_import.job.importing import RunJob
+from bulk_import.job.making import Making
 from bulk_import.ledger import Line
+from bulk_import.options import Start
 from tests.cli_calls import Program, calling
 from tests.promises import ledger_lines
 
@@ -43,6 +48,34 @@ def test_rows_that_a_wrong_mapping_made_invalid_are_prepared_again_once_it_is_me
     after = lines(source)
     assert [line.status for line in after] == ["created", "created", "duplicate"]
     assert after[0] == before, "a settled row was touched"
+
+
+def test_whoever_declines_the_question_finds_the_ledger_as_it_was(
+    call: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = people(tmp_path, "a@example.com,Ann,1", "b@example.com,Bea,many", "c@example.com,Cy,many")
+    call("run", source, *RUN, "--map", "mail=email", "--map", "debt=balance")
+    before = lines(source)
+    asked = list[Start]()
+
+    def start_of_a_live_account(job: RunJob, *given: Any) -> Start:
+        return replace(Making.start_of(job, *given), livemode=True)
+
+    def no(start: Start) -> bool:
+        asked.append(start)
+        return False
+
+    with monkeypatch.context() as live:
+        live.setattr(RunJob, "start_of", start_of_a_live_account)
+        live.setattr("bulk_import.cli.connecting.confirming", lambda *given: no)
+        mended = ("run", source, *RUN, "--map", "mail=email", "--map", "debt=metadata.debt")
+        declined = call(*mended)
+    assert (declined.code, "not confirmed" in declined.err) == (2, True)
+    assert [(start.rows, start.settled, start.most) for start in asked] == [(3, 1, 2)]
+    assert lines(source) == before
+    assert [line.status for line in before] == ["created", "invalid", "invalid"]
+    assert call(*mended).code == 0
+    assert [line.status for line in lines(source)] == ["created"] * 3
 
 
 def test_a_row_that_turns_out_to_be_somebody_who_was_made_meanwhile_is_a_duplicate(

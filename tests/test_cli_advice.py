@@ -84,7 +84,7 @@ def test_updated_customers_that_are_not_listed_are_counted() -> None:
 
 def test_progress_for_programs_is_rounded(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as file:
-        events = Events(Output(file))
+        events = Events(Output(file), lambda line: None)
         events._started = True
         events.progress(Progress(3, 1, {}, 1, 0, 0, 0, 1 / 3, 2 / 3, None))
     event = json.loads((tmp_path / "out").read_text())

@@ -194,7 +194,7 @@ def test_nobody_watching_says_nothing() -> None:
 
 def test_progress_events_come_at_most_once_a_second_and_never_before_the_start() -> None:
     stream, clock = io.BytesIO(), Clock()
-    events = Events(Output(stream), tick=clock)
+    events = Events(Output(stream), lambda line: None, tick=clock)
     events.progress(PROGRESS)
     events.start(START)
     for _ in range(50):
@@ -204,15 +204,16 @@ def test_progress_events_come_at_most_once_a_second_and_never_before_the_start()
     assert kinds == ["start", *["progress"] * 13]
 
 
-def test_a_program_that_stops_reading_does_not_stop_the_run() -> None:
+def test_a_program_that_stops_reading_does_not_stop_the_run_and_people_are_told_once() -> None:
     class Gone(io.BytesIO):
         def flush(self) -> None:
             raise BrokenPipeError
 
-    output = Output(Gone())
-    events = Events(output)
+    output, said = Output(Gone()), list[str]()
+    events = Events(output, said.append)
     events.notice("a", "b")
     events.finish(summary())
+    assert ["Nobody reads standard output any more" in line for line in said] == [True]
     assert (output.gone, output.error) == (True, None)
 
 

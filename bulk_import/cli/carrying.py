@@ -40,7 +40,7 @@ def watcher_for(invocation: Invocation, *, events: bool, rows: bool) -> Watcher:
     if events or rows:
         if invocation.output.is_closed:
             raise UsageError("standard output is closed, so --json has nowhere to write; open it or leave --json out.")
-        return Events(invocation.output, rows=rows)
+        return Events(invocation.output, invocation.messages.say, rows=rows)
     if invocation.quiet:
         return Silent()
     if invocation.messages.draws:

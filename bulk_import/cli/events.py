@@ -21,13 +21,29 @@ if TYPE_CHECKING:
 EVERY = 1.0
 """Seconds between two `progress` events, at least."""
 
+_UNREAD = (
+    "Nobody reads standard output any more, so the events from here on are lost; the command goes on, and the ledger has "
+    "every row (bulk-import export LEDGER --what all)."
+)
+
 
 class Events(Silent):
-    """Writes `start`, `progress`, `row`, `notice` and, as the last one, `finish`; *tick* is a monotonic clock."""
+    """Writes `start`, `progress`, `row`, `notice` and, as the last one, `finish`; *tick* is a monotonic clock.
 
-    def __init__(self, output: Output, *, rows: bool = False, tick: Callable[[], float] = time.monotonic) -> None:
+    A reader that goes away ends no import: *say* tells people that there is none any more.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        say: Callable[[str], None],
+        *,
+        rows: bool = False,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.wants_rows = rows
         self._output = output
+        self._say = say
         self._tick = tick
         self._said_at: float | None = None
         self._started = False
@@ -68,7 +84,11 @@ class Events(Silent):
         self._write("finish", {name: value for name, value in facts.items() if name not in unknown})
 
     def _write(self, event: str, facts: dict[str, Any]) -> None:
+        if self._output.gone:
+            return
         self._output.line(to_json({"event": event, **facts}))
+        if self._output.gone and self._output.error is None:
+            self._say(_UNREAD)
 
 
 def to_json(value: Any) -> str:

@@ -102,9 +102,10 @@ class RunJob(Making):
             self._preparation(purpose)
         # Only now: a command that is refused leaves no trace that later ones would take for advice.
         self.begin_command(boot)
-        self._tell_changes(purpose, afresh=afresh)
+        again = sum(map(self.selection.holds, self.reader.never_sent())) if afresh else 0
+        self._tell_changes(purpose, again)
         self._watch_chosen()
-        if self._is_finished():
+        if not again and self._is_finished():
             await self.offload(self.reader.check)
             self.observer.notice("finished", "every row was settled before; nothing was sent")
             self._drop_spool(purpose)
@@ -114,7 +115,10 @@ class RunJob(Making):
         purpose = self.purpose or purpose
         await self.settle_begun_undos(purpose)
         self._watch_chosen()
-        self.announce(self.start_of(purpose, account, self.options.dedupe, self.watch.rows, self.watch.settled))
+        settled = self.watch.settled - again
+        self.announce(self.start_of(purpose, account, self.options.dedupe, self.watch.rows, settled))
+        if again:  # not before: whoever answers no finds the ledger as it was
+            self.writer.reconsider()
         purpose = self._with_options(purpose)
         assert source is not None  # noqa: S101 - an unfinished ledger was checked to have its source
         await self._import(purpose, source, fingerprint, jumped=jumped)
@@ -245,13 +249,13 @@ class RunJob(Making):
         if said := doubt_of_mapping(self.reader.tally(), next(iter(self.reader.troubles(1)), None)):
             self.observer.notice("mapping", said)
 
-    def _tell_changes(self, purpose: Purpose, *, afresh: bool) -> None:
-        """Say each option that changed; rows that were refused here, under another mapping, are prepared *afresh*."""
+    def _tell_changes(self, purpose: Purpose, again: int) -> None:
+        """Say each option that changed; so many rows that were refused here, under another mapping, are prepared *again*."""
         asked, stored = options_text(self.options), dict(purpose.options)
         if not changed_options(stored, asked):
             return
-        again = self.writer.reconsider() if afresh else 0
-        self.observer.notice("options", said_of_changes(changes(stored, asked), self.reader.tally().settled, again))
+        settled = self.reader.tally().settled - again
+        self.observer.notice("options", said_of_changes(changes(stored, asked), settled, again))
 
     def _tell(self, found: Survey) -> None:
         for code, message in said_before(found, self.options):

@@ -18,7 +18,19 @@ from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
 from bulk_import.ledger.troubles import Trouble, troubles
-from bulk_import.ledger.views import ORPHAN, Command, Fate, Line, Mapped, Owner, Tally, command_from, lines_from, unseen
+from bulk_import.ledger.views import (
+    NEVER_SENT,
+    ORPHAN,
+    Command,
+    Fate,
+    Line,
+    Mapped,
+    Owner,
+    Tally,
+    command_from,
+    lines_from,
+    unseen,
+)
 from bulk_import.model import Claim, Customer, Record, Slice, Status
 from bulk_import.series import Interval, Slow
 
@@ -197,6 +209,12 @@ class Reader:
             values += without
         with translated(self._path):
             return array("q", (number for (number,) in self._db.execute(query + " ORDER BY number", values)))
+
+    def never_sent(self) -> array[int]:
+        """The rows, in their order, that begin anew where another mapping is to judge them."""
+        with translated(self._path):
+            query = f"SELECT number FROM entry WHERE {NEVER_SENT} ORDER BY number"  # noqa: S608 - a constant
+            return array("q", (number for (number,) in self._db.execute(query)))
 
     def records(self, numbers: Sequence[int]) -> list[Record]:
         """The original fields of these rows, as far as they are still kept, in row order."""

@@ -38,6 +38,9 @@ class Line(NamedTuple):
 ORPHAN = "e.status = 'duplicate' AND o.status IN ('failed', 'invalid', 'duplicate')"
 """A row *e* that follows a row *o* without a customer; one that is pending or in doubt may get its customer yet."""
 
+NEVER_SENT = "status = 'invalid' AND claimed_at IS NULL AND generation = 0"
+"""A row that was refused here, as its source has it; another mapping may well make it one that can be sent."""
+
 Mapped = tuple[int, str | None, str | None, str]
 """A row that has a customer: its number, its own id in the source system, its e-mail, the customer (a duplicate's is its owner's)."""
 

@@ -22,14 +22,15 @@ from bulk_import.ledger.owning import give_up
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import keep
 from bulk_import.ledger.settling import settle
+from bulk_import.ledger.views import NEVER_SENT
 from bulk_import.model import Claim, Customer, Method, Prepared, Settled, Slice, Status
 from bulk_import.series import Sample
 
-_RECONSIDER = """
+_RECONSIDER = f"""
 UPDATE entry SET status = 'pending', owned_key = NULL, owned_method = NULL, error_type = NULL, error_code = NULL, error_param = NULL,
     error_message = NULL, settled_at = NULL
-WHERE status = 'invalid' AND claimed_at IS NULL AND generation = 0
-"""
+WHERE {NEVER_SENT}
+"""  # noqa: S608 - a constant
 
 
 class Writer:
