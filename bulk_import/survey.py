@@ -98,7 +98,7 @@ def survey(
         if how.mapping.unmet():
             names = ", ".join(how.mapping.unmet())
             raise UsageError(
-                f"no row of {path} has the column {names}; name one that is there in --map and --key: "
+                f"no row of {path} has the column {names}; name one that is there in --map, --key or the --mapping file: "
                 f"{listed(how.mapping.met)}"
             )
         return Survey(

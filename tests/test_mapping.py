@@ -574,6 +574,44 @@ def test_a_profile_that_says_nothing_sensible_is_refused(tmp_path: Path, text: s
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[map]\nPlan = 'nmae'", '[map] "Plan" names "nmae", which is no field of a customer; did you mean name?'),
+        ("[map]\nTown = 'name'", '[map] names the column "Town", which the file does not have'),
+        ("[map]\nPlan = 'metadata.bulk_import'", '[map] "Plan" would overwrite metadata.bulk_import'),
+        ("[set]\nnmae = 'Ann'", '[set] names "nmae", which is no field of a customer; did you mean name?'),
+        ("[set]\n'address.country' = 'Atlantis'", "[set] address.country=Atlantis cannot be sent"),
+        ("[set]\nname = ''", "[set] name has no value"),
+        ("key = 'Id'", 'key names the column "Id", which the file does not have'),
+        ("[map]\nPlan = 'name'\n[set]\nname = 'Ann'", '[set] name and mapping.toml, [map] "Plan" both fill name'),
+    ],
+)
+def test_what_a_profile_gets_wrong_is_told_with_its_file_and_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mapping.toml").write_text(text, encoding="utf-8")
+    profile = load_profile("mapping.toml")
+    for options in (profile, MappingOptions(sets=(("description", "moved"),)).over(profile)):
+        with pytest.raises(UsageError) as raised:
+            settle_mapping(("email", "Plan"), options)
+        assert str(raised.value).startswith(f"mapping.toml, {said}")
+
+
+def test_what_the_command_line_says_over_a_profile_is_told_as_said_there(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text("key = 'Id'\n[map]\nPlan = 'name'", encoding="utf-8")
+    profile = load_profile(path)
+    for mine, said in (
+        (MappingOptions(maps=(("Plan", "nmae"),)), '--map "Plan" names "nmae"'),
+        (MappingOptions(key="Id"), '--key names the column "Id"'),
+    ):
+        with pytest.raises(UsageError) as raised:
+            settle_mapping(("email", "Plan"), mine.over(profile))
+        assert str(raised.value).startswith(said)
+
+
 @pytest.mark.parametrize("sign", ["•", "@@", "+", "\\", ";"])
 def test_a_header_read_as_one_cell_is_told_apart_and_not_mapped(sign: str) -> None:
     with pytest.raises(UsageError) as refused:

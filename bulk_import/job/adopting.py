@@ -71,7 +71,7 @@ def options_text(options: RunOptions) -> dict[str, Any]:
     """What later commands on this ledger need to know of the options in force."""
     preparing = options.preparing
     return {
-        "mapping": {f.name: getattr(preparing.mapping, f.name) for f in fields(preparing.mapping)},
+        "mapping": {f.name: getattr(preparing.mapping, f.name) for f in fields(preparing.mapping) if f.compare},
         "allow_no_email": preparing.allow_no_email,
         "email_check": preparing.email_check,
         "default_payment_method": preparing.default_payment_method,

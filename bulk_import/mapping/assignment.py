@@ -53,7 +53,8 @@ class Plan:
 class Wishes:
     """What the person asked for: targets by column, the key column, fixed values, and what becomes of the rest.
 
-    `made_safe` says that columns are called as `export --what failed` makes names safe for spreadsheets.
+    `made_safe` says that columns are called as `export --what failed` makes names safe for spreadsheets. `places` tells
+    where a wish was said, by option and name, if not as an option.
     """
 
     targets: Mapping[str, Target] = field(default_factory=dict)
@@ -61,6 +62,12 @@ class Wishes:
     fixed: frozenset[Slot] = frozenset()
     leftover: str = "metadata"
     made_safe: bool = False
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+def place_of(places: Mapping[tuple[str, str], str], option: str, name: str) -> str:
+    """Where the entry *name* of an option was said: as that option, or in a file."""
+    return places.get((option, name), f"--{option}")
 
 
 def slot_of(target: Target) -> Slot | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -12,7 +12,7 @@ from bulk_import.customer.cleaning import cleaner_of
 from bulk_import.customer.parameters import MAX_METADATA_KEY, MAX_METADATA_VALUE, parameter_at, parse_path
 from bulk_import.customer.verdicts import Fault, Noted
 from bulk_import.errors import UsageError
-from bulk_import.mapping.assignment import Slot, Wishes, fitting_key, slot_of
+from bulk_import.mapping.assignment import Slot, Wishes, fitting_key, place_of, slot_of
 from bulk_import.mapping.neversent import is_card_number
 from bulk_import.mapping.targets import (
     Metadata,
@@ -29,17 +29,24 @@ from bulk_import.wording import listed, nearest, terminal_safe
 
 Unmapped = Literal["metadata", "ignore", "refuse"]
 _UNMAPPED: tuple[Unmapped, ...] = ("metadata", "ignore", "refuse")
+Places = Mapping[tuple[str, str], str]
+"""Where an option's entry was said, by option and name, for those that were not said as an option."""
+
 _PROFILE_WORDS = ("map", "set", "unmapped", "key")
 
 
 @dataclass(frozen=True, slots=True)
 class MappingOptions:
-    """The options `--map`, `--set`, `--unmapped` and `--key`; None means that nothing was said."""
+    """The options `--map`, `--set`, `--unmapped` and `--key`; None means that nothing was said.
+
+    `places` tells where a column of `map`, a field of `set` or the `key` was named, if in a file; it means nothing else.
+    """
 
     maps: tuple[tuple[str, str], ...] = ()
     sets: tuple[tuple[str, str], ...] = ()
     unmapped: Unmapped | None = None
     key: str | None = None
+    places: Places = field(default_factory=dict, compare=False)
 
     def over(self, base: MappingOptions) -> MappingOptions:
         """These options laid over *base* (a profile): what both say is taken from these."""
@@ -48,7 +55,14 @@ class MappingOptions:
             sets=_laid_over(self.sets, base.sets),
             unmapped=self.unmapped if self.unmapped is not None else base.unmapped,
             key=self.key if self.key is not None else base.key,
+            places={each: place for each, place in base.places.items() if each not in self._named()},
         )
+
+    def _named(self) -> frozenset[tuple[str, str]]:
+        maps, sets = (
+            {(option, name) for name, _ in pairs} for option, pairs in (("map", self.maps), ("set", self.sets))
+        )
+        return frozenset(maps | sets | ({("key", self.key)} if self.key is not None else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +75,24 @@ class Constant:
 
 def wished(options: MappingOptions) -> tuple[Wishes, tuple[Constant, ...]]:
     """What the options mean, for any columns; raises `UsageError` where they contradict themselves or say nothing."""
-    constants = tuple(_constant(name, value) for name, value in options.sets)
+    places = options.places
+    constants = tuple(_constant(name, value, place_of(places, "set", name)) for name, value in options.sets)
     owners: dict[Slot, str] = {}
-    for each in constants:
-        _own(owners, each.target, f"--set {described(each.target)}")
+    for each, (name, _) in zip(constants, options.sets, strict=True):
+        _own(owners, each.target, f"{place_of(places, 'set', name)} {described(each.target)}")
     if options.key is not None:
-        _own(owners, SourceKey(), f"--key {listed([options.key])}")
+        _own(owners, SourceKey(), f"{place_of(places, 'key', options.key)} {listed([options.key])}")
     targets: dict[str, Target] = {}
-    for column, field in options.maps:
-        target = _target(column, field)
+    for column, field_name in options.maps:
+        place = place_of(places, "map", column)
+        target = _target(column, field_name, f"{place} {listed([column])}")
         if targets.get(column, target) != target:
-            raise UsageError(f"--map gives the column {listed([column])} two fields; name the one that is meant.")
+            raise UsageError(f"{place} gives the column {listed([column])} two fields; name the one that is meant.")
         if column not in targets:
-            _own(owners, target, f"--map {listed([column])}")
+            _own(owners, target, f"{place} {listed([column])}")
         targets[column] = target
     fixed = frozenset(slot for each in constants if (slot := slot_of(each.target)) is not None)
-    return Wishes(targets, options.key, fixed, options.unmapped or "metadata"), constants
+    return Wishes(targets, options.key, fixed, options.unmapped or "metadata", places=places), constants
 
 
 def load_profile(path: str | Path) -> MappingOptions:
@@ -98,7 +114,12 @@ def load_profile(path: str | Path) -> MappingOptions:
     if key is not None and not isinstance(key, str):
         raise UsageError(f"{path} sets key to something that is no column's name.")
     maps, sets = (tuple(_pairs(profile.get(table, {}), table, path)) for table in ("map", "set"))
-    return MappingOptions(maps=maps, sets=sets, unmapped=cast("Unmapped | None", unmapped), key=key)
+    places = {
+        (table, name): f"{path}, [{table}]" for table, pairs in (("map", maps), ("set", sets)) for name, _ in pairs
+    }
+    if key is not None:
+        places["key", key] = f"{path}, key"
+    return MappingOptions(maps, sets, cast("Unmapped | None", unmapped), key, places)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -146,20 +167,20 @@ def _own(owners: dict[Slot, str], target: Target, who: str) -> None:
     owners[slot] = who
 
 
-def _target(column: str, field: str) -> Target:
-    target = parse_field(field, column)
+def _target(column: str, name: str, who: str) -> Target:
+    target = parse_field(name, column)
     if target is None:
-        close = nearest(field, field_words())
+        close = nearest(name, field_words())
         meant = (
             f"; did you mean {close}?"
             if close is not None
             else "; write a parameter such as name or address.city, metadata.NAME, or ignore."
         )
-        raise UsageError(f"--map {listed([column])} names {listed([field])}, which is no field of a customer{meant}")
+        raise UsageError(f"{who} names {listed([name])}, which is no field of a customer{meant}")
     if is_card_number(column) and slot_of(target) is not None:
-        raise UsageError(f"--map {listed([column])} would send card data, which must never pass through; use =ignore.")
+        raise UsageError(f"{who} would send card data, which must never pass through; use =ignore.")
     if isinstance(target, Metadata):
-        _refuse_key(target.key, f"--map {listed([column])}")
+        _refuse_key(target.key, who)
     return target
 
 
@@ -175,26 +196,27 @@ def _refuse_key(key: str, who: str) -> None:
         )
 
 
-def _constant(name: str, value: str) -> Constant:
+def _constant(name: str, value: str, place: str) -> Constant:
+    who = f"{place} {name}"
     key, path = metadata_key(name), parse_path(name)
     if path is None and key is not None:
-        _refuse_key(key, f"--set {name}")
+        _refuse_key(key, who)
         if not value.strip() or len(value) > MAX_METADATA_VALUE:
-            raise UsageError(f"--set {name} needs a value of 1 to {MAX_METADATA_VALUE} characters.")
+            raise UsageError(f"{who} needs a value of 1 to {MAX_METADATA_VALUE} characters.")
         return Constant(Metadata(key), value.strip())
     if path is None:
         close = nearest(name, field_words())
         meant = f"; did you mean {close}?" if close is not None else "."
-        raise UsageError(f"--set names {listed([name])}, which is no field of a customer{meant}")
-    return Constant(Param(path), _constant_value(name, path, value.strip()))
+        raise UsageError(f"{place} names {listed([name])}, which is no field of a customer{meant}")
+    return Constant(Param(path), _constant_value(who, path, value.strip()))
 
 
-def _constant_value(name: str, path: tuple[str | int, ...], value: str) -> Any:
+def _constant_value(who: str, path: tuple[str | int, ...], value: str) -> Any:
     if path == ("email",) or (path[-1] in ("payment_method", "source") and not value.startswith("pm_card_")):
-        raise UsageError(f"--set {name} would give every customer the same one; map a column to it instead.")
+        raise UsageError(f"{who} would give every customer the same one; map a column to it instead.")
     if not value:
-        raise UsageError(f"--set {name} has no value; write --set {name}=VALUE.")
+        raise UsageError(f"{who} has no value; write {who}=VALUE.")
     cleaned = cleaner_of(parameter_at(path), "off")(value)
     if isinstance(cleaned, Fault):
-        raise UsageError(f"--set {name}={terminal_safe(value)} cannot be sent: {cleaned.message}")
+        raise UsageError(f"{who}={terminal_safe(value)} cannot be sent: {cleaned.message}")
     return cleaned.value if isinstance(cleaned, Noted) else cleaned

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.errors import UsageError
-from bulk_import.mapping.assignment import Assignment, Wishes, find_column, slot_of
+from bulk_import.mapping.assignment import Assignment, Wishes, find_column, place_of, slot_of
 from bulk_import.wording import counted, fold, listed, nearest, terminal_safe, without_addresses
 
 
@@ -23,18 +23,18 @@ def refuse_card_names(columns: Sequence[str]) -> None:
 
 def refuse_missing_columns(wishes: Wishes, columns: Sequence[str]) -> None:
     """Refuse columns that were named and are not there, or are named twice."""
-    named = [("--map", name) for name in wishes.targets]
-    named += [("--key", wishes.key)] if wishes.key is not None else []
+    named = [("map", name) for name in wishes.targets]
+    named += [("key", wishes.key)] if wishes.key is not None else []
     seen: dict[str, str] = {}
     for option, name in named:
-        column = find_column(name, columns)
+        column, place = find_column(name, columns), place_of(wishes.places, option, name)
         if column is None:
             raise UsageError(
-                f"{option} names the column {listed([name])}, which the file does not have"
+                f"{place} names the column {listed([name])}, which the file does not have"
                 f"{maybe(name, columns)}; its columns are {listed(columns)}."
             )
-        if option == "--map" and seen.setdefault(column, name) != name:
-            raise UsageError(f"--map names the column {listed([column])} twice, as {listed([seen[column], name])}.")
+        if option == "map" and seen.setdefault(column, name) != name:
+            raise UsageError(f"{place} names the column {listed([column])} twice, as {listed([seen[column], name])}.")
 
 
 def refuse_unmapped(assignments: tuple[Assignment, ...]) -> None:
