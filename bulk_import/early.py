@@ -28,7 +28,7 @@ def interrupt() -> None:
     """Let whatever signal comes from now on interrupt, too; raises `KeyboardInterrupt` if one was noted already."""
     for number in SIGNALS:
         if signal.getsignal(number) is _note:
-            signal.signal(number, _note_and_interrupt)
+            signal.signal(number, note_and_interrupt)
     if caught:
         raise KeyboardInterrupt
 
@@ -55,7 +55,8 @@ def _note(number: int, frame: object) -> None:
     caught.append(number)
 
 
-def _note_and_interrupt(number: int, frame: object) -> None:
+def note_and_interrupt(number: int, frame: object) -> None:
+    """The handler of a signal that is noted and interrupts what goes on."""
     caught.append(number)
     raise KeyboardInterrupt
 

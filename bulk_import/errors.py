@@ -10,12 +10,15 @@
     │   └── LedgerUnwritable
     ├── CustomerRefused       1   Stripe refuses this one customer
     ├── StripeRefuses         4   key, permission, account, mode or redirect
-    └── LedgerRefuses         5   another source, account or mode; locked, newer, damaged
+    ├── LedgerRefuses         5   another source, account or mode; locked, newer, damaged
+    └── Interrupted           128 and the signal's number: it came while a person was asked
 
 Each message is one sentence: what happened, where, and what to do next.
 """
 
 from __future__ import annotations
+
+import signal
 
 from bulk_import.model import Refusal
 
@@ -76,3 +79,14 @@ class LedgerRefuses(BulkImportError):
     """The ledger belongs to something else, is in use, is newer than this tool, or is damaged."""
 
     exit_code = 5
+
+
+class Interrupted(BulkImportError):
+    """A signal came before a person had answered, so nothing of what was asked about was done."""
+
+    def __init__(self, number: int) -> None:
+        name = signal.Signals(number).name
+        super().__init__(
+            f"stopped by {name} before the question was answered, so nothing was done; give the same command again"
+        )
+        self.exit_code = 128 + number

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import signal
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,10 +10,11 @@ from typing import Any
 import click
 import pytest
 
-from bulk_import.cli import connecting
+from bulk_import import early
+from bulk_import.cli import asking
 from bulk_import.cli.connecting import api_base, confirming, find_key, guard, is_loopback, question, settle_connecting
 from bulk_import.cli.invocation import Invocation
-from bulk_import.errors import UsageError
+from bulk_import.errors import Interrupted, UsageError
 from bulk_import.options import STRIPE, Start
 
 TEST_KEY, LIVE_KEY = "sk_test_abcdefghijklmnop", "rk_live_abcdefghijklmnop"
@@ -189,7 +193,7 @@ def test_without_a_terminal_only_yes_confirms_a_live_run(yes: bool, livemode: bo
 def test_a_live_run_goes_ahead_when_the_accounts_name_or_id_is_typed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, goes_ahead: bool
 ) -> None:
-    monkeypatch.setattr(connecting, "can_ask", lambda: True)
+    monkeypatch.setattr(asking, "can_ask", lambda: True)
     monkeypatch.setattr(click, "prompt", lambda text, **_: typed)
     assert confirming(Invocation(()), False, lambda: None)(START) is goes_ahead
     assert "LIVE" in capsys.readouterr().err
@@ -199,13 +203,85 @@ def test_leaving_the_question_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(text: str, **_: Any) -> str:
         raise click.Abort
 
-    monkeypatch.setattr(connecting, "can_ask", lambda: True)
+    monkeypatch.setattr(asking, "can_ask", lambda: True)
     monkeypatch.setattr(click, "prompt", leave)
     assert confirming(Invocation(()), False, lambda: None)(START) is False
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_question_also_where_a_loop_that_stands_still_has_taken_it_over(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def wait(text: str, **_: Any) -> str:
+        signal.raise_signal(number)
+        return "acct_1"  # nothing has ended it
+
+    def unheard(number: int, frame: object) -> None: ...
+
+    monkeypatch.setattr(asking, "can_ask", lambda: True)
+    monkeypatch.setattr(click, "prompt", wait)
+    monkeypatch.setattr(early, "caught", [])
+    before = signal.signal(number, unheard)
+    try:
+        with pytest.raises(Interrupted, match=f"{number.name} before the question") as ended:
+            confirming(Invocation(()), False, lambda: None)(START)
+        assert (ended.value.exit_code, signal.getsignal(number)) == (128 + number, unheard)
+    finally:
+        signal.signal(number, before)
+
+
+def test_the_loop_never_hears_of_a_ctrl_c_that_was_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(text: str, **_: Any) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "acct_1"
+
+    monkeypatch.setattr(asking, "can_ask", lambda: True)
+    monkeypatch.setattr(click, "prompt", press)
+    heard, loop = socket.socketpair()
+    with heard, loop:
+        heard.setblocking(False)
+        loop.setblocking(False)
+        before = signal.set_wakeup_fd(loop.fileno())
+        try:
+            assert confirming(Invocation(()), False, lambda: None)(START) is False
+            with pytest.raises(BlockingIOError):
+                heard.recv(1)
+        finally:
+            assert signal.set_wakeup_fd(before) == loop.fileno()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [OSError(errno.EIO, "Input/output error"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")],
+)
+def test_a_terminal_that_is_gone_or_sends_no_text_has_not_agreed(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    def fail(text: str, **_: Any) -> str:
+        raise trouble
+
+    monkeypatch.setattr(asking, "can_ask", lambda: True)
+    monkeypatch.setattr(click, "prompt", fail)
+    assert confirming(Invocation(()), False, lambda: None)(START) is False
+    with pytest.raises(UsageError, match="API key"):
+        find_key(None, {}, may_ask=True)
+
+
+def test_an_input_that_ends_before_the_key_is_no_interrupt_and_a_signal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(text: str, **_: Any) -> str:
+        raise click.Abort
+
+    monkeypatch.setattr(click, "prompt", leave)
+    monkeypatch.setattr(early, "caught", [])
+    with pytest.raises(UsageError, match="no API key is given"):
+        find_key(None, {}, may_ask=True)
+    early.caught.append(signal.SIGHUP)
+    with pytest.raises(KeyboardInterrupt):
+        find_key(None, {}, may_ask=True)
+
+
 def test_an_account_whose_name_is_unknown_is_not_confirmed_by_an_empty_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "can_ask", lambda: True)
+    monkeypatch.setattr(asking, "can_ask", lambda: True)
     monkeypatch.setattr(click, "prompt", lambda text, **_: "")
     assert confirming(Invocation(()), False, lambda: None)(replace(START, account_name=None)) is False
 

@@ -220,8 +220,14 @@ def test_closed_standard_streams_are_survived() -> None:
     assert python(line=f"{run} check no.csv 2>&-").returncode == 2
     closed_out = python(line=f"{run} check no.csv --json >&-")
     assert (closed_out.returncode, "standard output is closed" in closed_out.stderr) == (2, True)
+    nowhere = python(line=f"{run} completion bash >&-")
+    assert (nowhere.returncode, "standard output is closed" in nowhere.stderr) == (2, True)
     closed_in = python(line=f"{run} check - <&-")
     assert (closed_in.returncode, "standard input is closed" in closed_in.stderr) == (2, True)
+
+
+def test_messages_that_find_no_room_change_no_exit_code() -> None:
+    assert python(line=f"{sys.executable} -m bulk_import check no.csv 2>/dev/full").returncode == 2
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

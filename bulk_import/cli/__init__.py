@@ -6,6 +6,7 @@
     options      the options that commands share, as click knows them
     quantities   rates, durations, sizes: text to values
     settling     the options as given -> the values of `bulk_import.options`
+    asking       questions to a person, and every way in which no answer comes
     connecting   which key, which server, and the guard before a live account
     process      how many files the system lets this process open
     terminal     text that is safe to print, and where it goes

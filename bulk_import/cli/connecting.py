@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-import click
-
+from bulk_import.cli.asking import prompted, unseen
 from bulk_import.cli.invocation import Invocation
 from bulk_import.cli.terminal import can_ask, safe
 from bulk_import.errors import UsageError
@@ -51,18 +47,19 @@ def find_key(
                 return parse_key(value)
             except UsageError as error:
                 raise UsageError(f"{error} (read from {name})") from None
-    if not may_ask:
-        wanted = "test key" if dry_run else "API key"
-        if account is not None:
-            raise UsageError(
-                f"no {wanted} is given; put the key of account {account} into STRIPE_API_KEY or a file named with "
-                "--api-key-file."
-            )
-        raise UsageError(
-            f"no {wanted} is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or rehearse without "
-            f"any key: {'leave --dry-run out and ' if dry_run else ''}add --simulate."
-        )
-    return parse_key(click.prompt("Stripe API key (not shown)", hide_input=True, err=True))
+    typed = unseen("Stripe API key (not shown)") if may_ask else None
+    if typed is None:
+        raise UsageError(_without_key("test key" if dry_run else "API key", account, dry_run=dry_run))
+    return parse_key(typed)
+
+
+def _without_key(wanted: str, account: str | None, *, dry_run: bool) -> str:
+    if account is not None:
+        return f"no {wanted} is given; put the key of account {account} into STRIPE_API_KEY or a file named with --api-key-file."
+    return (
+        f"no {wanted} is given; put it into STRIPE_API_KEY or a file named with --api-key-file, or rehearse without "
+        f"any key: {'leave --dry-run out and ' if dry_run else ''}add --simulate."
+    )
 
 
 def settle_connecting(
@@ -173,28 +170,8 @@ def told_the_account(start: Start, pause: Callable[[], None]) -> bool:
     """Show what is about to happen, and go ahead only if the account's name or id is typed."""
     pause()
     names = {start.account.casefold(), (start.account_name or start.account).strip().casefold()}
-    for line in question(start):
-        click.echo(line, err=True)
-    typed = prompted("Type the account's name or id to go ahead")
+    typed = prompted("Type the account's name or id to go ahead", question(start))
     return typed is not None and typed.strip().casefold() in names
-
-
-def asked(text: str) -> bool:
-    """Ask a person and return the answer; False where nobody can be asked, or where the question is broken off."""
-    try:
-        with _interruptible():
-            return can_ask() and click.confirm(text, default=False, err=True)
-    except click.Abort:
-        return False
-
-
-def prompted(text: str) -> str | None:
-    """What a person types; None where nobody can be asked, or where the question is broken off."""
-    try:
-        with _interruptible():
-            return str(click.prompt(text, default="", show_default=False, err=True)) if can_ask() else None
-    except click.Abort:
-        return None
 
 
 def question(start: Start) -> list[str]:
@@ -211,16 +188,3 @@ def question(start: Start) -> list[str]:
             ("requests", f"at least one for each of these{lasts}"),
         ]
     )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the question even where a run has taken over the signal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -42,14 +42,22 @@ def run_program(arguments: Sequence[str]) -> int:
         return shell_complete(program, {}, PROGRAM, COMPLETE, instruction)
     invocation = Invocation(tuple(arguments))
     code = _carried_out(invocation)
+    invocation.messages.flush()
     _flush()
     return _with_output(invocation, code)
 
 
 def _with_output(invocation: Invocation, code: int) -> int:
     """The code where standard output does not hold all that it should: what was done is done, but was not told."""
-    error = invocation.output.error
-    return code if error is None or code not in OUTRANKED else _untold(invocation, error)
+    output = invocation.output
+    if code not in OUTRANKED:
+        return code
+    if output.is_closed and output.told:
+        invocation.messages.complain(
+            "standard output is closed, so what it should hold went nowhere; open it and give the same command again."
+        )
+        return USAGE
+    return code if output.error is None else _untold(invocation, output.error)
 
 
 def _untold(invocation: Invocation, error: OSError) -> int:

@@ -64,7 +64,7 @@ class Messages:
             try:
                 self._stream.write(text)
             except (OSError, ValueError):
-                self._stream = None
+                self._leave()
         return len(text)
 
     def flush(self) -> None:
@@ -73,7 +73,11 @@ class Messages:
             try:
                 self._stream.flush()
             except (OSError, ValueError):
-                self._stream = None
+                self._leave()
+
+    def _leave(self) -> None:
+        silence(self._stream)
+        self._stream = None
 
     def isatty(self) -> bool:
         """Whether this is a terminal."""

@@ -48,7 +48,7 @@ def agreeing(call: Invocation, *, yes: bool) -> Agree:
     """What lists the customers and then asks, unless *yes* was said beforehand."""
 
     def agree(listing: Listing) -> bool:
-        from bulk_import.cli.connecting import asked
+        from bulk_import.cli.asking import asked
 
         call.tell(*opening(listing))
         return yes or asked(question(listing))
