@@ -17,7 +17,7 @@ import pytest
 
 from bulk_import.cli.connecting import find_key
 from bulk_import.cli.events import Events
-from bulk_import.cli.following import seen_from_here
+from bulk_import.cli.following import seen_from_here, unhindered
 from bulk_import.cli.terminal import Output
 from bulk_import.cli.undo import opening
 from bulk_import.errors import UsageError
@@ -236,3 +236,27 @@ def test_a_live_ledger_is_advised_with_live_and_an_unfinished_undo_comes_first(c
     said = call("status", ledger)
     assert said.err.splitlines()[-2] == f"next: bulk-import undo {ledger} --live"
     assert json.loads(call("status", ledger, "--json").out)["next"] == f"bulk-import undo {ledger} --live"
+
+
+@pytest.mark.parametrize(
+    ("line", "variables", "first"),
+    [
+        ("bulk-import run p.csv", {"LIMIT": "5", "RATE": "9"}, "env -u BULK_IMPORT_RUN_LIMIT "),
+        ("bulk-import run p.csv --limit=5", {"LIMIT": "5"}, ""),
+        ("bulk-import run p.csv --limit 5", {"LIMIT": "5", "SAMPLE": ""}, ""),
+        ("bulk-import run p.csv --dry-run --ledger x.db", {"DRY_RUN": "1", "LEDGER": "x.db"}, ""),
+        ("bulk-import run p.csv", {"API_BASE": "http://127.0.0.1:1"}, ""),
+        (
+            "bulk-import run p.csv --live",
+            {"LEDGER": "x.db", "SAMPLE": "9"},
+            "env -u BULK_IMPORT_RUN_SAMPLE -u BULK_IMPORT_RUN_LEDGER ",
+        ),
+        ("bulk-import export p.db --what map", {"LIMIT": "5"}, ""),
+        (None, {"LIMIT": "5"}, None),
+    ],
+)
+def test_what_the_next_command_leaves_out_on_purpose_does_not_come_back_from_the_environment(
+    line: str | None, variables: dict[str, str], first: str | None
+) -> None:
+    environ = {f"BULK_IMPORT_RUN_{name}": value for name, value in variables.items()}
+    assert unhindered(line, environ) == (None if line is None or first is None else first + line)

@@ -173,7 +173,8 @@ def test_an_error_of_ours_is_its_sentence_and_its_code(
 
     monkeypatch.setattr(check, "_judge", fail)
     said = call("check", "x.csv")
-    assert (said.code, said.out, said.err) == (code, "", f"Error: {error}\n")
+    again = "next: bulk-import check x.csv\n" if code == 3 else ""
+    assert (said.code, said.out, said.err) == (code, "", f"Error: {error}\n{again}")
 
 
 def test_ctrl_c_outside_of_a_run_is_130(call: Program, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +290,7 @@ def test_too_few_open_files_are_a_sentence(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
         "Error: the system allows this process at most 12 open files; allow more (ulimit -n 1024), then give the same "
-        "command again.\n"
+        f"command again.\nnext: bulk-import run {tmp_path}/c.csv --simulate\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
 

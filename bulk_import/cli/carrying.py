@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import click
 
 from bulk_import import early
 from bulk_import.cli.events import Events
+from bulk_import.cli.following import unhindered
 from bulk_import.cli.invocation import Invocation, next_line
 from bulk_import.cli.progress import Bar, PlainLines, Silent
 from bulk_import.errors import BulkImportError, StoppedEarly, UsageError
@@ -77,6 +79,7 @@ def carry_out(
     except BaseException as error:
         watcher.finish(_never_begun(invocation, watcher, ledger, error))
         raise
+    summary = replace(summary, next=unhindered(summary.next, os.environ))
     watcher.finish(summary)
     tell(invocation, watcher, summary, partings.lines if partings else ())
     return summary.exit_code

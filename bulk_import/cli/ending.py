@@ -15,11 +15,11 @@ from click.shell_completion import shell_complete
 
 from bulk_import import early
 from bulk_import.cli.events import to_json
-from bulk_import.cli.invocation import PROGRAM, Invocation
+from bulk_import.cli.invocation import PROGRAM, Invocation, next_line
 from bulk_import.cli.process import too_few_files
 from bulk_import.cli.program import program
 from bulk_import.cli.terminal import occupy_standard_descriptors, silence
-from bulk_import.errors import BulkImportError
+from bulk_import.errors import BulkImportError, StoppedEarly
 from bulk_import.wording import terminal_safe, without_addresses
 
 COMPLETE = "_BULK_IMPORT_COMPLETE"
@@ -82,6 +82,8 @@ def _carried_out(invocation: Invocation) -> int:
         return _interrupted(invocation)
     except BulkImportError as error:
         invocation.messages.complain(str(error))
+        if isinstance(error, StoppedEarly) and not _watched(invocation):
+            invocation.tell(next_line(invocation.command_line))
         return _refused(invocation, str(error), error.exit_code)
     except BrokenPipeError:
         silence(sys.stdout)
@@ -141,9 +143,14 @@ def _complained(invocation: Invocation, sentence: str) -> str:
 
 def _refused(invocation: Invocation, error: str, code: int) -> int:
     """Tell a program why nothing came of the command, unless it was told already; the code."""
-    if {"--json", "--json-rows"} & {*invocation.arguments} and not invocation.output.told:
+    if _watched(invocation) and not invocation.output.told:
         invocation.output.line(to_json({"error": error, "exit_code": code}))
     return code
+
+
+def _watched(invocation: Invocation) -> bool:
+    """Whether a program reads what comes of the command."""
+    return bool({"--json", "--json-rows"} & {*invocation.arguments})
 
 
 def _explain(invocation: Invocation, error: click.ClickException) -> str:

@@ -21,8 +21,33 @@ PATHS = ("--ledger", "--mapping", "--api-key-file")
 """Options of a run whose values are paths."""
 
 
+CHOOSING = ("LIMIT", "SAMPLE")
+REHEARSING = ("DRY_RUN", "DRY_RUN_PAYMENT_METHOD", "CLEANUP", "LEDGER", "API_BASE")
+"""What the environment may say to `run` (`BULK_IMPORT_RUN_...`) and the next command may be meant to leave out."""
+
+
+def unhindered(line: str | None, environ: Mapping[str, str]) -> str | None:
+    """A command that leaves out options which the environment would add again: it takes them from there first."""
+    if line is None or not line.startswith(f"{PROGRAM} run "):
+        return line
+    words = {word.partition("=")[0] for word in shlex.split(line)}
+    left_out = (*CHOOSING, *REHEARSING) if "--live" in words else CHOOSING
+    named = [
+        variable
+        for name in left_out
+        if environ.get(variable := f"BULK_IMPORT_RUN_{name}") and f"--{name.lower().replace('_', '-')}" not in words
+    ]
+    return (
+        shlex.join(["env", *(word for variable in named for word in ("-u", variable))]) + f" {line}" if named else line
+    )
+
+
 def next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
     """What to type next on this ledger: to end an undo that was cut short, or what its rows ask for."""
+    return unhindered(_next_of(path, reader, purpose, tally), os.environ)
+
+
+def _next_of(path: Path, reader: Reader, purpose: Purpose | None, tally: Tally) -> str | None:
     from bulk_import.job.history import import_line, retry_line, run_cut_short, undone_last
     from bulk_import.ledger import MENDED
     from bulk_import.model import Status

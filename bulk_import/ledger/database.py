@@ -80,8 +80,9 @@ def open_private(path: Path) -> int:
 
 def unwritable(path: Path, error: OSError) -> LedgerUnwritable:
     """Our error for a file that the system will not let us write."""
+    there = "make its folder" if error.errno == errno.ENOENT else "make its folder writable"
     return LedgerUnwritable(
-        f"{path} cannot be written ({error.strerror}); make its folder writable, or keep the ledger in another: "
+        f"{path} cannot be written ({error.strerror}); {there}, or keep the ledger in another: "
         "run has --ledger for that"
     )
 

@@ -64,7 +64,8 @@ def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
     """Open an existing ledger for a look, also while another process works on it."""
     check_sqlite()
     if path.is_symlink() or not path.is_file():
-        kind = "a symbolic link" if path.is_symlink() else "no file" if path.exists() else "not there"
+        what = "a folder" if path.is_dir() else "no file" if path.exists() else "not there"
+        kind = "a symbolic link" if path.is_symlink() else what
         raise LedgerRefuses(f"the ledger {path} is {kind}; give the path of a ledger that a run has written")
     check_not_emptied(path)
     with translated(path):
