@@ -40,8 +40,9 @@ def ledger_at(path: Path, key: str = "u3") -> Path:
 class Mended:
     """Reads a mended file against the ledger and keeps what was said."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: str | None = "id") -> None:
         self.folder = folder
+        self.key = key
         self.said: list[str] = []
 
     def __call__(
@@ -56,7 +57,8 @@ class Mended:
         reader = Reader(open_for_reading(ledger), ledger)
         facts = reader.purpose()
         assert facts is not None
-        wishes = Preparing(mapping=MappingOptions(maps=(("Notiz", "ignore"),), key="id"))
+        maps = (("Notiz", "ignore"),) if self.key is not None else ()
+        wishes = Preparing(mapping=MappingOptions(maps=maps, key=self.key))
         how = preparation(Reading.from_json(facts.reading), wishes)
         try:
             found = read_corrections(
@@ -184,6 +186,23 @@ def test_rows_that_nobody_mended_are_counted_and_those_that_cannot_be_read_stay_
     assert mended.said == ["2 of the 3 rows are as they were; what was invalid there stays so"]
     assert sorted(mended(f"{head}{same},2\n")) == []
     assert sorted(mended(f"{head}{TOKEN},u3,p3@example.com,Ring 2,alt,2\n")) == [2]
+
+
+def test_what_a_spreadsheet_took_from_cells_is_put_back_and_said(tmp_path: Path) -> None:
+    source = Reading("csv", columns=("email", "zip", "born", "plan")).to_json()
+    path = tmp_path / "users.csv.ledger.db"
+    with written(path, purpose(1, reading=source)) as writer:
+        refused = row(1, {"email": "p1@example.com", "zip": "02108", "born": "2001-12-03", "plan": "1.50"})
+        writer.write([claim_of(refused)], [])
+        writer.write([], [Settled(1, DECLINED, None, 1)])
+    mended = Mended(tmp_path, key=None)
+    found = mended("email;zip;born;plan;_row\r\np2@example.com;2108;03.12.2001;2,50;1\r\n")
+    assert found == {1: {"email": "p2@example.com", "zip": "02108", "born": "2001-12-03", "plan": "2,50"}}
+    (said,) = mended.said
+    assert said.startswith("2 cells are taken as before")
+    assert '"zip", "born"' in said
+    assert mended("email,zip,born,plan,_row\np1@example.com,2108,2001-12-03,1.5,1\n")[1]["zip"] == "02108"
+    assert mended.said[-1] == "1 of the 1 row is as it was; what was invalid there stays so"
 
 
 def test_a_file_without_its_row_column_is_told_so(mended: Mended) -> None:

@@ -38,7 +38,7 @@ change digest image prepare series
 customer_parts
 mapping stripe_api
 budget customer keys pace reading
-column_names errors
+column_names errors respelt
 age early formulas model simulator wording
 """
 DEPTH = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
