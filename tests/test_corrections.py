@@ -196,12 +196,14 @@ def test_what_a_spreadsheet_took_from_cells_is_put_back_and_said(tmp_path: Path)
         writer.write([claim_of(refused)], [])
         writer.write([], [Settled(1, DECLINED, None, 1)])
     mended = Mended(tmp_path, key=None)
-    found = mended("email;zip;born;plan;_row\r\np2@example.com;2108;03.12.2001;2,50;1\r\n")
+    found = mended(f"email;zip;born;plan;_ledger;_row\r\np2@example.com;2108;03.12.2001;2,50;{TOKEN};1\r\n")
     assert found == {1: {"email": "p2@example.com", "zip": "02108", "born": "2001-12-03", "plan": "2,50"}}
     (said,) = mended.said
     assert said.startswith("2 cells are taken as before")
     assert '"zip", "born"' in said
-    assert mended("email,zip,born,plan,_row\np1@example.com,2108,2001-12-03,1.5,1\n")[1]["zip"] == "02108"
+    assert (
+        mended(f"email,zip,born,plan,_ledger,_row\np1@example.com,2108,2001-12-03,1.5,{TOKEN},1\n")[1]["zip"] == "02108"
+    )
     assert mended.said[-1] == "1 of the 1 row is as it was; what was invalid there stays so"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from bulk_import.wording import fold, names
 
 _TABLE = """
@@ -75,7 +78,16 @@ GR EL; GR Ελλάδα; JP 日本; JP 日本国; CN 中国; CN 中华人民共�
 RU Российская Федерация; UA Україна; BY Беларусь; BG България; RS Србија; RS Srbija; KZ Қазақстан; KZ Казахстан;
 MK Северна Македонија; GE საქართველო; AM Հայաստան; IL ישראל; SA السعودية; AE الإمارات; EG مصر; MA المغرب; MA Maroc;
 TN تونس; DZ الجزائر; JO الأردن; LB لبنان; IQ العراق; IR ایران; IN भारत; TH ประเทศไทย; TH ไทย; VN Việt Nam;
-LV Latvija; LT Lietuva; EE Eesti; IS Ísland; IE Éire; AL Shqipëria; LU Lëtzebuerg; CY Κύπρος; CY Kıbrıs
+LV Latvija; LT Lietuva; EE Eesti; IS Ísland; IE Éire; AL Shqipëria; LU Lëtzebuerg; CY Κύπρος; CY Kıbrıs;
+US U.S.; US America; US EEUU; US Verenigde Staten; GB Regno Unito; GB Verenigd Koninkrijk; FR Frankrijk; ES Spanje;
+AT Oesterreich; CZ Česká republika; CZ Tschechische Republik; SK Slovak Republic; RU Russland; NL Kingdom of the Netherlands;
+BA Bosnia-Herzegovina; MK The Former Yugoslav Republic of Macedonia; VA Vatican City State; CN P.R. China; CN PRC;
+HK Hong Kong SAR; MO Macao SAR; TW Republic of China Taiwan; TW Taiwan R.O.C.; KP Democratic People's Republic of Korea;
+IN Bharat; PS Palestinian Territory; PS Palestinian Territories; PS Occupied Palestinian Territory; SA KSA;
+SA Kingdom of Saudi Arabia; TN Tunisie; DZ Algérie; LY Libyan Arab Jamahiriya; CM Cameroun; TD Tchad; CD DRC;
+CD The Democratic Republic of the Congo; CD Kinshasa Congo; CD Congo - Kinshasa; CG Brazzaville Congo; CG Congo - Brazzaville;
+ZA RSA; DO República Dominicana; TT Trinidad; AG Antigua; BQ Caribbean Netherlands; SH Saint Helena; RE Réunion Island;
+NZ Aotearoa; FM Federated States of Micronesia; FK Malvinas; SX Dutch part Sint Maarten; VC Saint Vincent and Grenadines; MF French part Saint Martin
 """
 
 _ROWS = [entry.split(None, 2) for entry in _TABLE.replace("\n", " ").split(";")]
@@ -91,6 +103,10 @@ _BY_NAME |= {fold(name): code for code, name in (entry.split(None, 1) for entry 
 
 _FLAG_A, _FLAG_Z = "\N{REGIONAL INDICATOR SYMBOL LETTER A}", "\N{REGIONAL INDICATOR SYMBOL LETTER Z}"
 
+_SAINT = re.compile(r"\bSt\.?\s+", re.IGNORECASE)
+_TURNED = re.compile(r"(?P<name>[^,()]+?)\s*(?:,\s*(?P<before>[^,()]+)|\((?P<inside>[^,()]+)\))")
+_PARTS = re.compile(r"\s*\(\s*|\s+-\s+|\s*/\s*")
+
 EU_COUNTRIES = names("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK")
 """The member states of the European Union, where a VAT number is an `eu_vat`."""
 
@@ -105,7 +121,25 @@ def country_named(text: str) -> str | None:
     if len(text) == 2 and all(_FLAG_A <= letter <= _FLAG_Z for letter in text):
         code = "".join(chr(ord(letter) - ord(_FLAG_A) + ord("A")) for letter in text)
         return code if is_country(code) else None
-    return _BY_NAME.get(fold(text))
+    return (
+        _BY_NAME.get(fold(text))
+        or next(filter(None, map(_BY_NAME.get, map(fold, _spelt_out(text)))), None)
+        or _agreed(text)
+    )
+
+
+def _spelt_out(text: str) -> Iterator[str]:
+    """The name as most lists have it: `Saint` and `and` in full, what stands behind a comma or in brackets in front."""
+    full = _SAINT.sub("Saint ", text.replace("&", " and "))
+    yield full
+    if (turned := _TURNED.fullmatch(full)) is not None:
+        yield f"{turned['before'] or turned['inside']} {turned['name']}"
+
+
+def _agreed(text: str) -> str | None:
+    """The country that each part names, as in `United States (US)` and `USA - United States`."""
+    codes = {part if is_country(part) else _BY_NAME.get(fold(part)) for part in _PARTS.split(text.rstrip(" )"))}
+    return codes.pop() if len(codes) == 1 else None
 
 
 def country_names() -> tuple[str, ...]:
