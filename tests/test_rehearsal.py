@@ -10,6 +10,7 @@ import pytest
 
 from bulk_import.cli.rehearsal import differences
 from bulk_import.options import RunOptions
+from tests.by_hand import make
 from tests.cli_calls import Program, calling, summary
 from tests.rig import Simulated, exported, simulated
 
@@ -71,6 +72,9 @@ def test_a_cleanup_leaves_the_account_as_it_was(call: Program, server: Simulated
     assert (again.code, "deleted 6 customers" in again.err) == (0, True)
     assert again.err.splitlines()[-1] == f"next: bulk-import run {source} --live"
     assert {c["id"] for c in server.customers()} == before
+    there = make(server, email="clean0@example.com", name="Old")
+    assert "deleted 5 customers of this dry run, put 1 back" in call(*run, "--on-existing", "update").err
+    assert {c["id"]: c["metadata"] for c in server.customers() if c["id"] not in before} == {there: {}}
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ from bulk_import.digest import changed_fields, digest_of
 from bulk_import.errors import LedgerRefuses
 from bulk_import.existing import customer_from
 from bulk_import.ledger import Pairing, Pairings, Reader, open_for_writing
-from bulk_import.model import MARKER, Status
+from bulk_import.model import MARKER, Failed, Settled, Status
 from bulk_import.undo import Gone, Known, Left, Untouched, judge
 from tests.by_hand import customer_of, imported, lines, people, touch
 from tests.cli_calls import Program, calling, small_ledger
+from tests.ledger_samples import claim, ledger, refusal
 from tests.rig import KEY, Simulated, begun, check_promises, simulated, tool
 from tests.test_end_to_end import wait_for
 from tests.virtual_run import World
@@ -229,6 +230,22 @@ def test_to_put_back_whom_a_row_updated_before_it_was_made_anew_is_no_unfinished
     assert pairings.of_rows([1])[1].undo_at == 5.0, "what becomes of its own customer is not known yet"
     pairings.settle_restored([], [(1, "cus_1", "undo left it: its marker is gone")])
     assert Reader(db, path).begun_undos() == 0
+    db.close()
+
+
+def test_a_failed_row_whose_customer_was_left_still_says_why_it_failed(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path) as (writer, _):
+        writer.write([claim(1, target="cus_1")], [])
+        writer.write([], [Settled(1, Failed(refusal()))])
+    db = open_for_writing(path)
+    pairings = Pairings(db, path, lambda: 5.0)
+    for _ in range(2):
+        pairings.begin_undo([(1, "cus_1")])
+        pairings.settle_restored([], [(1, "cus_1", "undo left it: somebody has changed it since: name")])
+        line = next(Reader(db, path).lines([1]))
+        said = "declined; undo left it: somebody has changed it since: name"
+        assert (line.status, line.error_code, line.error_message) == ("failed", "card_declined", said)
     db.close()
 
 

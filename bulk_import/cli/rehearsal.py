@@ -103,7 +103,8 @@ def _live(options: RunOptions) -> str | None:
 
 def _told(done: Undone) -> str:
     left = f", left {done.left_count:,} that were touched since" if done.left_count else ""
-    return f"cleanup: deleted {counted(done.deleted + done.gone, 'customer')} of this dry run{left}"
+    back = f", put {done.restored:,} back" if done.restored else ""
+    return f"cleanup: deleted {counted(done.deleted + done.gone, 'customer')} of this dry run{back}{left}"
 
 
 def _how_to_undo(summary: Summary) -> str:

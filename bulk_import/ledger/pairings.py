@@ -76,7 +76,14 @@ _SETTLED_IMAGES = """
 FROM image i JOIN entry e ON e.number = i.number WHERE e.status NOT IN ('claimed', 'in_doubt')
 """
 _UNSENT = "UPDATE entry SET undo_at = NULL WHERE number = ?"
-_LEFT = "UPDATE entry SET undo_at = iif(customer_id = ?2, NULL, undo_at), error_message = ?3 WHERE number = ?1"
+_LEFT = """
+UPDATE entry SET undo_at = iif(customer_id = ?2, NULL, undo_at), error_message = CASE
+    WHEN status <> 'failed' THEN ?3
+    WHEN instr(error_message, ?3) THEN error_message
+    ELSE coalesce(error_message || '; ', '') || ?3
+END WHERE number = ?1
+"""
+# Why a row failed is still what a person must mend.
 _IMAGES = f"""
 SELECT i.number, i.target, i.before, i.after, i.attached FROM image i WHERE i.number IN
     (SELECT DISTINCT i.number {_SETTLED_IMAGES} AND i.number > ? ORDER BY i.number LIMIT ?)
