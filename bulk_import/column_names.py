@@ -23,7 +23,7 @@ ADDRESS = {
     " provincestate region stateregion regionstate stateprovinceregion stateorprovince stateorregion bundesland kanton"
     " canton departement provincia county statecounty countystate estado provincie uf",
     "postal_code": "postalcode addresspostalcode postcode zip zipcode addresszip postal zippostalcode postalzip"
-    " zippostcode postcodezip zippostal postalcodezip ziporpostalcode plz postleitzahl pincode codepostal codigopostal"
+    " zippostcode postcodezip zippostal postalcodezip postalcodezipcode ziporpostalcode plz postleitzahl pincode codepostal codigopostal"
     " codicepostale cep",
     "country": "countrycode countryiso countryiso2 countryisocode countrycodealpha2 addresscountrycode country"
     " addresscountry addresscountryid countryname countryregion countrycodeiso landcode landiso land pays codepays pais"
@@ -85,12 +85,12 @@ PLAIN: dict[tuple[str | int, ...], str] = {
     " subscribername buyername completename nombrecompleto nombreyapellidos nomcomplet nomecompleto volledigenaam"
     " vollstandigername",
     ("business_name",): "businessname company companyname organization organisation organizationname"
-    " organisationname organization1name accountcompanyname accountcompany billingcompany billingaddresscompany"
+    " organisationname organization1name accountcompanyname accountcompany billingcompany billingaddresscompany billtocompany"
     " defaultaddresscompany addresscompany firma firmenname unternehmen empresa razonsocial razaosocial nomedaempresa"
     " societe entreprise raisonsociale nomsociete azienda ragionesociale nomeazienda bedrijf bedrijfsnaam",
     ("individual_name",): "individualname",
     ("phone",): "phone phonenumber telephone telephonenumber tel primaryphone primaryphonenumber mobile mobilephone"
-    " mobilenumber mobilephonenumber cell cellphone cellnumber customerphone contactphone contactnumber accountphone"
+    " mobilenumber mobilephonenumber cell cellphone cellnumber customerphone contactphone contactnumber accountphone billtophone"
     " billingphone billingphonenumber billingaddressphone defaultaddressphone addressphone addresstelephone phone1"
     " phone1value mainphone homephone workphone businessphone phonemobile phonehome phonework"
     " telefon telefonnummer telefonnr rufnummer mobil mobiltelefon mobilnummer handy handynummer telefono"
@@ -120,7 +120,7 @@ WEAK_NAMES = "accountname legalname nom nome naam billingname billingfullname bi
 """Whole names that give way to a first and a last name in the same file."""
 
 HOUSE_NUMBERS = {
-    "housenumber housenum houseno streetnumber streetno": "before",
+    "housenumber housenum houseno streetnumber streetno housenumberorname": "before",
     "hausnummer hausnr huisnummer huisnr numerocivico civico": "behind",
 }
 """Columns that hold half of the first line of an address, and on which side of the street it is written."""
@@ -142,6 +142,11 @@ NAME_PREFIXES = (
 _STEP = 100
 
 
+def rank_of(step: int, place: int = 0) -> int:
+    """The rank of the name at a *place* of a list, behind the prefix of a *step*."""
+    return 1 + _STEP * step + place
+
+
 def prefix_of(rank: int) -> int:
     """The place of the prefix behind which a name of this rank was found (see `spelled_with`)."""
     return rank // _STEP
@@ -158,7 +163,7 @@ def spelled_with(listed: str, prefixes: tuple[str, ...] = ("",)) -> Iterator[tup
         for place, name in enumerate(every):
             if longer and name.startswith("address") and name.removeprefix("address") in every:
                 continue
-            yield prefix + name, 1 + _STEP * step + place
+            yield prefix + name, rank_of(step, place)
 
 
 def known_names() -> frozenset[str]:

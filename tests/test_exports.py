@@ -202,3 +202,21 @@ def params_of_json(whose: str, entries: str) -> dict[str, str]:
     mapping = settle_mapping(None)
     mapping.plan(("id", *columns))
     return {columns[line.column]: line.field for line in mapping.lines() if line.column in columns}
+
+
+def test_a_street_and_its_number_are_one_line_behind_a_prefix_and_for_who_is_shipped_to() -> None:
+    billing = {"billing_street": "Main St", "billing_house_number": "12", "billing_city": "Leeds"}
+    assert params(billing)["address"] == {"city": "Leeds", "line1": "12 Main St"}
+    german = {"Rechnungsstraße": "Ring", "Rechnungshausnummer": "7", "Rechnungsort": "Bonn"}
+    assert params(german)["address"] == {"city": "Bonn", "line1": "Ring 7"}
+    adyen = {"billingAddress.street": "Ring", "billingAddress.houseNumberOrName": "7"}
+    assert params(adyen)["address"] == {"line1": "7 Ring"}
+    shipped = params({"name": "Ann", "shipping_street": "Way", "shipping_house_number": "3", "shipping_city": "York"})
+    assert shipped["shipping"] == {"name": "Ann", "address": {"city": "York", "line1": "3 Way"}}
+    assert "address" not in params({"billing_house_number": "12", "shipping_street": "Way", "shipping_name": "Ann"})
+
+
+def test_halves_of_streets_of_two_addresses_are_not_put_together() -> None:
+    home = {"home_street": "Ring", "home_house_number": "7", "home_city": "Bonn", "home_zip": "53111"}
+    found = params({"billing_street": "Way", "billing_house_number": "3", **home})
+    assert found["address"] == {"line1": "7 Ring", "city": "Bonn", "postal_code": "53111"}

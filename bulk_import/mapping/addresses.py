@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bulk_import.column_names import ADDRESS, WHOSE_ADDRESS
 from bulk_import.mapping.aliases import Guess, plain
-from bulk_import.mapping.targets import Param
+from bulk_import.mapping.targets import NamePart, Param
 from bulk_import.wording import fold, listed
 
 _WHOSE = {
@@ -56,5 +56,12 @@ def _part(column: str, claim: Guess | None) -> _Part | None:
     match claim.target:
         case Param(("address", str() as name)):
             return _Part(column, name, _WHOSE.get(fold(plain(column)), ""), claim.rank)
+        case NamePart(_, "address.line1"):
+            return _Part(column, "line1", _whose_prefix(fold(plain(column))), claim.rank)
         case _:
             return None
+
+
+def _whose_prefix(folded: str) -> str:
+    """Whose address a half of a street is of."""
+    return next((whose for whose, listed in WHOSE_ADDRESS.items() if folded.startswith(tuple(listed.split()))), "")

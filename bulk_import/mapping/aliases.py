@@ -21,7 +21,7 @@ from bulk_import.column_names import (
     spelled_with,
 )
 from bulk_import.customer.parameters import parse_path, spelled
-from bulk_import.mapping.context import meant_by_context
+from bulk_import.mapping.context import half_of_street, meant_by_context
 from bulk_import.mapping.neversent import never_sent
 from bulk_import.mapping.targets import (
     Ignored,
@@ -44,7 +44,7 @@ _NO_ALIASES = frozenset({"username", "accountusername", "customerusername", "inv
 
 _PEOPLE = names("user customer account contact member client subscriber person profile")
 # Django, Airtable, JSON:API, HubSpot, CouchDB, Elasticsearch and GraphQL put all of a record into one of these.
-_RECORDS = names("fields attributes properties data doc record node")
+_RECORDS = names("traits fields attributes properties data doc record node")
 _ADDRESS_NAMES = names(PLAIN[("email",)])
 
 _STRIPE_READ_ONLY = names(
@@ -109,6 +109,8 @@ def guess(column: str, others: frozenset[str] = frozenset(), *, from_stripe: boo
         return Guess(Param(path), 0, sure=True, why="is the parameter's own name")
     if (key := metadata_key(name)) is not None:
         return Guess(Metadata(key), 0, sure=True, why="names a metadata key")
+    if (half := half_of_street(folded, others)) is not None:
+        return Guess(half[0], half[1], sure=False, why="is one part of the street's line")
     found = _ALIASES.get(folded) if folded not in _NO_ALIASES else None
     if found is None and folded.startswith("customer") and folded not in _NO_ALIASES:
         found = _ALIASES.get(folded.removeprefix("customers").removeprefix("customer"))

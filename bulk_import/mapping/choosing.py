@@ -35,6 +35,7 @@ _WHOLES: tuple[tuple[Slot, str], ...] = (
     (("name",), "name"),
     (("shipping", "name"), "shipping.name"),
     (("address", "line1"), "address.line1"),
+    (("shipping", "address", "line1"), "shipping.address.line1"),
     (("preferred_locales",), "preferred_locales"),
     (("expand",), "expand"),
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulk_import.column_names import (
     ADDRESS,
+    BILLING_PREFIXES,
     HOUSE_ADDITIONS,
     HOUSE_NUMBERS,
+    SHIPPING_PREFIXES,
+    rank_of,
 )
 from bulk_import.mapping.targets import Metadata, NameOf, NamePart, Param, Position, Target
 from bulk_import.wording import fold, names
@@ -58,6 +61,7 @@ _PREFIXED = names("addresscity addressstate addresszip addresspostalcode address
 _PLAIN_PARTS = frozenset(name for listed in ADDRESS.values() for name in listed.split()) - _PREFIXED - names("state")
 _ORDERS = "financialstatus fulfillmentstatus orderstatus"
 _SURNAME = "is the surname beside a first name"
+_HALVES = tuple(_halves())
 _CONTEXTS = (
     _known("state", "addressstate", Metadata("state"), "is another than the address's own state"),
     Context(
@@ -71,7 +75,7 @@ _CONTEXTS = (
     _known("nome", "cognome sobrenome apelido apelidos", NamePart("first"), "is the first name beside a surname"),
     _known("cap", "indirizzo citta comune", Param(("address", "postal_code")), "is Italian for it"),
     _known("via", "cap citta comune", Param(("address", "line1")), "is Italian for it"),
-    *_halves(),
+    *_HALVES,
 )
 
 
@@ -90,3 +94,23 @@ def as_meant(columns: Sequence[str]) -> tuple[str, ...]:
 def meant_by_context(column: str, others: frozenset[str]) -> Context | None:
     """What a folded *column* means beside *others*, None where they say nothing of it."""
     return next((context for context in _CONTEXTS if context.holds(column, others)), None)
+
+
+def half_of_street(folded: str, others: frozenset[str]) -> tuple[NamePart, int] | None:
+    """Which half of a street's line `billing_street` or `shipping_house_number` is, and its rank (see `spelled_with`).
+
+    The other half has to stand among the *others*, behind the same prefix.
+    """
+    whose: tuple[tuple[tuple[str, ...], NameOf], ...] = (
+        (BILLING_PREFIXES, LINE1),
+        (SHIPPING_PREFIXES, "shipping.address.line1"),
+    )
+    for prefixes, of in whose:
+        for step, prefix in enumerate(prefixes):
+            if not prefix or not folded.startswith(prefix):
+                continue
+            beside = frozenset(name.removeprefix(prefix) for name in others if name.startswith(prefix))
+            half = next((each for each in _HALVES if each.holds(folded.removeprefix(prefix), beside)), None)
+            if half is not None and isinstance(half.target, NamePart):
+                return replace(half.target, of=of), rank_of(step)
+    return None

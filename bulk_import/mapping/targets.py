@@ -11,7 +11,7 @@ from bulk_import.model import SOURCE_ID
 from bulk_import.wording import fold
 
 Position = Literal["first", "middle", "last"]
-NameOf = Literal["name", "shipping.name", "address.line1"]
+NameOf = Literal["name", "shipping.name", "address.line1", "shipping.address.line1"]
 
 
 @dataclass(frozen=True, slots=True)

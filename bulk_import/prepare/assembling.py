@@ -8,7 +8,7 @@ from typing import Any
 
 from bulk_import.customer.tax_ids import vat_type
 from bulk_import.customer.verdicts import Fault
-from bulk_import.prepare.recipes import LINE1, NAME, SHIPPING_NAME, VAT, Fixed
+from bulk_import.prepare.recipes import LINE1, NAME, SHIPPING_LINE1, SHIPPING_NAME, VAT, Fixed
 
 Draft = dict[str, dict[Any, Any]]
 """Cleaned values by group: the group `address` holds `city`, the group "" the customer's own fields.
@@ -34,6 +34,8 @@ def assemble(
         faults += _join_name(draft, SHIPPING_NAME, "shipping", 5000)
     if LINE1 in draft:
         faults += _join_name(draft, LINE1, "address", 5000)
+    if SHIPPING_LINE1 in draft:
+        faults += _join_name(draft, SHIPPING_LINE1, "shipping.address", 5000)
     if VAT in draft:
         faults += _place_vat(draft, fixed)
     for each in fixed:

@@ -22,6 +22,7 @@ ToText = Callable[[Any], str | None]
 NAME = "*name"
 SHIPPING_NAME = "*shipping.name"
 LINE1 = "*address.line1"
+SHIPPING_LINE1 = "*shipping.address.line1"
 VAT = "*vat"
 METADATA = "metadata"
 _PLACES = {"first": 0, "middle": 1, "last": 2}
