@@ -216,6 +216,15 @@ def test_a_street_and_its_number_are_one_line_behind_a_prefix_and_for_who_is_shi
     assert "address" not in params({"billing_house_number": "12", "shipping_street": "Way", "shipping_name": "Ann"})
 
 
+def test_the_number_stands_where_the_country_writes_it() -> None:
+    for country, line1 in (("NL", "Ring 7 A"), ("US", "7 Ring A"), ("", "7 Ring A"), ("Germany", "Ring 7 A")):
+        street = {"street_name": "Ring", "house_number": "7", "house_number_suffix": "A", "country": country}
+        assert dict(params(street)["address"])["line1"] == line1  # type: ignore[call-overload]  # it is an object
+    odd = {"Straße": "17. Juni", "Hausnummer": "5", "country": "DE"}
+    assert params(odd)["address"] == {"country": "DE", "line1": "17. Juni 5"}
+    assert params({"first_name": "50", "last_name": "Cent", "country": "DE"})["name"] == "50 Cent"
+
+
 def test_halves_of_streets_of_two_addresses_are_not_put_together() -> None:
     home = {"home_street": "Ring", "home_house_number": "7", "home_city": "Bonn", "home_zip": "53111"}
     found = params({"billing_street": "Way", "billing_house_number": "3", **home})

@@ -107,6 +107,11 @@ _SAINT = re.compile(r"\bSt\.?\s+", re.IGNORECASE)
 _TURNED = re.compile(r"(?P<name>[^,()]+?)\s*(?:,\s*(?P<before>[^,()]+)|\((?P<inside>[^,()]+)\))")
 _PARTS = re.compile(r"\s*\(\s*|\s+-\s+|\s*/\s*")
 
+NUMBER_BEHIND = names(
+    "AR AT BE BG BR BY CH CL CO CZ DE DK EE ES FI GR HR HU IS IT LI LT LV MX NL NO PE PL PT RO RS RU SE SI SK TR UA UY"
+)
+"""Where the number of a house is written behind its street, whatever language the columns speak."""
+
 EU_COUNTRIES = names("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK")
 """The member states of the European Union, where a VAT number is an `eu_vat`."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
+from bulk_import.customer.countries import NUMBER_BEHIND
 from bulk_import.customer.tax_ids import vat_type
 from bulk_import.customer.verdicts import Fault
 from bulk_import.prepare.recipes import LINE1, NAME, SHIPPING_LINE1, SHIPPING_NAME, VAT, Fixed
@@ -51,11 +52,24 @@ def _join_name(draft: Draft, source: str, group: str, limit: int) -> Iterator[Fa
     parts, place = draft.pop(source), source.rpartition(".")[2].lstrip("*")
     if place in draft.get(group, ()):
         return  # the row has the whole
-    whole = " ".join(parts[position] for position in sorted(parts))
+    country = draft.get(group, {}).get("country")
+    order = (
+        sorted(parts, key=_behind_street) if country in NUMBER_BEHIND and _begins_with_number(parts) else sorted(parts)
+    )
+    whole = " ".join(parts[position] for position in order)
     draft.setdefault(group, {})[place] = whole
     if len(whole) > limit:
         message = f"What is joined has {len(whole)} characters and at most {limit} are allowed; shorten it."
         yield Fault("too-long", message, source[1:])
+
+
+def _behind_street(position: int) -> int:
+    """The place of a half of a street's line where the number of the house, which comes first, stands behind the street."""
+    return (1, 0, 2)[position]
+
+
+def _begins_with_number(parts: dict[Any, Any]) -> bool:
+    return parts.get(0, "")[:1].isdigit() and not parts.get(1, "0")[:1].isdigit()
 
 
 def _place_vat(draft: Draft, fixed: tuple[Fixed, ...]) -> Iterator[Fault]:
