@@ -105,7 +105,7 @@ def test_without_a_pause_starts_are_free_and_nothing_is_given_up() -> None:
 def test_in_a_pause_one_probe_goes_at_its_time_and_no_other_until_it_is_back() -> None:
     reach = heard(*[LOST] * LOST_IN_A_ROW)
     assert next_start_at(reach) == 4.0 + 1.0
-    reach = probe_begun(reach)
+    reach = probe_begun(reach, 5.0)
     assert next_start_at(reach) == math.inf
     reach = after_reply(reach, LOST, 9.0, 0.5)
     assert next_start_at(reach) == math.inf
@@ -113,9 +113,9 @@ def test_in_a_pause_one_probe_goes_at_its_time_and_no_other_until_it_is_back() -
 
 
 def test_a_probe_that_ends_the_pause_frees_the_starts() -> None:
-    reach = after_reply(probe_begun(heard(*[LOST] * LOST_IN_A_ROW)), WELL, 6.0, 0.5)
+    reach = after_reply(probe_begun(heard(*[LOST] * LOST_IN_A_ROW), 5.0), WELL, 6.0, 0.5)
     assert probe_over(reach, 6.0, 0.5) == KNOWN
-    assert probe_begun(KNOWN) == KNOWN
+    assert probe_begun(KNOWN, 5.0) == KNOWN
 
 
 @pytest.mark.parametrize(("probes", "seconds"), list(enumerate([1, 2, 4, 8, 16, 32, 60, 60, 60])))
@@ -143,6 +143,27 @@ def test_a_good_answer_sets_the_give_up_clock_back() -> None:
 def test_a_failure_long_ago_does_not_shorten_todays_patience() -> None:
     reach = after_reply(KNOWN, LOST, -5000.0, 0.5)
     assert gives_up_at(heard(*[LOST] * LOST_IN_A_ROW, reach=reach), 900) == 900.0
+
+
+@pytest.mark.parametrize(
+    ("patience", "idle", "began", "ends"),
+    [
+        (20.0, True, None, math.inf),  # the probe of second 5 comes first, whenever somebody is there
+        (5.0, True, None, math.inf),
+        (4.9, True, None, 4.9),  # it comes too late
+        (20.0, False, None, 20.0),  # what is in flight will tell
+        (20.0, False, 5.0, 20.0),
+        (20.0, False, 30.0, math.inf),  # the late probe is waited for
+    ],
+)
+def test_nobody_gives_up_before_a_probe_that_was_due(
+    patience: float, idle: bool, began: float | None, ends: float
+) -> None:
+    reach = heard(*[LOST] * LOST_IN_A_ROW)
+    if began is not None:
+        reach = probe_begun(reach, began)
+    assert gives_up_at(reach, patience, idle=idle) == ends
+    assert gives_up_at(probe_over(reach, 40.0, 0.5), patience, idle=True) == patience, "one late probe, and no other"
 
 
 @given(st.lists(st.sampled_from(Sign), max_size=80))

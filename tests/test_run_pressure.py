@@ -110,6 +110,24 @@ def test_nobody_waits_for_one_answer_longer_than_the_run_may_wait_and_not_in_sil
     assert "1 min" in said
 
 
+def test_an_outage_that_ended_while_every_row_slept_until_its_last_attempt_stops_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, people(20))
+    broken = refused(503, None)
+    world.stripe.misbehave = lambda a: broken if a.endpoint == "create" and a.nth <= 20 else None
+    run = world.run(pacing=Pacing(rate=20.0, concurrency=32, max_attempts=2, give_up_after=20.0))
+    assert len(run.said("paused")) == 1
+    assert check_promises(world, run) == {"created": 20}
+
+
+@pytest.mark.parametrize("patience", [4.0, 25.0])
+def test_a_read_that_nobody_answers_ends_the_run_when_its_patience_ends(tmp_path: Path, patience: float) -> None:
+    world = World(tmp_path, people(3), VirtualStripe(existing=10))
+    world.stripe.misbehave = lambda arrival: refused(503, None)
+    run = world.run(dedupe="snapshot", pacing=Pacing(rate=20.0, give_up_after=patience))
+    assert (run.exit_code, world.tally()) == (3, {"pending": 3})
+    assert patience <= run.seconds <= patience + 2.0
+
+
 def test_an_answer_that_asks_for_hours_again_and_again_ends_the_run(tmp_path: Path) -> None:
     world = World(tmp_path, people(20))
     asks = replace(refused(429, "lock_timeout"), headers={"Retry-After": HOURS})

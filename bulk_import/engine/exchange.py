@@ -110,7 +110,8 @@ class Exchange:
                     f"Stripe gave no usable answer to {request.method} {request.path} in {tried} attempts "
                     f"({refusal.message}); run the same command again later"
                 )
-            await self._stop.nap(backoff(min(tried, 10), self.parts.chance()))
+            if not self.parts.gate.is_paused:  # else the gate says when to try again, and when to give up
+                await self._stop.nap(backoff(min(tried, 10), self.parts.chance()))
 
     async def attempt(
         self, request: Request, claim: Claim | None = None, good_until: float | None = None

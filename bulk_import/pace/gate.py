@@ -76,6 +76,11 @@ class Gate:
         self.rate_limited = 0
 
     @property
+    def is_paused(self) -> bool:
+        """Whether Stripe is out of reach: the gate then lets one request go at a time, at its own intervals."""
+        return self._reach.pause is not None
+
+    @property
     def max_in_flight(self) -> int:
         """The most requests that will ever be in flight at once: no run needs more workers."""
         return self._flight.most
@@ -176,11 +181,12 @@ class Gate:
         self.starts[endpoint] += 1
         self.first_start = now if self.first_start is None else self.first_start
         self.last_start = now
-        self._reach = outage.probe_begun(self._reach)
+        self._reach = outage.probe_begun(self._reach, now)
         return Turn(self, is_probe=self._reach.pause is not None)
 
     def _gives_up_at(self) -> float:
-        return min(outage.gives_up_at(self._reach, self._give_up_after), self._closed_at)
+        idle = not self._connections.in_use
+        return min(outage.gives_up_at(self._reach, self._give_up_after, idle=idle), self._closed_at)
 
     def _opens_at(self, endpoint: Endpoint, now: float) -> float:
         """When a place, Stripe's health, both levels and a connection let a request start; leaving and hearing look again."""

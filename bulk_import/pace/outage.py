@@ -38,7 +38,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing starts but one probe at a time: the next at `probe_at`, none while one is `probing`."""
+    """Nothing starts but one probe at a time: the next at `probe_at`, none while one is `probing` that began then."""
 
     cause: Sign
     probe_at: float
@@ -87,9 +87,9 @@ def after_reply(reach: Reach, sign: Sign, now: float, draw: float) -> Reach:
     return reach
 
 
-def probe_begun(reach: Reach) -> Reach:
+def probe_begun(reach: Reach, now: float) -> Reach:
     """One request goes out as the probe; no other starts until it is over."""
-    return reach if reach.pause is None else replace(reach, pause=replace(reach.pause, probing=True))
+    return reach if reach.pause is None else replace(reach, pause=replace(reach.pause, probing=True, probe_at=now))
 
 
 def probe_unused(reach: Reach) -> Reach:
@@ -118,9 +118,18 @@ def next_start_at(reach: Reach) -> float:
     return math.inf if reach.pause.probing else reach.pause.probe_at
 
 
-def gives_up_at(reach: Reach, give_up_after: float) -> float:
-    """When waiting any longer is pointless; never while nothing is paused."""
-    return math.inf if reach.pause is None else reach.since + give_up_after
+def gives_up_at(reach: Reach, give_up_after: float, *, idle: bool = False) -> float:
+    """When waiting any longer is pointless; never while nothing is paused.
+
+    Where all is *idle*, nothing in flight, a probe that is due before then comes first, however late somebody is there to
+    be it, and is waited for: every row may be asleep until its last attempt, and nobody knows meanwhile whether Stripe is
+    back.
+    """
+    if (pause := reach.pause) is None:
+        return math.inf
+    last = reach.since + give_up_after
+    is_owed = pause.probe_at > last if pause.probing else idle and pause.probe_at <= last
+    return math.inf if is_owed else last
 
 
 def is_hopeless(reach: Reach, fault: str | None) -> bool:
