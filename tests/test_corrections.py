@@ -212,18 +212,30 @@ def test_a_file_without_its_row_column_is_told_so(mended: Mended) -> None:
         mended("id,email,Straße\nu3,p3@example.com,Ring\n")
 
 
-@pytest.mark.parametrize(("head", "cell"), [("", ""), (",_ledger", ","), (",_ledger", ",  ")])
+@pytest.mark.parametrize("cell", ["", "  "])
 def test_a_row_number_of_a_ledger_that_is_not_said_is_believed_only_with_the_rows_own_id(
-    tmp_path: Path, head: str, cell: str
+    tmp_path: Path, cell: str
 ) -> None:
-    lines = f"id,email,Straße,Notiz,_row{head}\nu3,p3@example.com,Ring 2,alt,3{cell}\n"
+    lines = f"id,email,Straße,Notiz,_row,_ledger\nu3,p3@example.com,Ring 2,alt,3,{cell}\n"
     ledger = ledger_at(tmp_path / "users.csv.ledger.db")
     assert sorted(Mended(tmp_path)(lines)) == [3]
     with pytest.raises(UsageError, match=r'with all its columns, or at least with "id"'):
         Mended(tmp_path)(lines.replace("id,", "number,", 1))
     facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
-    with written(ledger, facts), pytest.raises(UsageError, match="does not say in a column _ledger which ledger"):
+    with written(ledger, facts), pytest.raises(UsageError, match="does not say in its column _ledger which ledger"):
         Mended(tmp_path)(lines)
+
+
+@pytest.mark.parametrize("key", ["id", None])
+def test_a_file_written_by_hand_needs_no_column_for_its_ledger_and_that_only_row_numbers_tell_is_said(
+    tmp_path: Path, key: str | None
+) -> None:
+    ledger = ledger_at(tmp_path / "users.csv.ledger.db")
+    options = {"mapping": {"key": key}} if key else {}
+    mended = Mended(tmp_path)
+    with written(ledger, purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options=options)):
+        assert sorted(mended("id,email,Straße,Notiz,_row\nu3,p3@example.com,Ring 2,alt,3\n")) == [3]
+    assert any("only the row numbers in _row say whose its line is" in said for said in mended.said) is (key is None)
 
 
 def test_an_id_whose_leading_zeros_a_spreadsheet_took_is_told_how_to_keep_them(tmp_path: Path) -> None:

@@ -61,6 +61,12 @@ def read_corrections(
     with ExitStack() as undone:
         found = undone.enter_context(closing(Mended()))
         taken = _read_lines(found, path, overrides, purpose, reader, notify, goes_on=goes_on)
+        if taken.unsigned:
+            lines = "its line is" if taken.unsigned == 1 else f"its {taken.unsigned:,} lines are"
+            notify(
+                "unsigned",
+                f"{path} has no column _ledger, so only the row numbers in _row say whose {lines}; an export --what failed has both",
+            )
         if taken.done:
             settled = counted(taken.done, "row of it was", "rows of it were")
             notify("with", f"{path} was taken over before; {settled} settled or sent since and not again now")
@@ -77,9 +83,13 @@ def read_corrections(
 
 @dataclass(slots=True)
 class _Taken:
-    """What the lines so far came to: rows that were never a customer's, how many are done, how many do not belong here."""
+    """What the lines so far came to: rows that were never a customer's, how many are done, how many do not belong here.
+
+    `unsigned` lines have no column that tells which ledger they are of.
+    """
 
     nobodys: set[int] = field(default_factory=set)
+    unsigned: int = 0
     done: int = 0
     misplaced: int = 0
     first_misplaced: str = ""
@@ -134,11 +144,12 @@ def _take(line: MendedLine, key: str | None, own_id: str | None, found: Mended, 
     if line.problem is not None:
         notify("no-customer", f"{line.where}: {line.problem.partition('; ')[0]}, so row {number} stays as it is")
         taken.nobodys.add(number)
-    elif line.is_signed or has_own_id:
+    elif line.is_signed or has_own_id or "_ledger" not in line.fields:  # written by hand, as one may
+        taken.unsigned += not (line.is_signed or has_own_id)
         found.put(number, {column: cell for column, cell in line.fields.items() if column not in OWN_COLUMNS})
     else:
         raise UsageError(
-            f"{line.where} does not say in a column _ledger which ledger its row number is of, and may be about another "
+            f"{line.where} does not say in its column _ledger which ledger its row number is of, and may be about another "
             f"person; give the export with all its columns{'' if key is None else f', or at least with {listed([key])}'}"
         )
 
