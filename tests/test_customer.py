@@ -285,6 +285,14 @@ def test_an_address_has_512_characters_at_most(check: Any) -> None:
     assert "513" in (email_fault("a" * 501 + "@example.com", check) or "")
 
 
+@pytest.mark.parametrize(
+    "cell", ["a@example.com;b@example.com", "a@example.com, b@example.com", "a@example.com b@example.com"]
+)
+def test_a_cell_of_several_addresses_is_told_as_that(cell: str) -> None:
+    assert email_fault(cell) == "it holds 2 addresses, and a customer has one"
+    assert "2 addresses" not in str(email_fault("a@@example.com b@example.com"))
+
+
 @settings(deadline=None)
 @given(
     st.from_regex(r"[A-Za-z0-9_+.-]{1,20}@[A-Za-z0-9.-]{1,30}\.(com|test|local|de|xn--p1ai|invalid)", fullmatch=True)

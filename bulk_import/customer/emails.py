@@ -26,6 +26,8 @@ _OTHER_DOTS = "．。｡"
 
 _BASIC = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
+_BETWEEN = re.compile(r"\s*[;,|]\s*|\s+")
+
 
 def email_fault(email: str, check: EmailCheck = "strict") -> str | None:
     """Why *email* is no address, as the end of a sentence, or None when it is one.
@@ -90,6 +92,9 @@ def _idna(domain: str) -> str:
 def _judged(email: str) -> str | None:
     if (dot := next((sign for sign in _OTHER_DOTS if sign in email.rpartition("@")[2]), None)) is not None:
         return f"its domain has the sign {dot} (U+{ord(dot):04X}) for a dot, which Stripe refuses; write a plain one"
+    held = _BETWEEN.split(email)
+    if len(held) > 1 and all(map(_BASIC.fullmatch, held)):
+        return f"it holds {len(held)} addresses, and a customer has one"
     import email_validator  # costs 40 ms to import, which `--help` must not pay
 
     try:

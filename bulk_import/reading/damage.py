@@ -203,6 +203,7 @@ def wrong_width(found: int, table: Table) -> str:
         if found < max(table.width, table.cells)
         else "quote a cell that holds a delimiter, or remove what is too much"
     )
+    mend += ", or leave it be if it is a note and nobody's row" if found == 1 else ""
     return f"row has {found} {cells} where {wanted}; {mend}"
 
 
