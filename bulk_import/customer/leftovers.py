@@ -12,7 +12,7 @@ _NARROW = tuple("#" * count for count in range(3, 41))
 
 NULLS = names(
     r"""
-    NULL null Null \N NaN nan #N/A #NV #REF! #VALUE! #NAME? #DIV/0! #NUM! #NULL! #SPILL! #CALC! undefined None (null) (NULL) [null] [NULL]
+    NULL null Null \N NaN nan N/A n/a #N/A #NV #REF! #VALUE! #NAME? #DIV/0! #NUM! #NULL! #SPILL! #CALC! undefined None (null) (NULL) [null] [NULL]
     <null> <NULL> nil
     """
 ).union(_NARROW)
@@ -21,7 +21,8 @@ NULLS = names(
 NOTHINGS = names(r"NULL \N (null) (NULL) [null] [NULL] <null> <NULL>")
 """Those of them that only databases write, for a value that is not there: nothing is sent for them."""
 
-_NO_NUMBER = "- -- --- . ? n/a n.a. na none unknown"
+_ZEROS = tuple("0" * count for count in range(1, 13))
+_NO_NUMBER = f"- -- --- . ? n/a n.a. na none unknown {' '.join(_ZEROS)} 00000-0000"
 NO_NUMBERS = NULLS.union(*(names(spelled) for spelled in (_NO_NUMBER, _NO_NUMBER.upper(), _NO_NUMBER.title())))
 """Whole cells that are no phone and no ZIP code, as people write that there is none, and `NULLS`."""
 
