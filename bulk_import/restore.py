@@ -10,7 +10,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from bulk_import.customer_parts import (
     DEFAULT_METHOD,
@@ -24,11 +25,12 @@ from bulk_import.customer_parts import (
     tax_ids_of,
     value_of,
 )
-from bulk_import.existing import Ask, customer_from, is_attached
+from bulk_import.engine import Outdated
+from bulk_import.existing import customer_from, is_attached
 from bulk_import.image import Image, digest
 from bulk_import.model import Customer, Endpoint, Params, Reply, Request
 from bulk_import.replies import is_refusal, refusal_of
-from bulk_import.undo import Gone, Known, Left, wrong_account
+from bulk_import.undo import JUST_NOW, Act, Gone, Known, Left, wrong_account
 
 ROUNDS = 6
 """Looks at one customer; between them, what still differs is sent once more."""
@@ -135,17 +137,31 @@ def _added(image: Image, shown: Mapping[str, Any], salt: bytes) -> tuple[str, ..
     return tuple(found for key, found in tax_ids_of(shown).items() if digest(key, salt) in ours)
 
 
+class _Shown(NamedTuple):
+    """A customer, whether the method that we attached is still theirs, and when Stripe was asked for it."""
+
+    raw: Mapping[str, Any]
+    attached: bool
+    at: float
+
+
 class _Unclear(Exception):
     """An answer said nothing of what happened, so nothing may follow it but a look. Never leaves this module."""
 
 
 class Restorer:
-    """Judges one customer at a time and sends what puts it back, through *ask*, which paces and retries."""
+    """Judges one customer at a time and sends what puts it back, through *ask*, which paces and retries.
 
-    def __init__(self, ask: Ask, nap: Callable[[float], Awaitable[None]], known: Known) -> None:
+    *now* is the clock of `Act`.
+    """
+
+    def __init__(
+        self, ask: Act, nap: Callable[[float], Awaitable[None]], known: Known, now: Callable[[], float]
+    ) -> None:
         self._ask = ask
         self._nap = nap
         self._known = known
+        self._now = now
         self.begun: set[int] = set()
         """Rows whose customers it may have changed, whether or not an answer came."""
 
@@ -154,46 +170,45 @@ class Restorer:
         shown = await self._shown(image)
         if isinstance(shown, Gone):
             return shown
-        raw, attached = shown
-        salt = self._known.salt
-        if isinstance(judge(image, raw, salt, attached=attached), Restored):
+        raw, salt = shown.raw, self._known.salt
+        if isinstance(judge(image, raw, salt, attached=shown.attached), Restored):
             return Restored(by_us=False)
-        return Halfway() if is_in_part_back(image, raw, salt, attached=attached) else Written()
+        return Halfway() if is_in_part_back(image, raw, salt, attached=shown.attached) else Written()
 
     async def restore(self, image: Image) -> Restored | Gone | Left:
-        """Put one customer back if it still shows what we wrote.
+        """Put one customer back if it still shows what we wrote; what has to wait, for an outage say, follows another look.
 
         Raises `StripeRefuses` where Stripe knows no such customer, or shows one of the other mode.
         """
-        why = ""
+        why, patience = "", JUST_NOW
         for look in range(ROUNDS):
-            verdict = await self._look(image)
+            shown = await self._shown(image)
+            if isinstance(shown, Gone):
+                return shown
+            verdict = judge(image, shown.raw, self._known.salt, attached=shown.attached)
             match verdict:
                 case Restored():
                     return Restored(by_us=look > 0)
-                case Gone() | Left():
+                case Left():
                     return verdict
             if why:
                 return Left(why)
             self.begun.add(image.row)
             try:
-                why = await self._act(image, verdict)
+                why = await self._act(image, verdict, shown.at + patience)
             except _Unclear:
                 await self._nap(PAUSE)
+            except Outdated:
+                patience *= 2
         return Left("Stripe goes on showing what was written; run the same command again later")
 
-    async def _look(self, image: Image) -> Restored | Todo | Gone | Left:
-        shown = await self._shown(image)
-        if isinstance(shown, Gone):
-            return shown
-        return judge(image, shown[0], self._known.salt, attached=shown[1])
-
-    async def _shown(self, image: Image) -> tuple[Mapping[str, Any], bool] | Gone:
+    async def _shown(self, image: Image) -> _Shown | Gone:
         """The customer, and whether the method that we attached is still theirs."""
         used = ["subscriptions"] if image.method is not None else []
         names = [*expansions(list(image.before)), *used]
         params: Params = {"expand": names} if names else {}
         reply = await self._ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{image.target}", params))
+        at = self._now() - reply.seconds
         customer: Customer | None = customer_from(reply.body) if reply.status == 200 else None
         if customer is not None and customer.id == image.target and customer.deleted:
             return Gone(by_us=False)
@@ -201,29 +216,32 @@ class Restorer:
             raise wrong_account(image.row, image.target, reply)
         method = image.method
         attached = method is not None and await is_attached(self._ask, method, image.target)
-        return customer.raw, attached
+        return _Shown(customer.raw, attached, at)
 
-    async def _act(self, image: Image, todo: Todo) -> str:
-        """Send all of it; why Stripe would not, empty where it did.
+    async def _act(self, image: Image, todo: Todo, good_until: float) -> str:
+        """Send all of it; why Stripe would not, empty where it did. Raises `Outdated` where the rest must not follow unseen.
 
         A former default is back, for sure, before the method that took its place is detached: detaching leaves none.
         """
         path = f"/v1/customers/{image.target}"
-        if todo.parts and (why := await self._post(Endpoint.UPDATE, path, nested(todo.parts))):
+        post = partial(self._post, good_until=good_until)
+        if todo.parts and (why := await post(Endpoint.UPDATE, path, nested(todo.parts))):
             return f"Stripe would not take its former values back: {why}"
-        refused = [name for name in todo.unset if await self._post(Endpoint.UPDATE, path, nested({name: ""}))]
+        refused = [name for name in todo.unset if await post(Endpoint.UPDATE, path, nested({name: ""}))]
         for tax_id in todo.tax_ids:
-            await self._ask(Request(Endpoint.DELETE, "DELETE", f"{path}/tax_ids/{tax_id}"))
+            request = Request(Endpoint.DELETE, "DELETE", f"{path}/tax_ids/{tax_id}")
+            await self._ask(request, good_until=good_until)
         if todo.detach is not None:
             detach = f"/v1/payment_methods/{todo.detach}/detach"
-            if why := await self._post(Endpoint.ATTACH, detach, {}):
+            if why := await post(Endpoint.ATTACH, detach, {}):
                 return f"Stripe would not detach {todo.detach}: {why}"
         return f"Stripe does not unset what was empty before: {', '.join(refused)}" if refused else ""
 
-    async def _post(self, endpoint: Endpoint, path: str, params: Params) -> str:
+    async def _post(self, endpoint: Endpoint, path: str, params: Params, *, good_until: float) -> str:
         """One POST under a key of its own: it sets what it names to one value, so that a second one does no harm."""
         key = f"bi_undo_{secrets.token_hex(16)}"
-        reply: Reply = await self._ask(Request(endpoint, "POST", path, params, key), accept=UNCLEAR)
+        request = Request(endpoint, "POST", path, params, key)
+        reply: Reply = await self._ask(request, accept=UNCLEAR, good_until=good_until)
         if reply.status in UNCLEAR:
             raise _Unclear
         return (refusal_of(reply).message or f"status {reply.status}") if is_refusal(reply) else ""

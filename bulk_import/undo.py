@@ -7,17 +7,31 @@ with nothing in between, so that what is deleted was judged a moment ago. A row 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from bulk_import.digest import changed_fields, was_marked
+from bulk_import.engine import Outdated
 from bulk_import.errors import StripeRefuses
-from bulk_import.existing import Ask, customer_from
+from bulk_import.existing import customer_from
 from bulk_import.ledger import Pairing
 from bulk_import.model import Customer, Endpoint, Reply, Request
 from bulk_import.reconcile import row_of
 from bulk_import.replies import refusal_of
+
+JUST_NOW = 5.0
+"""Seconds for which a look is acted upon; each further look at the same customer, which must have come too late, for twice as long."""
+
+
+class Act(Protocol):
+    """One request of an undo, paced and retried; what acts upon a look raises `Outdated` once that is *good_until* no more."""
+
+    async def __call__(
+        self, request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None
+    ) -> Reply:
+        """Send *request* until there is an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,33 +89,44 @@ def _activity(shown: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 class Undoer:
-    """Judges and deletes one customer at a time through *ask*, which paces and retries.
+    """Judges and deletes one customer at a time through *ask*, which paces and retries; *now* is the clock of `Act`.
 
     `begun` holds the rows whose customers it may have deleted, whether or not an answer came.
     """
 
-    def __init__(self, ask: Ask, known: Known) -> None:
+    def __init__(self, ask: Act, known: Known, now: Callable[[], float]) -> None:
         self._ask = ask
         self._known = known
+        self._now = now
         self.begun: set[int] = set()
 
     async def undo(self, pairing: Pairing) -> Gone | Left:
-        """Delete the row's customer if it is untouched.
+        """Delete the row's customer if it is untouched; where that has to wait, for an outage say, it is judged anew.
 
         Raises `StripeRefuses` where Stripe knows no such customer, or shows one of the other mode: then this is
         another account than the ledger's.
         """
-        verdict = await self.look(pairing)
-        match verdict:
-            case Untouched():
-                return await self._delete(pairing)
-            case Gone() | Left():
-                return verdict
-            case _:
-                assert_never(verdict)
+        patience = JUST_NOW
+        while True:
+            verdict, seen_at = await self._look(pairing)
+            match verdict:
+                case Untouched():
+                    with suppress(Outdated):
+                        return await self._delete(pairing, seen_at + patience)
+                    patience *= 2
+                case Gone():
+                    return Gone(by_us=pairing.row in self.begun)
+                case Left():
+                    return verdict
+                case _:
+                    assert_never(verdict)
 
     async def look(self, pairing: Pairing) -> Gone | Untouched | Left:
         """Judge the row's customer as Stripe shows it now; raises what `undo` raises."""
+        return (await self._look(pairing))[0]
+
+    async def _look(self, pairing: Pairing) -> tuple[Gone | Untouched | Left, float]:
+        """The verdict, and when Stripe was asked for what it rests on."""
         path = f"/v1/customers/{pairing.customer_id}"
         request = Request(Endpoint.RETRIEVE, "GET", path, {"expand": ["subscriptions"]})
         reply = await self._ask(request)
@@ -112,12 +137,12 @@ class Undoer:
             raise StripeRefuses(
                 f"Stripe shows {customer.id} of row {pairing.row} in another mode than the ledger's; check the API key"
             )
-        return judge(pairing, customer, self._known)
+        return judge(pairing, customer, self._known), self._now() - reply.seconds
 
-    async def _delete(self, pairing: Pairing) -> Gone | Left:
+    async def _delete(self, pairing: Pairing, good_until: float) -> Gone | Left:
         self.begun.add(pairing.row)
         request = Request(Endpoint.DELETE, "DELETE", f"/v1/customers/{pairing.customer_id}")
-        reply = await self._ask(request)
+        reply = await self._ask(request, good_until=good_until)
         if reply.status == 200 and reply.body.get("deleted") is True and reply.body.get("id") == pairing.customer_id:
             return Gone(by_us=True)
         # A delete that came again after its answer was lost is answered 404: only a retrieve tells what happened.

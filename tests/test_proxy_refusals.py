@@ -242,13 +242,17 @@ def _made(stripe: VirtualStripe) -> Pairing:
     return Pairing(1, Status.CREATED, customer, "a@example.com", "a@example.com", 0, digest, None)
 
 
+def _undone(stripe: VirtualStripe, pairing: Pairing) -> object:
+    return answered(stripe, lambda ask: Undoer(ask, KNOWN, stripe.now).undo(pairing))
+
+
 @pytest.mark.parametrize("trouble", BARE.values(), ids=BARE)
 def test_a_delete_that_a_proxy_answers_is_no_delete(trouble: Canned) -> None:
     for times in ((1,), ()):
         stripe = VirtualStripe()
         pairing = _made(stripe)
         stripe.misbehave = meeting(trouble, "delete", *times)
-        found = answered(stripe, lambda ask, pairing=pairing: Undoer(ask, KNOWN).undo(pairing))  # type: ignore[misc]
+        found = _undone(stripe, pairing)
         there = [c for c in stripe.account.customers.values() if not c.get("deleted")]
         assert (found == Gone(by_us=True)) is (not there)
         if not times:
@@ -260,7 +264,7 @@ def test_an_undo_does_not_take_a_proxy_for_another_account(trouble: Canned) -> N
     stripe = VirtualStripe()
     pairing = _made(stripe)
     stripe.misbehave = meeting(trouble, "retrieve", 1)
-    assert answered(stripe, lambda ask: Undoer(ask, KNOWN).undo(pairing)) == Gone(by_us=True)
+    assert _undone(stripe, pairing) == Gone(by_us=True)
 
 
 @pytest.mark.parametrize("trouble", BARE.values(), ids=BARE)
@@ -273,7 +277,7 @@ def test_a_method_that_a_proxy_hides_is_still_detached_by_an_undo(trouble: Canne
     assert stripe.account.handle(call, EPOCH + 2).status == 200
     image = Image(1, customer, {METHOD: None}, {METHOD: "pm_New00001"}, "pm_New00001")
     stripe.misbehave = hiding_a_method(trouble, 1)
-    found = answered(stripe, lambda ask: Restorer(ask, _no_nap, KNOWN).restore(image))
+    found = answered(stripe, lambda ask: Restorer(ask, _no_nap, KNOWN, stripe.now).restore(image))
     assert found == Restored(by_us=True)
     (record,) = (record for _, record in stripe.account.records())
     assert record.methods == ()

@@ -376,7 +376,7 @@ def test_a_person_is_shown_whom_it_is_about_and_may_decline(
 ) -> None:
     ledger = small_ledger(tmp_path / "l.db")
     answers: list[bool] = []
-    monkeypatch.setattr("bulk_import.cli.connecting.can_ask", lambda: True)
+    monkeypatch.setattr("bulk_import.cli.asking.can_ask", lambda: True)
     monkeypatch.setattr("click.confirm", lambda text, **_: answers.append(text.startswith("Delete this customer ")))
     said = call("undo", ledger)
     assert (said.code, answers) == (2, [True])

@@ -141,13 +141,13 @@ def test_an_answer_that_says_nothing_is_followed_by_a_look_before_anything_else(
     )
     stripe.misbehave = lambda a: Fault("500", acts=acts) if (a.endpoint, a.nth) == (endpoint, nth) else None
 
-    async def ask(request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+    async def ask(request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None) -> Reply:
         while (reply := await stripe.send(request, "sk_test_x", 30.0)).status == 500 and 500 not in accept:
             pass
         return reply
 
     async def restored() -> object:
-        return await Restorer(ask, asyncio.sleep, Known(TOKEN, SALT, livemode=False)).restore(image)
+        return await Restorer(ask, asyncio.sleep, Known(TOKEN, SALT, livemode=False), stripe.now).restore(image)
 
     assert run_virtual(restored) == Restored(by_us=True)
     assert stripe.account.customers[customer] == before

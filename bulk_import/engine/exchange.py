@@ -62,14 +62,15 @@ class Exchange:
         """For how many seconds a look is believed at the present rate."""
         return view.life(self.parts.gate.current_rate(Endpoint.CREATE))
 
-    async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+    async def ask(self, request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None) -> Reply:
         """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
 
         Statuses in *accept* come back as they are, without Stripe's error object once they came twice: they MUST lead to
         nothing but another way to the same end. That a customer is missing has to come twice as well. Raises
         `StripeRefuses` where the key or the address is refused and `OutOfReach` when no usable answer comes after the
         usual attempts. Attempts while nobody is answered are not counted: that is an outage, and how long to wait for its
-        end is for the gate to say.
+        end is for the gate to say. What is to act upon something that was seen begins no attempt after *good_until* (wall
+        clock): then `Outdated` is raised, and earlier attempts may have acted.
         """
         used = tried = waits = 0
         was_accepted = was_doubtful = False
@@ -79,7 +80,7 @@ class Exchange:
             well = self._well
             if view is not None:
                 view.asked += 1
-            started, reply = await self.attempt(request)
+            started, reply = await self.attempt(request, good_until=good_until)
             if reply.status == 200 and isinstance(reply.body, dict) and answers(request, reply.body):
                 if view is not None:
                     now = self.parts.now()
@@ -154,10 +155,10 @@ class Exchange:
         return started, reply
 
     def _check_age(self, claim: Claim | None, good_until: float | None) -> None:
-        if claim is None:
+        if claim is None and good_until is None:
             return
         now = self.parts.now()
-        if not is_young(claim.claimed_at, now):
+        if claim is not None and not is_young(claim.claimed_at, now):
             raise TooOld
         if good_until is not None and now > good_until:
             raise Outdated

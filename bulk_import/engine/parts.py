@@ -30,7 +30,7 @@ class Stopped(Exception):
 
 
 class Outdated(Unused):
-    """What was read of the account is too old for an attempt upon it, so nothing was sent. Never leaves `engine`."""
+    """What was read of the account is too old for an attempt upon it, so nothing more was sent. Never leaves a job."""
 
 
 class TooOld(Unused):

@@ -164,9 +164,9 @@ class Engine:
         await self._scribe.quiet()
         self.check()
 
-    async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+    async def ask(self, request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None) -> Reply:
         """Read something of Stripe's; see `Exchange.ask`."""
-        return await self._exchange.ask(request, accept=accept)
+        return await self._exchange.ask(request, accept=accept, good_until=good_until)
 
     def viewing(self) -> AbstractContextManager[View]:
         """Measure what is read of the account in this block, for `seen_at`."""

@@ -43,8 +43,8 @@ class BegunUndos:
         self._offload = offload
         self._sure = sure
         self._notice = notice
-        self._undoer = Undoer(engine.ask, known)
-        self._restorer = Restorer(engine.ask, engine.nap, known)
+        self._undoer = Undoer(engine.ask, known, engine.parts.now)
+        self._restorer = Restorer(engine.ask, engine.nap, known, engine.parts.now)
 
     async def settle(self) -> None:
         """Settle them all: who is taken back goes to the start, who is not stays what it was.
