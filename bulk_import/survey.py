@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,6 +120,12 @@ def _must_hold_people(tally: Tally, path: Path, preparing: Preparing, reading: R
         raise SourceError(f"no row of {path} can be read; line {first.line}: {first.message}; mend the file or {way}")
     if not tally.with_email and not preparing.allow_no_email and tally.valid == 0:
         columns, likely = _columns_of(tally.first)
+        if likely == "COLUMN" and (place := _in_a_list(tally.first)) is not None:
+            raise SourceError(
+                f"none of the {counted(tally.rows, 'row')} of {path} has an e-mail address of its own; they stand in a list, "
+                'which no column is; give each row its first one: jq -c \'if type == "array" then .[] else . end | '
+                f". + {{email: .{place}}}' FILE > users.jsonl"
+            )
         raise SourceError(
             f"none of the {counted(tally.rows, 'row')} of {path} has an e-mail address; its columns are {columns}; "
             f'name the right one with --map "{likely}=email", or pass --allow-no-email'
@@ -132,3 +139,21 @@ def _columns_of(records: Iterable[Record]) -> tuple[str, str]:
     holding = [name for name, value in cells if isinstance(value, str) and kind_of(value) == "email"]
     likely = sorted(holding, key=lambda name: not is_address_title(name.rpartition(".")[2]))
     return names, next(iter(likely), "COLUMN")
+
+
+def _in_a_list(records: Iterable[Record]) -> str | None:
+    """Where the first record that has them keeps its addresses, as jq names the place behind a dot: `emails[0].value`."""
+    for record in records:
+        for name, value in record.fields.items():
+            first = value[0] if isinstance(value, list) and value else None
+            if isinstance(first, str) and kind_of(first) == "email":
+                return f"{_as_jq(name)}[0]"
+            if isinstance(first, dict):
+                held = (key for key, cell in first.items() if isinstance(cell, str) and kind_of(cell) == "email")
+                if (key := next(held, None)) is not None:
+                    return f"{_as_jq(name)}[0].{_as_jq(key)}"
+    return None
+
+
+def _as_jq(key: str) -> str:
+    return key if key.isidentifier() and key.isascii() else f"[{json.dumps(key)}]"

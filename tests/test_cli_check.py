@@ -64,6 +64,18 @@ def test_addresses_deeper_in_json_objects_are_named_where_no_row_has_one(call: P
     assert call("check", path, "--map", "staff.email=email").code == 0
 
 
+def test_addresses_in_lists_are_told_with_what_takes_them_out(call: Program, tmp_path: Path) -> None:
+    path = tmp_path / "dump.json"
+    for entry, place in (
+        ({"value": "u1@example.com", "type": "work"}, "emails[0].value"),
+        ("u1@example.com", "emails[0]"),
+    ):
+        path.write_text(json.dumps([{"id": 1, "emails": []}, {"id": 2, "emails": [entry]}]))
+        said = call("check", path)
+        assert said.code == 2
+        assert f". + {{email: .{place}}}' FILE > users.jsonl" in said.err
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_the_first_rows_hide_what_is_never_sent(call: Program, tmp_path: Path, ending: str) -> None:
     fields = {"email": "a@example.com", "password": "hunter2", "cvv": "987", "note": "pays 4242 4242 4242 4242"}
