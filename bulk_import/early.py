@@ -62,6 +62,6 @@ def note_and_interrupt(number: int, frame: object) -> None:
 
 
 def _ignored(error: sys.UnraisableHookArgs) -> None:
-    """An interrupt that Python drops was noted and is no news; anything else it tells of as ever."""
-    if not (caught and issubclass(error.exc_type, KeyboardInterrupt)):
+    """What Python drops after a signal is no news: the interrupt, which was noted, and the end of what it left half made."""
+    if not caught:
         sys.__unraisablehook__(error)

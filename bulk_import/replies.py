@@ -27,6 +27,9 @@ IDS = {
 OF_ALL = (Endpoint.CREATE, Endpoint.LIST, Endpoint.SEARCH, Endpoint.ACCOUNT)
 """What is asked of no single thing, so that no 404 means that it is missing."""
 
+OF_PAGES = (Endpoint.LIST, Endpoint.SEARCH)
+"""What is answered by a page."""
+
 HALTING_CODES = frozenset(
     {"account_invalid", "api_key_expired", "platform_api_key_expired", "secret_key_required"},
 )
@@ -128,8 +131,11 @@ def created_in(reply: Reply) -> int | None:
 
 
 def answers(request: Request, body: Mapping[str, Any]) -> bool:
-    """Tell whether a 200 holds what was asked for: of a customer, that very customer; of anything else, no error."""
-    if "error" in body:
+    """Tell whether a 200 holds what was asked for: that very customer, or a page; of anything else, no error.
+
+    What is not, may be the answer to another request, left on a connection: it says nothing of this one.
+    """
+    if "error" in body or (request.endpoint in OF_PAGES and not isinstance(body.get("data"), list)):
         return False
     asked = _CUSTOMER.fullmatch(request.path) if request.method == "GET" else None
     return asked is None or body.get("id") == asked[1]

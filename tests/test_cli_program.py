@@ -304,10 +304,13 @@ def test_an_error_that_came_of_too_many_open_files_says_so(call: Program, monkey
     assert (said.code, "ulimit -n" in said.err, "does not know" in said.err) == (3, True, False)
 
 
-def test_an_interrupt_that_python_drops_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("caught", "news"), [([], [AttributeError]), ([signal.SIGINT], [])])
+def test_an_interrupt_that_python_drops_and_the_end_of_what_it_left_half_made_are_no_news(
+    monkeypatch: pytest.MonkeyPatch, caught: list[int], news: list[object]
+) -> None:
     told: list[object] = []
-    monkeypatch.setattr(early, "caught", [signal.SIGINT])
+    monkeypatch.setattr(early, "caught", caught)
     monkeypatch.setattr(sys, "__unraisablehook__", lambda error: told.append(error.exc_type))
-    for kind in (KeyboardInterrupt, ValueError):
+    for kind in (KeyboardInterrupt, AttributeError) if caught else (AttributeError,):
         early._ignored(SimpleNamespace(exc_type=kind))
-    assert told == [ValueError]
+    assert told == news

@@ -154,6 +154,22 @@ def test_a_list_goes_on_where_a_proxy_did_not_know_its_cursor(tmp_path: Path) ->
     assert not again, "no cursor was lost"
 
 
+STRAY = Canned(200, {"id": "acct_1Stray", "object": "account"}, {}, "application/json")
+"""The answer to another request, left on a kept connection."""
+
+
+@pytest.mark.parametrize("endpoint", ["list", "search"])
+def test_a_page_is_asked_for_again_where_the_answer_to_another_request_came(tmp_path: Path, endpoint: str) -> None:
+    known = [f"existing.{n:06d}@example.com,New name" for n in (7, 380)]
+    world = World(tmp_path, [*people(3), *known], VirtualStripe(existing=400))
+    world.stripe.misbehave = meeting(STRAY, endpoint, 1)
+    run = world.run(dedupe="auto" if endpoint == "search" else "snapshot")
+    assert check_promises(world, run) == {"created": 3, "existing": 2}
+    world = World(tmp_path, people(3), VirtualStripe(existing=400), "ever")
+    world.stripe.misbehave = meeting(STRAY, endpoint)
+    assert world.run(dedupe="auto" if endpoint == "search" else "snapshot").exit_code == 4
+
+
 @pytest.mark.parametrize("times", [(1,), (2,)])
 def test_one_word_of_a_proxys_takes_no_search_away(tmp_path: Path, times: tuple[int, ...]) -> None:
     known = [f"existing.{n:06d}@example.com,New name" for n in (7, 380)]

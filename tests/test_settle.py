@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_import.model import MARKER, Created, Doubt, Failed, InDoubt, Reply
-from bulk_import.replies import Halt, never_began, object_in, refusal_of
+from bulk_import.model import MARKER, Created, Doubt, Endpoint, Failed, InDoubt, Reply, Request
+from bulk_import.replies import Halt, answers, never_began, object_in, refusal_of
 from bulk_import.settle import (
     FIRST_DELAY,
     LONGEST_DELAY,
@@ -383,3 +383,29 @@ def test_a_request_surely_changed_nothing_only_where_it_was_turned_away_or_nobod
     reply: Reply, surely: bool
 ) -> None:
     assert never_began(reply) is surely
+
+
+LISTED = Request(Endpoint.LIST, "GET", "/v1/customers")
+SEARCHED = Request(Endpoint.SEARCH, "GET", "/v1/customers/search")
+SHOWN = Request(Endpoint.RETRIEVE, "GET", "/v1/customers/cus_1")
+
+
+@pytest.mark.parametrize(
+    ("request_", "body", "answered"),
+    [
+        (LISTED, {"data": [], "has_more": False}, True),
+        (SEARCHED, {"data": [], "has_more": False}, True),
+        (LISTED, {"id": "cus_1", "object": "customer"}, False),
+        (SEARCHED, {"id": "acct_1", "object": "account"}, False),
+        (LISTED, {"data": None, "has_more": False}, False),
+        (LISTED, {"data": [], "error": {}}, False),
+        (SHOWN, {"id": "cus_1"}, True),
+        (SHOWN, {"id": "cus_2"}, False),
+        (SHOWN, {"data": [], "has_more": False}, False),
+        (Request(Endpoint.ACCOUNT, "GET", "/v1/account"), {"id": "acct_1"}, True),
+    ],
+)
+def test_a_200_answers_a_request_only_where_it_holds_what_was_asked_for(
+    request_: Request, body: dict[str, Any], answered: bool
+) -> None:
+    assert answers(request_, body) is answered
