@@ -279,11 +279,14 @@ def test_nothing_is_sent_for_a_databases_own_word_for_nothing_and_it_is_said(tmp
 
 def test_a_person_may_be_called_null(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
-    path.write_text("email,first_name,last_name,phone\na@example.com,JENNIFER,NULL,1\nb@example.com,Jo,Null,NULL\n")
+    path.write_text(
+        "email,first_name,last_name,phone,company\na@example.com,JENNIFER,NULL,1,Co\nb@example.com,Jo,Null,1,NULL\n"
+    )
     found = survey(path, Preparing())
-    how = Preparation(settle_mapping(("email", "first_name", "last_name", "phone")))
+    how = Preparation(settle_mapping(("email", "first_name", "last_name", "phone", "company")))
     rows = [row for record in found.first_rows if isinstance(row := prepare(record, how), Row)]
     assert [row.params["name"] for row in rows] == ["JENNIFER NULL", "Jo Null"]
+    assert [row.params.get("business_name") for row in rows] == ["Co", None], "and no company"
     assert {group.rule: group.count for group in found.groups} == {"null-word": 2, "nothing": 1}
 
 

@@ -43,7 +43,7 @@ __all__ = ["UNSHOWN", "Preparation", "prepare", "problem_of"]
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _ODD_STARTS = frozenset("'={[")
-_NAMES = frozenset({"name", "business_name", "individual_name", "shipping.name"})
+_NAMES = frozenset({"name", "individual_name", "shipping.name"})
 _LINE_SIGNS = re.compile("[\t\n\r]")
 
 
