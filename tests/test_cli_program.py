@@ -283,6 +283,21 @@ def test_a_folder_that_may_not_be_entered_is_named(call: Program, monkeypatch: p
     )
 
 
+@pytest.mark.parametrize("words", [["run", "--simulate"], ["plan", "--dry-run"]])
+def test_a_folder_that_is_gone_is_said(
+    words: list[str], tmp_path: Path, call: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, gone = tmp_path / "people.csv", tmp_path / "gone"
+    source.write_text("email\nann@example.com\n")
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_abcdefghijklmnop")
+    said = call(*words, source)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.endswith("is gone; go to another one, then give the command again.\n")
+
+
 def test_too_few_open_files_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("email\nann@example.com\n")
     run = f"ulimit -n 12; {sys.executable} -m bulk_import run {tmp_path}/c.csv --simulate"

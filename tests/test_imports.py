@@ -38,6 +38,7 @@ change digest image prepare series
 customer_parts
 mapping stripe_api
 budget customer keys pace reading
+temporary
 column_names errors respelt
 age early formulas model simulator wording
 """

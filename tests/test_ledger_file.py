@@ -452,6 +452,13 @@ def test_a_look_at_a_ledger_that_may_not_be_written_leaves_nothing_beside_it(
     db.close()
 
 
+def test_a_full_disk_keeps_nobody_from_looking(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    full_ledger(path)
+    with no_room_beyond(0), closing(open_for_reading(path)) as db:
+        assert db.execute("SELECT count(*) FROM entry").fetchone() == (400,)
+
+
 def test_a_read_only_ledger_says_that_it_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
     full_ledger(path)

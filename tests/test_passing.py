@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bulk_import.errors import StoppedEarly
+from bulk_import.reading import passing
 from bulk_import.reading.passing import LOCK, PREFIX, passing_folder, remove_left_behind
 from tests.rig import command, environment
 from tests.test_end_to_end import wait_for
@@ -34,6 +37,22 @@ def test_only_what_is_surely_left_behind_is_removed(tmp_path: Path) -> None:
     remove_left_behind(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {f"{PREFIX}somebody-s", f"{PREFIX}link", "another"}
     assert (tmp_path / "another" / LOCK).exists()
+
+
+def test_no_place_for_it_is_a_sentence_and_a_full_one_is_not_tried_forever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StoppedEarly, match="TMPDIR"), passing_folder():
+        pass
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(passing, "_locked", full)
+    with pytest.raises(StoppedEarly, match="No space left on device"), passing_folder():
+        pass
 
 
 def test_what_a_killed_check_read_from_a_pipe_is_gone_with_the_next_command(tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulk_import.errors import StoppedEarly
 from bulk_import.ledger import seen
 from bulk_import.ledger.seen import Contested, Seen, Sighting, contested
 
@@ -35,6 +39,16 @@ def test_the_rows_of_repeated_keys_are_told_in_row_order(keys: list[str], run: i
             found.add(some[::-1], range(at + len(some), at, -1), range(at + len(some) + 1, at + 1, -1))
             found.pause()
         assert told(found) == repeated(keys)
+
+
+def test_a_full_disk_under_the_temporary_file_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w+b") as full:
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
+        found = Seen()
+        found.add(["ann@example.com"], [1], [2])
+        with pytest.raises(StoppedEarly, match=r"No space left on device.*TMPDIR"):
+            found.repeated()
+        found.close()
 
 
 def test_rows_with_both_keys_repeated_come_once_and_all_in_row_order() -> None:

@@ -15,7 +15,7 @@ from click.shell_completion import shell_complete
 
 from bulk_import import early
 from bulk_import.cli.events import to_json
-from bulk_import.cli.invocation import PROGRAM, Invocation, next_line
+from bulk_import.cli.invocation import NOWHERE, PROGRAM, Invocation, next_line
 from bulk_import.cli.process import too_few_files
 from bulk_import.cli.program import program
 from bulk_import.cli.terminal import occupy_standard_descriptors, silence
@@ -105,12 +105,21 @@ def _refused_by_the_system(invocation: Invocation, error: OSError) -> int:
     if error.errno in NO_ROOM and error.filename is None:
         silence(sys.stdout)  # what click prints itself: help, version
         return _untold(invocation, error)
+    if error.errno == errno.ENOENT and error.filename is None and not _stands_somewhere():
+        return _refused(invocation, _complained(invocation, NOWHERE), USAGE)
     if error.errno in UNUSABLE and isinstance(error.filename, str):
         path = terminal_safe(error.filename, LONGEST_PATH)
         sentence = f"{path} cannot be used ({error.strerror}); put that right, or give another path."
         return _refused(invocation, _complained(invocation, sentence), USAGE)
     _confess(invocation, error)
     return UNEXPECTED
+
+
+def _stands_somewhere() -> bool:
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def _within(error: BaseException | None) -> Iterator[BaseException]:

@@ -21,6 +21,8 @@ PROGRAM = "bulk-import"
 SAYING = frozenset({"--json", "--json-rows", "-q", "--quiet", "-v", "-vv", "--verbose"})
 """Words that change only what is said: what to type next needs none of them."""
 
+NOWHERE = "the folder that this command was started in is gone; go to another one, then give the command again."
+
 
 @dataclass(slots=True)
 class Invocation:
@@ -44,7 +46,7 @@ class Invocation:
     @property
     def kept_line(self) -> str:
         """The command line as a ledger keeps it; raises `UsageError` for words that are no text, which it cannot."""
-        for word in (*self.arguments, os.getcwd()):
+        for word in (*self.arguments, _here()):
             try:
                 word.encode()
             except UnicodeEncodeError:
@@ -63,6 +65,13 @@ class Invocation:
         """Say something to a person, unless only errors are wanted."""
         if not self.quiet:
             self.messages.say(*lines)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise UsageError(NOWHERE) from None
 
 
 def next_line(command: str) -> str:

@@ -71,6 +71,9 @@ def open_for_reading(path: Path, connect: Connect = connect) -> Connection:
     with translated(path):
         db = connect(str(path)) if _can_be_shared(path) else _connect_unchanging(path)
         try:
+            if not _answers(db):
+                db.close()
+                db = _connect_unchanging(path)
             _check_kind(db, path)
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise LedgerRefuses(
@@ -126,6 +129,17 @@ def _can_be_shared(path: Path) -> bool:
     """
     writable = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
     return writable and not os.statvfs(path.parent).f_flag & os.ST_RDONLY
+
+
+def _answers(db: Connection) -> bool:
+    """Whether SQLite found room for its own file beside the ledger; where somebody works on it, that file is there."""
+    try:
+        db.execute("PRAGMA application_id").fetchone()
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL):
+            return False
+        raise
+    return True
 
 
 def _connect_unchanging(path: Path) -> Connection:

@@ -6,11 +6,14 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from heapq import merge
 from itertools import groupby, islice, pairwise, repeat
 from operator import eq
 from types import TracebackType
 from typing import NamedTuple, Self
+
+from bulk_import.temporary import needing_room
 
 RUN = 1 << 15
 """Sightings that are sorted together, and about as many as are compared at a time."""
@@ -48,7 +51,8 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        with needing_room():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._runs: list[_Run] = []
         self._keys, self._rows, self._lines = array("q"), array("q"), array("q")
 
@@ -78,8 +82,9 @@ class Seen:
                     yield Sighting(rows[at], lines[at], place)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+        """Let go of the file; what it could not hold was said when that was written."""
+        with suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -94,9 +99,11 @@ class Seen:
             return
         ordered = array("q", sorted(self._keys))
         buckets = [*(bisect_left(ordered, border) for border in _BORDERS), len(ordered)]
-        self._runs.append(_Run(self._file.seek(0, 2), len(ordered), buckets))
-        for part in (ordered, self._keys, self._rows, self._lines):
-            part.tofile(self._file)
+        with needing_room():
+            self._runs.append(_Run(self._file.seek(0, 2), len(ordered), buckets))
+            for part in (ordered, self._keys, self._rows, self._lines):
+                part.tofile(self._file)
+            self._file.flush()
         self._keys, self._rows, self._lines = array("q"), array("q"), array("q")
 
     def _read(self, run: _Run, first: int, count: int) -> array[int]:

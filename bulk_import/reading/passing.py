@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bulk_import.temporary import needing_room
+
 PREFIX = "bulk-import-"
 LOCK = "in-use"
 
@@ -21,8 +23,9 @@ LOCK = "in-use"
 @contextmanager
 def passing_folder() -> Iterator[Path]:
     """A private folder for as long as the block lasts; those that killed commands left are removed first."""
-    remove_left_behind(Path(tempfile.gettempdir()))
-    folder, lock = _made()
+    with needing_room():
+        remove_left_behind(Path(tempfile.gettempdir()))
+        folder, lock = _made()
     try:
         yield folder
     finally:
@@ -46,7 +49,7 @@ def _made() -> tuple[Path, int]:
     """A new folder, locked; another command may take it for left behind in the moment before it is."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(OSError):
+        with suppress(FileNotFoundError):  # nothing else comes to an end by trying again
             lock = _locked(folder, os.O_RDWR | os.O_CREAT)
             if lock is not None and (folder / LOCK).exists():
                 return folder, lock
