@@ -15,12 +15,12 @@ ADDRESS = {
     " domicilio direccion adresse anschrift indirizzo straat straatnaam adres endereco logradouro morada firstline"
     " address12 streetname strassenname",
     "line2": "line2 addressline2 address2 street2 streetaddress2 streetline2 apartment suite adresszusatz secondline"
-    " extendedaddress addressextended complementdadresse complementadresse complemento adresstoevoeging",
+    " extendedaddress addressextended addressline2districtneighborhood complementdadresse complementadresse complemento adresstoevoeging",
     "city": "city addresscity town locality citylocality citysuburb citytown towncity suburb ort wohnort stadt gemeinde"
     " ville localite commune ciudad poblacion localidad municipio citta comune plaats woonplaats stad cidade localidade"
     " municipality",
     "state": "statecode provincecode regioncode stateabbreviation stateabbr state addressstate province stateprovince"
-    " provincestate region stateregion regionstate stateprovinceregion stateorprovince stateorregion bundesland kanton"
+    " provincestate region stateregion regionstate stateprovinceregion stateprovinceregioncountyterritoryprefecturerepublic stateorprovince stateorregion bundesland kanton"
     " canton departement provincia county statecounty countystate estado provincie uf",
     "postal_code": "postalcode addresspostalcode postcode zip zipcode addresszip postal zippostalcode postalzip"
     " zippostcode postcodezip zippostal postalcodezip postalcodezipcode ziporpostalcode plz postleitzahl pincode codepostal codigopostal"
@@ -90,7 +90,7 @@ PLAIN: dict[tuple[str | int, ...], str] = {
     " societe entreprise raisonsociale nomsociete azienda ragionesociale nomeazienda bedrijf bedrijfsnaam",
     ("individual_name",): "individualname",
     ("phone",): "phone phonenumber telephone telephonenumber tel primaryphone primaryphonenumber mobile mobilephone"
-    " mobilenumber mobilephonenumber cell cellphone cellnumber customerphone contactphone contactnumber accountphone billtophone"
+    " mobilenumber mobilephonenumber cell cellphone cellnumber customerphone contactphone contactphonenumber contactnumber accountphone billtophone"
     " billingphone billingphonenumber billingaddressphone defaultaddressphone addressphone addresstelephone phone1"
     " phone1value mainphone homephone workphone businessphone phonemobile phonehome phonework"
     " telefon telefonnummer telefonnr rufnummer mobil mobiltelefon mobilnummer handy handynummer telefono"

@@ -51,6 +51,9 @@ EXPORTS: dict[str, str] = {
     "Chargebee": "customers.email=email|billing_address.state_code=address.state|billing_address.state=KEPT"
     "|billing_address.country=address.country|billing_address.line1=address.line1",
     "QuickBooks Desktop": "Main Email=email|First Name=FIRST|Last Name=LAST|Main Phone=phone|Balance=KEPT",
+    "PayPal": "Name=name|Contact Phone Number=phone|Address Line 1=address.line1|Town/City=address.city"
+    "|Address Line 2/District/Neighborhood=address.line2|Zip/Postal Code=address.postal_code|Country Code=address.country"
+    "|State/Province/Region/County/Territory/Prefecture/Republic=address.state|Country=KEPT|Email=email|Gross=KEPT",
     "BigCommerce": "Email=email|Address Line 1 - 1=address.line1|City/Suburb - 1=address.city"
     "|State Abbreviation - 1=address.state|Zip/Postcode - 1=address.postal_code|Country - 1=address.country",
     "GoCardless": "email=email|given_name=FIRST|swedish_identity_number=NEVER|metadata.xero=KEPT"
