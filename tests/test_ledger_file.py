@@ -320,6 +320,15 @@ def test_a_process_that_dies_as_it_founds_a_ledger_leaves_none_or_a_whole_one(
     raise AssertionError("it never came to its end")
 
 
+def test_a_folder_that_cannot_be_synced_may_hold_a_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with ledger(tmp_path / "l.db") as (_, reader):
+        assert reader.purpose() == purpose()
+
+
 def test_what_a_dead_founder_has_left_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
     for ending in (".new", ".new-wal", ".new-shm", ".new-journal"):

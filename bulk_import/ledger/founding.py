@@ -92,9 +92,10 @@ def _remove(path: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """A name is on disk once its folder is."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """A name is on disk once its folder is; some systems do not let a folder be opened or synced, and SQLite minds neither."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
