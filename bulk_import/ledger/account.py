@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bulk_import.ledger.chunks import chunks, marks
-from bulk_import.ledger.database import Connection
+from bulk_import.ledger.database import Connection, Query
 from bulk_import.model import Customer, Slice
 
 Entry = tuple[str, str | None, str | None, int, str | None]
 """A customer's id, what stands for its e-mail, the e-mail itself (None where only hashes are kept), `created`, and marker."""
-
-Query = Callable[[str, Sequence[Any]], list[Any]]
-"""Carries out one query."""
 
 
 def forget_all(db: Connection) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bulk_import.ledger.chunks import chunks, marks
+from bulk_import.ledger.database import Query
 from bulk_import.model import Created, InDoubt, Refusal, Settled
-
-Query = Callable[[str, Sequence[Any]], list[Any]]
 
 
 def believed(ask: Query, settled: Sequence[Settled]) -> Sequence[Settled]:

@@ -31,6 +31,8 @@ class Connection(Protocol):
 
 
 Connect = Callable[[str], Connection]
+Query = Callable[[str, Sequence[Any]], list[Any]]
+"""Carries out one query with its values."""
 
 
 class Disagrees(Exception):

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bulk_import.ledger import account
+from bulk_import.ledger import account, standing
 from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.claims import CLAIMS, claim_from
 from bulk_import.ledger.database import Connection, sound, translated
@@ -46,10 +46,6 @@ FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE customer IS NOT NULL 
 _RECORDS = """
 SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
 """
-_FATES = f"""
-SELECT e.number, e.status, e.source_id, e.status IN ('failed', 'invalid') OR ({ORPHAN})
-FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE e.number IN ({{marks}})
-"""  # noqa: S608 - a constant
 
 _HELD = (
     "SELECT customer_id FROM entry WHERE status = 'created' LIMIT ?",
@@ -156,20 +152,12 @@ class Reader:
 
     def owners(self, owned_keys: Iterable[str]) -> dict[str, Owner]:
         """Who owns each of these e-mails, by the text that stands for it in the ledger."""
-        found: dict[str, Owner] = {}
-        for chunk in chunks(list(owned_keys)):
-            query = f"SELECT owned_key, number, status, generation FROM entry WHERE owned_key IN ({marks(chunk)})"  # noqa: S608 - marks only
-            with sound(self._path):
-                found.update({key: Owner(n, Status(status), g) for key, n, status, g in self._all(query, chunk)})
-        return found
+        with sound(self._path):
+            return standing.owners(self._all, owned_keys)
 
     def method_owners(self, owned_methods: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Which row, on which line, has each of these payment methods, by the text that stands for it in the ledger."""
-        found: dict[str, tuple[int, int]] = {}
-        for chunk in chunks(owned_methods):
-            query = f"SELECT owned_method, number, line FROM entry WHERE status <> 'pending' AND owned_method IN ({marks(chunk)})"  # noqa: S608 - marks only
-            found.update({method: (number, line) for method, number, line in self._all(query, chunk)})
-        return found
+        return standing.method_owners(self._all, owned_methods)
 
     def next_generations(self, numbers: Sequence[int]) -> dict[int, int]:
         """The generation a new claim of each of these rows must have; absent rows begin with 0.
@@ -177,22 +165,12 @@ class Reader:
         A row that is pending again has it stored; one that failed or was invalid gets the next one, since the
         answer to its last key may be replayed.
         """
-        found: dict[int, int] = {}
-        for chunk in chunks(list(numbers)):
-            query = f"SELECT number, generation + (status <> 'pending') FROM entry WHERE number IN ({marks(chunk)})"  # noqa: S608 - marks only
-            found.update(self._all(query, chunk))
-        return found
+        return standing.next_generations(self._all, numbers)
 
     def fates(self, numbers: Sequence[int]) -> dict[int, Fate]:
         """What became of each of these rows; rows that were never looked at are left out."""
-        found: dict[int, Fate] = {}
-        for chunk in chunks(numbers):
-            with sound(self._path):
-                found.update(
-                    (number, Fate(Status(status), own_id, bool(refused)))
-                    for number, status, own_id, refused in self._all(_FATES.format(marks=marks(chunk)), chunk)
-                )
-        return found
+        with sound(self._path):
+            return standing.fates(self._all, numbers)
 
     def numbers(self, statuses: Sequence[Status], codes: Sequence[str] = (), without: Sequence[str] = ()) -> array[int]:
         """The numbers of the rows in *statuses*, in their order; with *codes*, of those with one of these errors.
@@ -227,11 +205,7 @@ class Reader:
 
     def followed_keys(self, numbers: Sequence[int]) -> dict[int, str | None]:
         """What stands for the e-mail of the row that each of these duplicates follows; other rows are left out."""
-        found: dict[int, str | None] = {}
-        for chunk in chunks(numbers):
-            query = f"SELECT e.number, o.owned_key FROM entry e JOIN entry o ON o.number = e.owner WHERE e.status = 'duplicate' AND e.number IN ({marks(chunk)})"  # noqa: S608 - marks only
-            found.update(self._all(query, chunk))
-        return found
+        return standing.followed_keys(self._all, numbers)
 
     def has_mended(self) -> bool:
         """Whether rows are left that were mended and not sent since."""
@@ -271,11 +245,7 @@ class Reader:
 
     def owners_of_customers(self, ids: Sequence[str]) -> dict[str, int]:
         """Which row of this ledger is mapped to each of these customers."""
-        found: dict[str, int] = {}
-        for chunk in chunks(list(ids)):
-            query = f"SELECT customer_id, number FROM entry WHERE customer_id IN ({marks(chunk)})"  # noqa: S608 - marks only
-            found.update(self._all(query, chunk))
-        return found
+        return standing.owners_of_customers(self._all, ids)
 
     def commands(self) -> list[Command]:
         """Every command that worked on the ledger, oldest first."""
