@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 import pytest
 
 from bulk_import.budget import Budget
 from bulk_import.engine import OneThread
+from bulk_import.engine.listening import listen
 from bulk_import.engine.looking import SharedLook, Waiting
-from bulk_import.engine.parts import Trip
+from bulk_import.engine.parts import Ended, Trip
+from bulk_import.engine.stopping import Stop
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach
 from bulk_import.model import Claim, Existing, Failed, Outcome, Refusal, Released, Settled
@@ -162,3 +166,27 @@ def test_a_mapping_mistake_takes_back_only_rows_that_may_begin_anew(ours: int, s
     assert {one.number for one in written if isinstance(one.outcome, Failed)} >= set(range(ours + 1, 21))
     assert said in str(error)
     assert not_said not in str(error)
+
+
+@pytest.mark.parametrize("came", [None, signal.SIGTERM])
+def test_whoever_heeded_a_signal_before_a_run_does_so_after_it_unless_it_came(came: int | None) -> None:
+    heard: list[int] = []
+
+    def mine(number: int, frame: object) -> None:
+        heard.append(number)
+
+    async def main() -> None:
+        ended = Ended()
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(partial(listen, (signal.SIGTERM,), Stop(ended), ended))
+            ended.signal = came
+            tasks.cancel_scope.cancel()
+
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        anyio.run(main)
+        assert signal.getsignal(signal.SIGTERM) is (mine if came is None else signal.SIG_IGN)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == ([signal.SIGTERM] if came is None else [])

@@ -28,8 +28,12 @@ async def report(progress: Callable[[], None]) -> None:
 async def listen(
     signals: tuple[signal.Signals, ...], stop: Stop, ended: Ended, *, task_status: TaskStatus[None]
 ) -> None:
-    """Hand every signal to *stop*, those included that came before anybody listened, until cancelled."""
-    heeded = [s for s in signals if signal.getsignal(s) is not signal.SIG_IGN]
+    """Hand every signal to *stop*, those included that came before anybody listened, until cancelled.
+
+    Whoever heeded them before does so again afterwards: left to itself, asyncio would let SIGTERM kill the process there.
+    """
+    before = {s: signal.getsignal(s) for s in signals}
+    heeded = [s for s in signals if before[s] is not signal.SIG_IGN]
     if not heeded:
         task_status.started()
         return
@@ -41,7 +45,6 @@ async def listen(
             async for number in received:
                 stop.signalled(number)
     finally:
-        if ended.signal is not None:
-            # What was asked for is done. One more impatient Ctrl-C must not cut off the closing of the ledger.
-            for number in heeded:
-                signal.signal(number, signal.SIG_IGN)
+        for number in heeded:
+            # Where one came, what it asked for is done: an impatient Ctrl-C must not cut off the closing of the ledger.
+            signal.signal(number, (before[number] or signal.SIG_DFL) if ended.signal is None else signal.SIG_IGN)
