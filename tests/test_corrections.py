@@ -207,6 +207,21 @@ def test_what_a_spreadsheet_took_from_cells_is_put_back_and_said(tmp_path: Path)
     assert mended.said[-1] == "1 of the 1 row is as it was; what was invalid there stays so"
 
 
+def test_an_amount_that_could_not_be_sent_is_mended_by_whoever_writes_it_as_a_whole_number(tmp_path: Path) -> None:
+    source = Reading("csv", columns=("email", "zip", "balance")).to_json()
+    sent = {"email": "p1@example.com", "zip": "02108", "balance": "1200.0"}
+    with written(tmp_path / "users.csv.ledger.db", purpose(1, reading=source)) as writer:
+        refused = Invalid(1, 2, None, None, (Problem("integer", "A whole number is needed.", "balance"),), sent)
+        writer.write([], [settled(refused, refused)])
+    mended = Mended(tmp_path, key=None)
+    found = mended(f"email,zip,balance,_ledger,_row\np1@example.com,2108,1200,{TOKEN},1\n")
+    assert found == {1: {"email": "p1@example.com", "zip": "02108", "balance": "1200"}}
+    assert mended.said[0].startswith("1 cell is taken as before")
+    assert mended.said[1].endswith(
+        'can, by you or by a spreadsheet: "balance"; compare them, since an amount counts the smallest unit, such as cents'
+    )
+
+
 def test_a_file_without_its_row_column_is_told_so(mended: Mended) -> None:
     with pytest.raises(UsageError, match="has no column _row"):
         mended("id,email,Straße\nu3,p3@example.com,Ring\n")

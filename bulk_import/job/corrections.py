@@ -11,15 +11,14 @@ from typing import Any
 
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.job.mended_lines import MendedLine, lines_of
+from bulk_import.job.respelt_cells import put_back
 from bulk_import.ledger import Mended, Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.targets import Ignored, described
 from bulk_import.model import Record, Status
-from bulk_import.model.records import Written
 from bulk_import.prepare.keeping import HIDDEN, NOT_AS_GIVEN
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Overrides
-from bulk_import.respelt import is_respelt
 from bulk_import.wording import counted, listed, without_addresses
 
 CHUNK = 500
@@ -75,7 +74,7 @@ def read_corrections(
                 f"{path} names no {'customers' if taken.nobodys else 'rows'}; give the file that export --what failed wrote, mended"
             )
         _check_columns(path, found, reader, how, notify)
-        _put_back(found, path, reader, notify)
+        put_back(found, _before(found, reader), path, how, notify)
         _leave_as_kept(found, path, reader, notify, goes_on=goes_on)
         undone.pop_all()
     return found
@@ -152,33 +151,6 @@ def _take(line: MendedLine, key: str | None, own_id: str | None, found: Mended, 
             f"{line.where} does not say in its column _ledger which ledger its row number is of, and may be about another "
             f"person; give the export with all its columns{'' if key is None else f', or at least with {listed([key])}'}"
         )
-
-
-def _put_back(found: Mended, path: Path, reader: Reader, notify: Notify) -> None:
-    """Give cells that a spreadsheet only spelt otherwise back what they held, and say which."""
-    columns: dict[str, None] = {}
-    count = 0
-    for before in _before(found, reader):
-        now = found[before.number]
-        respelt = {
-            column: cell for column, cell in before.fields.items() if column in now and _is_respelt(cell, now[column])
-        }
-        if respelt:
-            found.put(before.number, {**now, **respelt})
-            count, columns = count + len(respelt), columns | dict.fromkeys(respelt)
-    if count:
-        cells = "cell is" if count == 1 else "cells are"
-        notify(
-            "respelt",
-            f"{count:,} {cells} taken as before, since {path} has the same number or date as a spreadsheet spells it, without "
-            f"zeros or digits or in another form: {listed(columns)}",
-        )
-
-
-def _is_respelt(before: object, now: object) -> bool:
-    if isinstance(before, bool) or not isinstance(before, str | int | float | Written) or not isinstance(now, str):
-        return False
-    return is_respelt(str(before), now)
 
 
 def _leave_as_kept(found: Mended, path: Path, reader: Reader, notify: Notify, *, goes_on: bool) -> None:

@@ -1,0 +1,65 @@
+"""What a spreadsheet only spelt otherwise in a mended export: no word of a person's, so the cells hold what they held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bulk_import.ledger import Mended
+from bulk_import.model import Invalid, Record
+from bulk_import.model.records import Written
+from bulk_import.prepare.rows import Preparation, prepare
+from bulk_import.respelt import is_respelt
+from bulk_import.wording import listed
+
+
+def put_back(
+    found: Mended, before: Iterable[Record], path: Path, how: Preparation, notify: Callable[[str, str], None]
+) -> None:
+    """Give the cells of *found* that *path* only spells otherwise back what they held *before*, and say which.
+
+    What may not be sent as it was is left as it is now, and said, too: whoever writes 1200 for 1200.0 has mended an amount,
+    unless the spreadsheet has.
+    """
+    columns: dict[str, None] = {}
+    mended: dict[str, None] = {}
+    count = 0
+    for record in before:
+        now = found[record.number]
+        respelt = _respelt(record.fields, now)
+        if wrong := respelt and _wrong(record.number, {**now, **respelt}, how):
+            mended |= {column: None for column in respelt if column in wrong}
+            respelt = {column: cell for column, cell in respelt.items() if column not in wrong}
+        if respelt:
+            found.put(record.number, {**now, **respelt})
+            count, columns = count + len(respelt), columns | dict.fromkeys(respelt)
+    if count:
+        cells = "cell is" if count == 1 else "cells are"
+        notify(
+            "respelt",
+            f"{count:,} {cells} taken as before, since {path} has the same number or date as a spreadsheet spells it, without "
+            f"zeros or digits or in another form: {listed(columns)}",
+        )
+    if mended:
+        notify(
+            "respelt",
+            f"cells of {path} that could not be sent are written so that they can, by you or by a spreadsheet: {listed(mended)}; "
+            "compare them, since an amount counts the smallest unit, such as cents",
+        )
+
+
+def _respelt(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    return {column: cell for column, cell in before.items() if column in now and _is_respelt(cell, now[column])}
+
+
+def _is_respelt(before: object, now: object) -> bool:
+    if isinstance(before, bool) or not isinstance(before, str | int | float | Written) or not isinstance(now, str):
+        return False
+    return is_respelt(str(before), now)
+
+
+def _wrong(number: int, fields: Mapping[str, Any], how: Preparation) -> set[str]:
+    """The columns whose cells would keep the row from being sent."""
+    row = prepare(Record(number, 0, fields), how)
+    return {problem.column or "" for problem in row.problems} if isinstance(row, Invalid) else set()
