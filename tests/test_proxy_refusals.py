@@ -154,6 +154,16 @@ def test_a_list_goes_on_where_a_proxy_did_not_know_its_cursor(tmp_path: Path) ->
     assert not again, "no cursor was lost"
 
 
+def test_a_question_that_is_only_ever_put_off_by_conflicts_ends_the_run(tmp_path: Path) -> None:
+    world = World(tmp_path, people(3), VirtualStripe(existing=40))
+    world.stripe.misbehave = meeting(refused(409, "lock_timeout"), "list")
+    run = world.run(dedupe="snapshot")
+    assert (run.exit_code, world.tally().get("created")) == (3, None)
+    assert len([a for a in run.arrivals if a.endpoint == "list"]) <= 20
+    world.stripe.misbehave = None
+    assert world.run(dedupe="snapshot").exit_code == 0
+
+
 STRAY = Canned(200, {"id": "acct_1Stray", "object": "account"}, {}, "application/json")
 """The answer to another request, left on a kept connection."""
 

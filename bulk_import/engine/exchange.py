@@ -15,7 +15,7 @@ from bulk_import.engine.stripes_clock import StripesClock
 from bulk_import.engine.viewing import View
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import OutOfReach, StripeRefuses
-from bulk_import.model import Claim, Endpoint, Reply, Request
+from bulk_import.model import Claim, Endpoint, Refusal, Reply, Request
 from bulk_import.pace.outage import Sign, sign_of
 from bulk_import.replies import (
     answers,
@@ -26,7 +26,7 @@ from bulk_import.replies import (
     refuses,
     was_not_executed,
 )
-from bulk_import.settle import backoff
+from bulk_import.settle import PATIENCE_WITH_409, backoff
 
 _VIEW: ContextVar[View | None] = ContextVar("view", default=None)
 """The look at the account that a task, or the one that has started it, is taking."""
@@ -72,7 +72,7 @@ class Exchange:
         end is for the gate to say. What is to act upon something that was seen begins no attempt after *good_until* (wall
         clock): then `Outdated` is raised, and earlier attempts may have acted.
         """
-        used = tried = waits = 0
+        used = tried = waits = conflicts = 0
         was_accepted = was_doubtful = False
         view = _VIEW.get()
         while True:
@@ -97,7 +97,9 @@ class Exchange:
             if not accepted and (halt := halting(reply, refusal)):
                 raise StripeRefuses(halt.message)
             if was_not_executed(reply, refusal):
-                waits += 1
+                waits, conflicts = waits + 1, conflicts + (reply.status == 409)
+                if conflicts >= PATIENCE_WITH_409:  # 429s are counted by the gate
+                    raise unusable(request, waits, refusal)
                 await self._stop.nap(max(backoff(min(waits, 5), self.parts.chance()), reply.retry_after or 0.0))
                 continue
             if refuses(request, reply) and (was_doubtful or not doubtful):
@@ -107,10 +109,7 @@ class Exchange:
                 self.saw_impossible(started)
             tried, used = tried + 1, used + (self._well > well)
             if used >= self.parts.limits.attempts:
-                raise OutOfReach(
-                    f"Stripe gave no usable answer to {request.method} {request.path} in {tried} attempts "
-                    f"({refusal.message}); run the same command again later"
-                )
+                raise unusable(request, tried, refusal)
             if not self.parts.gate.is_paused:  # else the gate says when to try again, and when to give up
                 await self._stop.nap(backoff(min(tried, 10), self.parts.chance()))
 
@@ -168,3 +167,11 @@ class Exchange:
         self._well += sign_of(reply) is Sign.WELL
         self.clock.heard(endpoint, reply)
         self.parts.gate.heard(endpoint, reply)
+
+
+def unusable(request: Request, attempts: int, refusal: Refusal) -> OutOfReach:
+    """Why a run ends that asked so often and heard nothing that it could go on with."""
+    return OutOfReach(
+        f"Stripe gave no usable answer to {request.method} {request.path} in {attempts} attempts "
+        f"({refusal.message}); run the same command again later"
+    )
