@@ -319,6 +319,19 @@ def test_an_error_that_came_of_too_many_open_files_says_so(call: Program, monkey
     assert (said.code, "ulimit -n" in said.err, "does not know" in said.err) == (3, True, False)
 
 
+@pytest.mark.parametrize(("caught", "code", "is_unknown"), [([], 3, True), ([signal.SIGTERM], 143, False)])
+def test_whatever_fails_after_a_signal_is_its_end(
+    call: Program, monkeypatch: pytest.MonkeyPatch, caught: list[int], code: int, is_unknown: bool
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise TypeError("made of what was half made")
+
+    monkeypatch.setattr(program.program, "invoke", fail)
+    monkeypatch.setattr(early, "caught", caught)
+    said = call("check", "x.csv")
+    assert (said.code, "does not know" in said.err) == (code, is_unknown)
+
+
 @pytest.mark.parametrize(("caught", "news"), [([], [AttributeError]), ([signal.SIGINT], [])])
 def test_an_interrupt_that_python_drops_and_the_end_of_what_it_left_half_made_are_no_news(
     monkeypatch: pytest.MonkeyPatch, caught: list[int], news: list[object]

@@ -91,7 +91,8 @@ def _carried_out(invocation: Invocation) -> int:
     except OSError as error:
         return _refused_by_the_system(invocation, error)
     except Exception as error:
-        if early.is_interruption(error):
+        # After a signal, whatever it left half made may fail, in an error that shows no trace of it.
+        if early.caught or early.is_interruption(error):
             return _interrupted(invocation)
         if any(isinstance(one, OSError) and one.errno in TOO_MANY_OPEN for one in _within(error)):
             return _refused(invocation, _complained(invocation, too_few_files()), UNEXPECTED)
