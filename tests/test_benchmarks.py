@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,18 @@ from typing import Any
 import pytest
 
 import bulk_import
+from bulk_import.ledger.believing import believed
+from bulk_import.ledger.claims import write_claims
+from bulk_import.ledger.database import transaction
+from bulk_import.ledger.keeping import keep_or_drop
+from bulk_import.ledger.owning import give_up
+from bulk_import.ledger.sampling import keep
+from bulk_import.ledger.settling import settle
 from tests.benchmarks import BENCHMARKS, server
 from tests.benchmarks.capped import most_in_flight
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.running import Ran, counts, people, served, settled_per_second
-from tests.benchmarks.sampled import PRE_FLIGHT, STAGES
+from tests.benchmarks.sampled import PRE_FLIGHT, STAGES, stage
 from tests.benchmarks.server import Account
 from tests.benchmarks.uncapped import imported
 
@@ -74,6 +82,13 @@ def test_every_stage_is_a_part_that_is_there() -> None:
     parts = [part for part, _, _ in STAGES if part.startswith("/bulk_import/")] + [PRE_FLIGHT]
     root = Path(bulk_import.__file__).parents[1]
     assert [part for part in parts if not Path(f"{root}{part}").exists()] == []
+
+
+def test_what_the_ledgers_writer_calls_belongs_to_a_stage_of_the_ledger() -> None:
+    called = (write_claims, give_up, believed, settle, keep_or_drop, keep, transaction)
+    codes = [inspect.unwrap(each).__code__ for each in called]
+    stages = [stage(code.co_filename, code.co_name) for code in codes]
+    assert stages == ["claim", "claim", "settle", "settle", "settle", "settle", "commit"]
 
 
 def test_requests_in_flight_are_counted_between_arrival_and_answer() -> None:

@@ -25,11 +25,9 @@ LOADING, REST = "start: imports, options", "event loop, tasks, channels"
 STAGES = (
     ("/importlib/", "", LOADING),
     ("<frozen importlib", "", LOADING),
-    ("/bulk_import/ledger/writing.py", "claim", "claim"),
-    ("/bulk_import/ledger/writing.py", "image", "claim"),
-    ("/bulk_import/ledger/writing.py", "digest", "claim"),
-    ("/bulk_import/ledger/writing.py", "let_go", "claim"),
-    ("/bulk_import/ledger/writing.py", "settle", "settle"),
+    ("/bulk_import/ledger/claims.py", "", "claim"),
+    ("/bulk_import/ledger/owning.py", "", "claim"),
+    ("/bulk_import/ledger/believing.py", "", "settle"),
     ("/bulk_import/ledger/settling.py", "", "settle"),
     ("/bulk_import/ledger/keeping.py", "", "settle"),
     ("/bulk_import/ledger/sampling.py", "", "settle"),
@@ -71,12 +69,13 @@ def stage_of(frame: FrameType | None) -> str:
         code = frame.f_code
         if code.co_filename.endswith(PRE_FLIGHT):
             return "pre-flight"
-        found = found or _stage(code.co_filename, code.co_name) or ""
+        found = found or stage(code.co_filename, code.co_name) or ""
         frame = frame.f_back
     return found or LOADING
 
 
-def _stage(file: str, function: str) -> str | None:
+def stage(file: str, function: str) -> str | None:
+    """The stage of a function of a file, "" or None where it is its caller's."""
     key = (file, function)
     if key not in _known:
         _known[key] = next((stage for part, verb, stage in STAGES if part in file and verb in function), None)
