@@ -45,7 +45,8 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             db.execute("PRAGMA journal_mode = WAL").fetchone()
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON").fetchone()
-            db.execute("PRAGMA cache_size = -4000")
+            # Each claim touches the index of e-mails anywhere: with 4 MB, the last of a million rows take a fifth more CPU.
+            db.execute("PRAGMA cache_size = -8000")
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 create(db)
             _upgrade(db)
