@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bulk_import.job.clock import steady
 from bulk_import.ledger import (
@@ -18,9 +17,6 @@ from bulk_import.ledger import (
     is_begun,
     open_for_writing,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 class Holding:

@@ -64,10 +64,8 @@ class _UndoJob(Session):
             return
         await self.reach_same_account(purpose)
         known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
-        undoer, restorer = (
-            Undoer(engine.ask, known, engine.parts.now),
-            Restorer(engine.ask, engine.nap, known, engine.parts.now),
-        )
+        undoer = Undoer(engine.ask, known, engine.parts.now)
+        restorer = Restorer(engine.ask, engine.nap, known, engine.parts.now)
         row = 0
         while batch := await self._next(row):
             row = batch[-1].row

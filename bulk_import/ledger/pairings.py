@@ -161,7 +161,7 @@ class Pairings:
     # What an undo writes; each method is one commit, on disk when it returns.
 
     def begin_undo(self, pairs: Sequence[tuple[int, str]]) -> list[int]:
-        """Note, before any of it is sent, that the customers of these *pairs* of row and customer are about to be deleted or put back.
+        """Note, before any of it is sent, that the customers of these *pairs* (row, customer) are about to be undone.
 
         Answers those of the rows that no earlier undo had begun. A row that failed half-way is none that counts as done,
         nor is one that has another customer by now than the one that is put back.
@@ -178,7 +178,8 @@ class Pairings:
     def settle_undo(self, undone: Sequence[tuple[int, str]], left: Sequence[Kept], unsent: Iterable[int] = ()) -> None:
         """Put rows whose customer was seen deleted back to the start, and say of the others why they were left.
 
-        *undone* are pairs of row and customer, *unsent* rows whose customer was surely not deleted. A row put back gets its next generation and gives up its e-mail, so its duplicates go back to the
+        *undone* are pairs of row and customer, *unsent* rows whose customer was surely not deleted. A row put back
+        gets its next generation and gives up its e-mail, so its duplicates go back to the
         start with it.
         """
         if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):
@@ -196,9 +197,10 @@ class Pairings:
         halfway: Sequence[tuple[int, str]] = (),
         gone: Sequence[tuple[int, str]] = (),
     ) -> None:
-        """Forget what updates replaced where it is back in its place, or its customer *gone*, and say of the others why it is not.
+        """Forget what updates replaced where it is back, or its customer *gone*, and say of the others why it is not.
 
-        *restored* and *gone* are pairs of row and customer, *unsent* rows whose customer is surely as the update left it. An updated row goes back to the start, as an undone one does, also where its customer is put
+        *restored* and *gone* are pairs of row and customer, *unsent* rows whose customer is surely as the update left
+        it. An updated row goes back to the start, as an undone one does, also where its customer is put
         back *halfway*: then what the update replaced is kept. One that failed half-way stays failed.
         """
         if not is_allowed(Status.UPDATED, Status.PENDING):

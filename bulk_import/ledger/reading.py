@@ -47,14 +47,6 @@ _RECORDS = """
 SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
 """
 
-_HELD = (
-    "SELECT customer_id FROM entry WHERE status = 'created' LIMIT ?",
-    "SELECT customer_id FROM entry WHERE status = 'updated' LIMIT ?",
-    "SELECT customer_id FROM entry WHERE status = 'existing' LIMIT ?",
-    "SELECT target FROM entry WHERE status IN ('claimed', 'in_doubt') AND target IS NOT NULL LIMIT ?",
-    "SELECT target FROM image LIMIT ?",
-)
-
 _MANY = 500
 """Rows that are looked at together where all are wanted."""
 
@@ -239,9 +231,7 @@ class Reader:
 
         Those it created come first: somebody else may have deleted whoever was there before.
         """
-        with translated(self._path):
-            kinds = [self._db.execute(query, (most,)).fetchall() for query in _HELD]
-        return list(dict.fromkeys(found for kind in kinds for (found,) in kind))
+        return standing.held_customers(self._all, most)
 
     def owners_of_customers(self, ids: Sequence[str]) -> dict[str, int]:
         """Which row of this ledger is mapped to each of these customers."""

@@ -23,6 +23,14 @@ SELECT e.number, o.owned_key FROM entry e JOIN entry o ON o.number = e.owner
 WHERE e.status = 'duplicate' AND e.number IN ({marks})
 """
 
+_HELD = (
+    "SELECT customer_id FROM entry WHERE status = 'created' LIMIT ?",
+    "SELECT customer_id FROM entry WHERE status = 'updated' LIMIT ?",
+    "SELECT customer_id FROM entry WHERE status = 'existing' LIMIT ?",
+    "SELECT target FROM entry WHERE status IN ('claimed', 'in_doubt') AND target IS NOT NULL LIMIT ?",
+    "SELECT target FROM image LIMIT ?",
+)
+
 
 def owners(ask: Query, owned_keys: Iterable[str]) -> dict[str, Owner]:
     """Who owns each of these e-mails."""
@@ -37,6 +45,11 @@ def method_owners(ask: Query, owned_methods: Sequence[str]) -> dict[str, tuple[i
 def owners_of_customers(ask: Query, ids: Sequence[str]) -> dict[str, int]:
     """Which row is mapped to each of these customers."""
     return dict(_found(ask, _CUSTOMER_OWNERS, ids))
+
+
+def held_customers(ask: Query, most: int) -> list[str]:
+    """Up to so many customers of each kind that the ledger holds, those it created first."""
+    return list(dict.fromkeys(found for query in _HELD for (found,) in ask(query, (most,))))
 
 
 def next_generations(ask: Query, rows: Sequence[int]) -> dict[int, int]:
