@@ -143,9 +143,9 @@ def answers(request: Request, body: Mapping[str, Any]) -> bool:
 
 def of_another_mode(body: Mapping[str, Any], *, livemode: bool) -> Halt | None:
     """Return why the run must stop when *body*, or anything in the list that it is, belongs to the other mode."""
-    listed = body.get("data")
-    shown = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    if not any(one.get("livemode") is (not livemode) for one in (body, *shown)):
+    other, listed = not livemode, body.get("data")
+    shown = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else ()
+    if body.get("livemode") is not other and not any(one.get("livemode") is other for one in shown):
         return None
     seen, meant = ("test", "live") if livemode else ("live", "test")
     return Halt(f"Stripe answered with a {seen}-mode customer where {meant} mode was expected; check the API key")

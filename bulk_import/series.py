@@ -87,7 +87,7 @@ class Series:
     def heard(self, endpoint: Endpoint, reply: Reply) -> None:
         """Count one request in the interval in which it was answered; what was not answered took no time to answer."""
         interval = self._interval()
-        interval.answers[f"{endpoint.value} {reply.status or reply.fault or 'no answer'}"] += 1
+        interval.answers[f"{endpoint} {reply.status or reply.fault or 'no answer'}"] += 1
         if reply.status is not None:
             interval.waits[step_of(reply.seconds)] += 1
 
@@ -97,11 +97,10 @@ class Series:
 
     def landed(self, row: int, seconds: float, attempts: int) -> None:
         """Remember a row if it is among the slowest."""
-        one = Slow(seconds, row, attempts)
         if len(self._slow) < SLOWEST:
-            heapq.heappush(self._slow, one)
-        elif one > self._slow[0]:
-            heapq.heapreplace(self._slow, one)
+            heapq.heappush(self._slow, Slow(seconds, row, attempts))
+        elif seconds > self._slow[0].seconds:
+            heapq.heapreplace(self._slow, Slow(seconds, row, attempts))
 
     def is_due(self) -> bool:
         """Whether it is time to hand over."""

@@ -125,14 +125,15 @@ class Exchange:
         gate = self.parts.gate
         if (turn := await gate.turn_now(request.endpoint)) is not None:  # no wait that a stop would have to cut short
             with turn:
-                return await self._fly(request, claim, good_until)
+                return await self._fly(request, claim)
         # Whoever waits for too long leaves the line: at a low rate, turns that are not used would be most of them.
         with self._stop.cuts_short(math.inf if good_until is None else good_until - self.parts.now()) as waiting:
             async with gate.turn(request.endpoint):
                 if not self._stop.takes_off(waiting):
                     self._stop.check()
                     raise Outdated
-                return await self._fly(request, claim, good_until)
+                self._check_age(claim, good_until)  # again: it may have waited, or slept, for a day
+                return await self._fly(request, claim)
         self._stop.check()
         raise Outdated
 
@@ -142,11 +143,10 @@ class Exchange:
         if why is not None:
             self._stop.halt(why)
 
-    async def _fly(self, request: Request, claim: Claim | None, good_until: float | None) -> tuple[float, Reply]:
+    async def _fly(self, request: Request, claim: Claim | None) -> tuple[float, Reply]:
         self._stop.check()
         if claim is not None:
             self._ahead.has_started(claim.row)
-        self._check_age(claim, good_until)  # only now: it may have waited, or slept, for a day
         started = self.parts.tick()
         self.requests[request.endpoint] = self.requests.get(request.endpoint, 0) + 1
         reply = self.parts.gate.within_patience(request.endpoint, await self.parts.send(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bulk_import.age import has_jumped
@@ -17,12 +18,16 @@ Clock = Callable[[], float]
 """Tells seconds."""
 
 
-def since_boot() -> float:
-    """Seconds since the machine was booted, sleep included; where the system does not tell, of a monotonic clock."""
+def _clock_since_boot() -> Clock:
     try:
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        time.clock_gettime(time.CLOCK_BOOTTIME)
     except (AttributeError, OSError):
-        return time.monotonic()
+        return time.monotonic
+    return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+
+
+since_boot = _clock_since_boot()
+"""Seconds since the machine was booted, sleep included; where the system does not tell, of a monotonic clock."""
 
 
 def steady(wall: Clock = time.time, boot: Clock = since_boot) -> Clock:

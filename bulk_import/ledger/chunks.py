@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from bulk_import.ledger.database import Connection
@@ -28,7 +29,7 @@ def execute_for_all(db: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> 
         size = next(size for size in SIZES if size <= len(left))
         some, left = left[:size], left[size:]
         values = ", ".join([f"({marks(some[0])})"] * size)
-        db.execute(sql.format(rows=values), [value for row in some for value in row])
+        db.execute(sql.format(rows=values), list(chain.from_iterable(some)))
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -127,7 +127,10 @@ class Gate:
         turn = await self.turn_now(endpoint)
         if turn is None:
             async with self._line.front(endpoint):
-                turn = await self._start(endpoint, self._clock())
+                now = self._clock()
+                if self._gives_up_at() <= now:
+                    raise OutOfReach(self._why_closed or out_of_reach(self._give_up_after, self._fault))
+                turn = await self._start(endpoint, now)
         with turn:
             yield
 
@@ -172,8 +175,6 @@ class Gate:
 
     async def _start(self, endpoint: Endpoint, now: float) -> Turn:
         """Take a place in flight and a start from both levels without suspending."""
-        if self._gives_up_at() <= now:
-            raise OutOfReach(self._why_closed or out_of_reach(self._give_up_after, self._fault))
         connections.taken(self._connections)
         evidence.begun(self._flown, now)
         for level in self._levels[endpoint]:

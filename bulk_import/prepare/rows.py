@@ -164,7 +164,7 @@ def _follow(
             cleaned = cleaned.value
         if group is None:
             continue
-        if (garbled := garbled_message(text)) is not None:
+        if ("&" in text or not text.isascii()) and (garbled := garbled_message(text)) is not None:
             warnings.append(problem_of(step, text, GARBLED_RULE, garbled))
         if group in draft:
             draft[group][key] = cleaned

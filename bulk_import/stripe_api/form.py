@@ -19,25 +19,31 @@ def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
     stripe-python would do this too, but sends a None or a True inside a list as Python spells it.
     """
     form: dict[str, Any] = {}
-    for name in sorted(params):
-        _fill(form, name, params[name])
+    _fill(form, None, params)
     return form
 
 
-def _fill(form: dict[str, Any], name: str, value: Any) -> None:
-    match value:
-        case str():  # most of them
+def _fill(form: dict[str, Any], outer: str | None, params: Mapping[str, Any]) -> None:
+    for key in sorted(params):
+        value = params[key]
+        name = key if outer is None else f"{outer}[{key}]"
+        if type(value) is str:  # nearly all, and not worth a call each
             form[name] = value
+        else:
+            _put(form, name, value)
+
+
+def _put(form: dict[str, Any], name: str, value: Any) -> None:
+    match value:
         case None:
             pass
         case bool():
             form[name] = "true" if value else "false"
         case dict() | Mapping():
-            for key in sorted(value):
-                _fill(form, f"{name}[{key}]", value[key])
+            _fill(form, name, value)
         case list() | tuple():
             for index, item in enumerate(item for item in value if item is not None):
-                _fill(form, f"{name}[{index}]", item)
+                _put(form, f"{name}[{index}]", item)
         case _:
             form[name] = value
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -66,6 +66,15 @@ class _Dropped(Exception):
     """A connection broke under a request that aiohttp would otherwise send again by itself."""
 
 
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Dropped from error
+
+
 class Transport:
     """The way onto the network: our own session, no redirects, bounded bodies, one attempt."""
 
@@ -82,13 +91,14 @@ class Transport:
             # Instead of aiohttp's trust_env, which hops to a thread twice a request to read the environment,
             # and fails every request when a .netrc names the host.
             proxy=proxy,
-            middlewares=(self._send_once,),
         )
 
     async def carry(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer | Broken:
         """Make one attempt; only cancellation and the deadline's are raised."""
         try:
-            response = await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+            response = await self._session.request(
+                method, url, headers=headers, data=body, allow_redirects=False, middlewares=self._middlewares(method)
+            )
             try:
                 content = await _read_bounded(response)  # read to its end, it has given its connection back by then
             except BaseException:
@@ -113,18 +123,17 @@ class Transport:
             return headers
         return {name.lower(): value.replace(secret, str(self._key)) for name, value in headers.items()}
 
-    async def _send_once(
+    def _middlewares(self, method: str) -> Sequence[aiohttp.ClientMiddlewareType]:
+        # Aiohttp repeats a GET or DELETE whose kept connection broke: unpaced, and a second DELETE answers 404; never a POST.
+        return (self._sign,) if method == "POST" else (_send_once, self._sign)
+
+    def _sign(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        # stripe-python knows the key only by its mask, so that none of its objects, errors and logs can show it.
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        # Stripe-python knows the key only by its mask, so that none of its objects, errors and logs can show it. No
+        # coroutine, which would be gone through twice a request.
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        try:
-            return await handler(request)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            # Aiohttp repeats a GET or DELETE whose kept connection broke: unpaced, and a second DELETE answers 404.
-            raise _Dropped from error
+        return handler(request)
 
     async def aclose(self) -> None:
         """Close every connection."""
