@@ -22,8 +22,9 @@ from bulk_import.existing.newest import Newest
 from bulk_import.existing.slices import cut, seams
 from bulk_import.existing.snapshot import CURSORS, Snapshot
 from bulk_import.ledger import Reader, Writer, open_for_writing
-from bulk_import.model import Customer, Reply, Request, Slice
+from bulk_import.model import Created, Customer, Reply, Request, Settled, Slice
 from bulk_import.replies import refuses
+from tests.ledger_samples import claim, purpose
 from tests.virtual_time import run_virtual
 
 NOW = 1_790_000_000
@@ -428,6 +429,48 @@ def test_whoever_comes_while_nobody_looks_is_put_into_the_ledger_a_few_thousand_
     _with_means(tmp_path, lister, 0.0, reading)
     assert held(tmp_path) == sorted(lister.customers)
     assert counted[0].most <= 6_000
+
+
+@pytest.mark.parametrize("hashing", [False, True], ids=["clear", "hashed"])
+def test_our_own_customers_are_not_kept_twice_as_long_as_they_have_their_rows_email(
+    tmp_path: Path, hashing: bool
+) -> None:
+    lister = Lister(dict.fromkeys(("cus_signedUp", "cus_ours", "cus_anotherEmail", "cus_doubt"), NOW))
+    made = {1: ("cus_ours", "cus_ours@example.com"), 2: ("cus_anotherEmail", "before@example.com")}
+
+    async def reading(means: Means) -> None:
+        means.writer.found(purpose(hash_emails=hashing))
+        means.writer.begin_snapshot()
+        means.writer.write([claim(row, email=email_key(email)) for row, (_, email) in made.items()], [])
+        means.writer.write([claim(3, email="cus_doubt@example.com")], [])
+        means.writer.write([], [Settled(row, Created(customer)) for row, (customer, _) in made.items()])
+        await Newest(means).refresh()
+        await Newest(means).refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert held(tmp_path) == ["cus_anotherEmail", "cus_doubt", "cus_signedUp"]
+
+
+def test_where_the_newest_are_all_our_own_a_list_that_does_not_heed_created_is_not_read_to_its_end(
+    tmp_path: Path,
+) -> None:
+    lister = Heedless(spread(2_000, NOW - YEAR), unknown=frozenset(BOUNDS), asked=60)
+    ours = {number: cid for number, cid in enumerate(lister.customers, 1)}
+
+    async def reading(means: Means) -> None:
+        means.writer.found(purpose(rows=2_000))
+        means.writer.begin_snapshot()
+        means.writer.write([claim(row, email=f"{cid}@example.com") for row, cid in ours.items()], [])
+        means.writer.write([], [Settled(row, Created(cid)) for row, cid in ours.items()])
+        means.writer.remember([], [], NOW - 1)
+        lister.customers["cus_signedUp"] = NOW
+        newest = Newest(means)
+        newest.begins_now()
+        await newest.refresh()
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert held(tmp_path) == ["cus_signedUp"]
+    assert lister.asked == 61
 
 
 def test_a_reading_of_the_newest_that_was_cut_short_hides_nobody_from_the_next(tmp_path: Path) -> None:

@@ -169,13 +169,20 @@ class _Reading:
 
     async def _take(self, page: Sequence[Customer]) -> bool:
         """Keep who is new on a page; whether anybody on it was known before this reading."""
-        known = await self._means.offload(self._means.reader.known_customers, [c.id for c in page])
+        known = await self._means.offload(self._known, page)
         self._found += [c.without_raw() for c in page if c.id not in known]
         self._newest = max(self._newest, newest_of(self._means, page))
         if len(self._found) >= HELD:
             found, self._found = self._found, []
             await remember(self._means, found, 0)
         return any(c.created < self._base for c in page if c.id in known)  # within a second lists may have any order
+
+    def _known(self, page: Sequence[Customer]) -> set[str]:
+        """Who of these was seen before; most are our own, whom the ledger has by their rows, as long as the e-mail is theirs."""
+        reader, owned_key = self._means.reader, self._means.writer.owned_key
+        made = reader.made_customers([c.id for c in page])
+        ours = {c.id for c in page if c.id in made and made[c.id] == owned_key(key_of(self._means, c))}
+        return ours | reader.known_customers([c.id for c in page if c.id not in ours])
 
 
 def _seams(base: int, oldest: int) -> list[int]:
