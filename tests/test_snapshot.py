@@ -455,7 +455,7 @@ def test_where_the_newest_are_all_our_own_a_list_that_does_not_heed_created_is_n
     tmp_path: Path,
 ) -> None:
     lister = Heedless(spread(2_000, NOW - YEAR), unknown=frozenset(BOUNDS), asked=60)
-    ours = {number: cid for number, cid in enumerate(lister.customers, 1)}
+    ours = dict(enumerate(lister.customers, 1))
 
     async def reading(means: Means) -> None:
         means.writer.found(purpose(rows=2_000))
