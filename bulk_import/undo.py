@@ -17,8 +17,7 @@ from bulk_import.engine import Outdated
 from bulk_import.errors import StripeRefuses
 from bulk_import.existing import customer_from
 from bulk_import.ledger import Pairing
-from bulk_import.model import Customer, Endpoint, Reply, Request
-from bulk_import.reconcile import row_of
+from bulk_import.model import Customer, Endpoint, Reply, Request, row_of
 from bulk_import.replies import refusal_of
 
 JUST_NOW = 5.0

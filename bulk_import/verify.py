@@ -18,8 +18,7 @@ from bulk_import.digest import was_marked
 from bulk_import.existing import Ask, Offload, Piece, Together, pages, retrieved
 from bulk_import.existing.pages import PAGE
 from bulk_import.ledger import Follower, Pairing, Pairings, Span
-from bulk_import.model import Customer, Params, Status
-from bulk_import.reconcile import row_of
+from bulk_import.model import Customer, Params, Status, row_of
 
 OVERLAP = 600
 """Seconds before the first claim from which customers are listed: clocks differ."""

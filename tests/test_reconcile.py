@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bulk_import.customer.emails import email_key
-from bulk_import.model import MARKER, Claim, Created, Customer, Doubt, Existing, marker_of
+from bulk_import.model import MARKER, Claim, Created, Customer, Doubt, Existing, marker_of, row_of
 from bulk_import.reconcile import (
     MOST_GENERATIONS,
     OVERLAP,
@@ -23,7 +23,6 @@ from bulk_import.reconcile import (
     Verdict,
     needs_sweep,
     next_generation,
-    row_of,
     still_in_doubt,
 )
 from tests.ledger_samples import NOW, TOKEN, claim, email_of
@@ -226,6 +225,8 @@ def test_the_next_generation_keeps_other_metadata_and_adds_no_marker_where_there
         (f"{TOKEN}:7", None),
         (f"{TOKEN}:7:0:1", None),
         (f"{TOKEN}:-7:0", None),
+        (f"{TOKEN}:{10**18 - 1}:0", 10**18 - 1),
+        (f"{TOKEN}:{10**19}:0", None),
         (f"{TOKEN}::0", None),
         (f"{TOKEN}:x:0", None),
         ("", None),

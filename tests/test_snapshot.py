@@ -22,9 +22,9 @@ from bulk_import.existing.newest import Newest
 from bulk_import.existing.slices import cut, seams
 from bulk_import.existing.snapshot import CURSORS, Snapshot
 from bulk_import.ledger import Reader, Writer, open_for_writing
-from bulk_import.model import Created, Customer, Reply, Request, Settled, Slice
+from bulk_import.model import MARKER, Created, Customer, Reply, Request, Settled, Slice, marker_of
 from bulk_import.replies import refuses
-from tests.ledger_samples import claim, purpose
+from tests.ledger_samples import TOKEN, claim, purpose
 from tests.virtual_time import run_virtual
 
 NOW = 1_790_000_000
@@ -49,6 +49,7 @@ class Lister:
     asked: int = 0
     gone: dict[str, int] = field(default_factory=dict)
     order: list[tuple[int, str]] = field(default_factory=list)
+    markers: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
         self.asked += 1
@@ -72,7 +73,13 @@ class Lister:
             fits = self._newest_below(min(last, (end, "")), low)
         else:
             fits = self._newest_below((end, ""), low)
-        data = [{"id": cid, "created": at, "email": f"{cid}@example.com", "livemode": False} for at, cid in fits[:100]]
+        data = [
+            {
+                "id": cid, "created": at, "email": f"{cid}@example.com", "livemode": False,
+                "metadata": {MARKER: self.markers.get(cid, "")},
+            }
+            for at, cid in fits[:100]
+        ]  # fmt: skip
         return Reply(200, {"object": "list", "data": data, "has_more": len(fits) > 100})
 
     def _newest_below(self, top: tuple[int, str], low: int) -> list[tuple[int, str]]:
@@ -435,8 +442,14 @@ def test_whoever_comes_while_nobody_looks_is_put_into_the_ledger_a_few_thousand_
 def test_our_own_customers_are_not_kept_twice_as_long_as_they_have_their_rows_email(
     tmp_path: Path, hashing: bool
 ) -> None:
-    lister = Lister(dict.fromkeys(("cus_signedUp", "cus_ours", "cus_anotherEmail", "cus_doubt"), NOW))
+    lister = Lister(dict.fromkeys(("cus_signedUp", "cus_ours", "cus_copied", "cus_anotherEmail", "cus_doubt"), NOW))
     made = {1: ("cus_ours", "cus_ours@example.com"), 2: ("cus_anotherEmail", "before@example.com")}
+    lister.markers = {cid: marker_of(TOKEN, row, 0) for row, (cid, _) in made.items()}
+    lister.markers |= {
+        "cus_doubt": marker_of(TOKEN, 3, 0),
+        "cus_signedUp": marker_of(TOKEN, 10**30, 0),
+        "cus_copied": lister.markers["cus_ours"],
+    }
 
     async def reading(means: Means) -> None:
         means.writer.found(purpose(hash_emails=hashing))
@@ -448,7 +461,7 @@ def test_our_own_customers_are_not_kept_twice_as_long_as_they_have_their_rows_em
         await Newest(means).refresh()
 
     _with_means(tmp_path, lister, 0.0, reading)
-    assert held(tmp_path) == ["cus_anotherEmail", "cus_doubt", "cus_signedUp"]
+    assert held(tmp_path) == ["cus_anotherEmail", "cus_copied", "cus_doubt", "cus_signedUp"]
 
 
 def test_where_the_newest_are_all_our_own_a_list_that_does_not_heed_created_is_not_read_to_its_end(
@@ -456,6 +469,7 @@ def test_where_the_newest_are_all_our_own_a_list_that_does_not_heed_created_is_n
 ) -> None:
     lister = Heedless(spread(2_000, NOW - YEAR), unknown=frozenset(BOUNDS), asked=60)
     ours = dict(enumerate(lister.customers, 1))
+    lister.markers = {cid: marker_of(TOKEN, row, 0) for row, cid in ours.items()}
 
     async def reading(means: Means) -> None:
         means.writer.found(purpose(rows=2_000))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import key_of, pages
 from bulk_import.existing.slices import are_within
-from bulk_import.model import Customer, Row
+from bulk_import.model import Customer, Row, row_of
 
 OVERLAP = 600
 """Seconds after which every second is read once more: a customer may show late, under an earlier `created`.
@@ -180,7 +180,8 @@ class _Reading:
     def _known(self, page: Sequence[Customer]) -> set[str]:
         """Who of these was seen before; most are our own, whom the ledger has by their rows, as long as the e-mail is theirs."""
         reader, owned_key = self._means.reader, self._means.writer.owned_key
-        made = reader.made_customers([c.id for c in page])
+        # Asked for by their rows, which lie side by side in the ledger; to look for their ids, it would have to be read all over.
+        made = reader.made_customers([row for c in page if (row := row_of(c.marker)) is not None])
         ours = {c.id for c in page if c.id in made and made[c.id] == owned_key(key_of(self._means, c))}
         return ours | reader.known_customers([c.id for c in page if c.id not in ours])
 

@@ -237,9 +237,9 @@ class Reader:
         """Which row of this ledger is mapped to each of these customers."""
         return standing.owners_of_customers(self._all, ids)
 
-    def made_customers(self, ids: Sequence[str]) -> dict[str, str | None]:
-        """What stands for the e-mail that each of these customers was created with; others than our own are left out."""
-        return standing.made_customers(self._all, ids)
+    def made_customers(self, numbers: Sequence[int]) -> dict[str, str | None]:
+        """The customers that these rows have created, and what stands for the e-mail of each."""
+        return standing.made_customers(self._all, numbers)
 
     def commands(self) -> list[Command]:
         """Every command that worked on the ledger, oldest first."""

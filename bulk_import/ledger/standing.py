@@ -13,7 +13,7 @@ from bulk_import.model import Status
 _OWNERS = "SELECT owned_key, number, status, generation FROM entry WHERE owned_key IN ({marks})"
 _METHOD_OWNERS = "SELECT owned_method, number, line FROM entry WHERE status <> 'pending' AND owned_method IN ({marks})"
 _CUSTOMER_OWNERS = "SELECT customer_id, number FROM entry WHERE customer_id IN ({marks})"
-_MADE = "SELECT customer_id, owned_key FROM entry WHERE +status = 'created' AND customer_id IN ({marks})"
+_MADE = "SELECT customer_id, owned_key FROM entry WHERE +status = 'created' AND number IN ({marks})"
 _NEXT_GENERATIONS = "SELECT number, generation + (status <> 'pending') FROM entry WHERE number IN ({marks})"
 _FATES = f"""
 SELECT e.number, e.status, e.source_id, e.status IN ('failed', 'invalid') OR ({ORPHAN})
@@ -48,9 +48,9 @@ def owners_of_customers(ask: Query, ids: Sequence[str]) -> dict[str, int]:
     return dict(_found(ask, _CUSTOMER_OWNERS, ids))
 
 
-def made_customers(ask: Query, ids: Sequence[str]) -> dict[str, str | None]:
-    """What stands for the e-mail that each of these customers was created with, as far as a row has created them."""
-    return dict(_found(ask, _MADE, ids))
+def made_customers(ask: Query, rows: Sequence[int]) -> dict[str, str | None]:
+    """The customers that these rows have created, and what stands for the e-mail of each."""
+    return dict(_found(ask, _MADE, rows))
 
 
 def held_customers(ask: Query, most: int) -> list[str]:

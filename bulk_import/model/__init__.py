@@ -5,7 +5,7 @@ sent becomes a `Claim`, Stripe's answer to it is a `Reply`, and every input row 
 Times are seconds since the epoch (floats) unless a name says otherwise.
 """
 
-from bulk_import.model.claims import MARKER, SOURCE_ID, Claim, Doubt, idempotency_key, marker_of
+from bulk_import.model.claims import MARKER, SOURCE_ID, Claim, Doubt, idempotency_key, marker_of, row_of
 from bulk_import.model.exchange import Customer, Endpoint, Reply, Request, Slice
 from bulk_import.model.outcomes import (
     Created,
@@ -54,4 +54,5 @@ __all__ = [
     "Written",
     "idempotency_key",
     "marker_of",
+    "row_of",
 ]

@@ -18,6 +18,10 @@ SOURCE_ID = "source_id"
 """The metadata key that carries the row's own id in the source system (`--key`)."""
 
 
+LONGEST_NUMBER = 18
+"""Digits of a row's number, which the ledger keeps in 63 bits; anybody may write a marker."""
+
+
 class Doubt(StrEnum):
     """What the last attempt of a row in doubt says about absence, should a list show no customer of it."""
 
@@ -84,3 +88,11 @@ def idempotency_key(token: str, row: int, generation: int, step: int = 0) -> str
 def marker_of(token: str, row: int, generation: int) -> str:
     """What `metadata[bulk_import]` carries for one row of one ledger."""
     return f"{token}:{row}:{generation}"
+
+
+def row_of(marker: str | None, token: str | None = None) -> int | None:
+    """The row that a marker names, in any generation; with a ledger's *token*, only if it is that ledger's."""
+    parts = (marker or "").split(":")
+    if len(parts) != 3 or (token is not None and parts[0] != token) or not parts[1].isdecimal():
+        return None
+    return int(parts[1]) if len(parts[1]) <= LONGEST_NUMBER else None

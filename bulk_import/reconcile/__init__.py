@@ -5,7 +5,7 @@ claim less ten minutes, or by the exact e-mail where that costs fewer requests. 
 that it is a row's own. The rules are pure; `Sweep` only asks.
 """
 
-from bulk_import.reconcile.claims import MOST_GENERATIONS, Generations, needs_sweep, next_generation, row_of
+from bulk_import.reconcile.claims import MOST_GENERATIONS, Generations, needs_sweep, next_generation
 from bulk_import.reconcile.judging import (
     OVERLAP,
     Absent,
@@ -39,6 +39,5 @@ __all__ = [
     "Verdict",
     "needs_sweep",
     "next_generation",
-    "row_of",
     "still_in_doubt",
 ]

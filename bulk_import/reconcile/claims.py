@@ -33,14 +33,6 @@ class Generations:
         self._given[row] += 1
 
 
-def row_of(marker: str | None, token: str) -> int | None:
-    """The row that a marker of this ledger names, in any generation."""
-    parts = (marker or "").split(":")
-    if len(parts) != 3 or parts[0] != token or not parts[1].isdecimal():
-        return None
-    return int(parts[1])
-
-
 def next_generation(claim: Claim, token: str, now: float) -> Claim:
     """Make the claim that replaces one whose absence is proven: a new key, and so a new marker.
 

@@ -17,8 +17,9 @@ from bulk_import.model import (
     Outcome,
     Refusal,
     marker_of,
+    row_of,
 )
-from bulk_import.reconcile.claims import MOST_GENERATIONS, next_generation, row_of
+from bulk_import.reconcile.claims import MOST_GENERATIONS, next_generation
 
 OVERLAP = 600
 """Seconds before the oldest doubtful claim from which customers are listed."""

@@ -19,8 +19,9 @@ from bulk_import.model import (
     Refusal,
     Row,
     Updated,
+    row_of,
 )
-from bulk_import.reconcile.claims import Generations, next_generation, row_of
+from bulk_import.reconcile.claims import Generations, next_generation
 from bulk_import.reconcile.judging import NO_EMAIL, Absent, Case, Evidence, Found, Judge, Verdict
 from bulk_import.reconcile.scope import Scope, came_since
 
