@@ -47,6 +47,9 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             db.execute("PRAGMA secure_delete = ON").fetchone()
             # Each claim touches the index of e-mails anywhere: with 4 MB, the last of a million rows take a fifth more CPU.
             db.execute("PRAGMA cache_size = -8000")
+            # Nor is what lies all over the file to be brought there every 4 MB: with 32, the last of a million rows take a
+            # twentieth less CPU, and half a second more passes before a killed run goes on.
+            db.execute("PRAGMA wal_autocheckpoint = 8000").fetchone()
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 create(db)
             _upgrade(db)
