@@ -447,6 +447,20 @@ def test_a_full_disk_says_so_and_what_was_written_before_stays(tmp_path: Path) -
         assert reader.tally().by_status == {Status.CREATED: 1}
 
 
+def test_on_a_small_disk_the_log_leaves_the_ledger_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = list(os.statvfs(tmp_path))
+    sizes: list[int] = []
+    for megabytes in (80, 4_000):
+        there[1], there[4] = 4096, megabytes << 8  # the size of a block, and how many are free
+        monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(there))
+        path = tmp_path / f"{megabytes}.db"
+        with closing(open_for_writing(path)) as db:
+            for number in range(10):
+                db.execute("INSERT INTO payload (number, params) VALUES (?, ?)", (number, "x" * 1_000_000))
+            sizes.append(path.with_name(path.name + "-wal").stat().st_size >> 20)
+    assert sizes[0] < 6 < 8 < sizes[1]
+
+
 def test_a_look_at_a_ledger_that_may_not_be_written_leaves_nothing_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

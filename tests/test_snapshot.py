@@ -457,6 +457,7 @@ def test_our_own_customers_are_not_kept_twice_as_long_as_they_have_their_rows_em
         means.writer.write([claim(row, email=email_key(email)) for row, (_, email) in made.items()], [])
         means.writer.write([claim(3, email="cus_doubt@example.com")], [])
         means.writer.write([], [Settled(row, Created(customer)) for row, (customer, _) in made.items()])
+        means.writer.remember([], [], NOW - 1)
         await Newest(means).refresh()
         await Newest(means).refresh()
 
@@ -485,6 +486,36 @@ def test_where_the_newest_are_all_our_own_a_list_that_does_not_heed_created_is_n
     _with_means(tmp_path, lister, 0.0, reading)
     assert held(tmp_path) == ["cus_signedUp"]
     assert lister.asked == 61
+
+
+@pytest.mark.parametrize("date", [0, NOW - 5], ids=["undated", "future"])
+def test_whoever_signed_up_is_found_behind_our_own_in_a_list_whose_dates_tell_nothing(
+    tmp_path: Path, date: int
+) -> None:
+    lister = Heedless({}, unknown=frozenset(BOUNDS), asked=60)
+    asked: list[int] = []
+
+    async def reading(means: Means) -> None:
+        means = replace(means, stripe_time=means.now)
+        means.writer.found(purpose(rows=1_000))
+        means.writer.begin_snapshot()
+        means.writer.remember([], [], date and NOW + 3_600)
+        newest = Newest(means)
+        newest.begins_now()
+        for first in range(0, 1_000, 200):
+            ours = {row: f"cus_{row:04d}" for row in range(first + 1, first + 201)}
+            means.writer.write([claim(row, email=f"{cid}@example.com") for row, cid in ours.items()], [])
+            means.writer.write([], [Settled(row, Created(cid)) for row, cid in ours.items()])
+            lister.markers |= {cid: marker_of(TOKEN, row, 0) for row, cid in ours.items()}
+            lister.customers |= dict.fromkeys((f"cus_{first:04d}a", *ours.values()), date)
+            before = lister.asked
+            await newest.refresh()
+            asked.append(lister.asked - before)
+            await asyncio.sleep(3)
+
+    _with_means(tmp_path, lister, 0.0, reading)
+    assert {f"cus_{first:04d}a" for first in range(0, 1_000, 200)} <= set(held(tmp_path))
+    assert max(asked[1:]) <= 4
 
 
 def test_a_reading_of_the_newest_that_was_cut_short_hides_nobody_from_the_next(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Newest:
         newest = snapshot[2] if snapshot else 0
         base = newest or await self._beginning()
         parts = self._parts(newest, base)
-        reading = _Reading(self._means, base, self._heeds_bounds)
+        reading = _Reading(self._means, base, self._heeds_bounds, is_dated=newest > 0)
         await self._means.together([reading.piece(part) for part in parts], SIDE_BY_SIDE)
         await reading.end()
         self._heeds_bounds = reading.heeds_bounds
@@ -134,9 +134,10 @@ class Part(NamedTuple):
 class _Reading:
     """One reading of some parts of the time; nobody later than *base* was known before it."""
 
-    def __init__(self, means: Means, base: int, heeds_bounds: bool) -> None:
+    def __init__(self, means: Means, base: int, heeds_bounds: bool, *, is_dated: bool) -> None:
         self._means = means
         self._base = base
+        self._is_dated = is_dated
         self._newest = 0
         self._found: list[Customer] = []
         self.heeds_bounds = heeds_bounds
@@ -180,6 +181,9 @@ class _Reading:
     def _known(self, page: Sequence[Customer]) -> set[str]:
         """Who of these was seen before; most are our own, whom the ledger has by their rows, as long as the e-mail is theirs."""
         reader, owned_key = self._means.reader, self._means.writer.owned_key
+        if not self.heeds_bounds or not self._is_dated:
+            # No date keeps apart who was on an earlier page from whom a row has created since: behind those is who signed up.
+            return reader.known_customers([c.id for c in page])
         # Asked for by their rows, which lie side by side in the ledger; to look for their ids, it would have to be read all over.
         made = reader.made_customers([row for c in page if (row := row_of(c.marker)) is not None])
         ours = {c.id for c in page if c.id in made and made[c.id] == owned_key(key_of(self._means, c))}

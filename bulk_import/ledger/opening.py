@@ -25,6 +25,10 @@ THOROUGH, QUICK = 4 << 20, 64 << 20
 """Bytes of ledgers that are looked through whenever they are opened: some 10,000 and 150,000 rows, 0.1 s each."""
 
 
+AMPLE = 1 << 30
+"""Free bytes of a disk on which the ledger's log may be long."""
+
+
 def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
     """Open or make the ledger at *path*, mode 0600, WAL, every commit synced to disk.
 
@@ -47,9 +51,7 @@ def open_for_writing(path: Path, connect: Connect = connect) -> Connection:
             db.execute("PRAGMA secure_delete = ON").fetchone()
             # Each claim touches the index of e-mails anywhere: with 4 MB, the last of a million rows take a fifth more CPU.
             db.execute("PRAGMA cache_size = -8000")
-            # Nor is what lies all over the file to be brought there every 4 MB: with 32, the last of a million rows take a
-            # twentieth less CPU, and half a second more passes before a killed run goes on.
-            db.execute("PRAGMA wal_autocheckpoint = 8000").fetchone()
+            db.execute(f"PRAGMA wal_autocheckpoint = {_log_pages(path)}").fetchone()
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 create(db)
             _upgrade(db)
@@ -159,6 +161,16 @@ def _connect_unchanging(path: Path) -> Connection:
     if has_log:
         db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
     return db
+
+
+def _log_pages(path: Path) -> int:
+    """How long the log may become before it is folded into the ledger.
+
+    What lies all over the file is not to be brought there every 4 MB: with 32, the last of a million rows take a twentieth
+    less CPU, and half a second more passes before a killed run goes on. On a small disk the log must leave the ledger room.
+    """
+    disk = os.statvfs(path.parent)
+    return 8000 if disk.f_bavail * disk.f_frsize >= AMPLE else 1000
 
 
 def _check_kind(db: Connection, path: Path) -> None:
