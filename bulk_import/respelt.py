@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from bulk_import.wording import names
 
 _PLAIN = re.compile(r"\+?[0-9]{1,64}(?:[.,][0-9]{1,64})?|-[0-9]{1,64}(?:[.,][0-9]{1,64})?")
+_SHARE = re.compile(r"(-?[0-9]{1,15}(?:[.,][0-9]{1,15})?) ?%")
 _POWER = re.compile(r"-?[0-9](?:[.,][0-9]{1,15})?[Ee]\+?[0-9]{1,2}")
 _DATE = re.compile(
     r"(?P<one>[0-9]{1,4})(?P<sign>[-./])(?P<two>[0-9]{1,2})(?P=sign)(?P<three>[0-9]{1,4})"
@@ -27,7 +28,12 @@ def is_respelt(before: str, now: str) -> bool:
     before, now = before.strip(), now.strip()
     if not before or not now or before == now:
         return False
-    return _is_number_of(before, now) or _is_date_of(before, now) or _is_truth_of(before.lower(), now.lower())
+    return (
+        _is_number_of(before, now)
+        or _is_share_of(before, now)
+        or _is_date_of(before, now)
+        or _is_truth_of(before.lower(), now.lower())
+    )
 
 
 def _is_number_of(before: str, now: str) -> bool:
@@ -46,6 +52,16 @@ def _is_number_of(before: str, now: str) -> bool:
         return new_whole == digits[:_KEPT].ljust(len(digits), "0")
     loses_nothing_else = len(new_decimals) <= len(decimals) and new_whole == (whole.lstrip("0") or "0")
     return loses_nothing_else and value == _value(now)
+
+
+def _is_share_of(before: str, now: str) -> bool:
+    """Whether percent are the same, with decimals of its own as CSV, and as a fraction in a workbook."""
+    old, new = _SHARE.fullmatch(before), _SHARE.fullmatch(now)
+    if old is None:
+        return False
+    if new is not None:
+        return _value(old[1]) == _value(new[1])
+    return _PLAIN.fullmatch(now) is not None and Context(prec=_KEPT).plus(_value(now)) == _value(old[1]) / 100
 
 
 def _value(text: str) -> Decimal:

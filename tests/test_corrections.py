@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -99,6 +100,22 @@ def test_a_column_that_was_sent_and_is_gone_refuses_the_whole_file(mended: Mende
     with pytest.raises(UsageError, match=r"lacks columns .*; put them back") as refused:
         mended("id,email,_row\nu3,p3@example.com,3\n")
     assert "Notiz" not in str(refused.value), "what was mapped to nothing may go"
+
+
+def test_a_line_of_json_that_lacks_what_its_row_was_sent_with_refuses_the_whole_file(tmp_path: Path) -> None:
+    facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={"mapping": {"key": "id"}})
+    with written(tmp_path / "users.csv.ledger.db", facts) as writer:
+        rows = [row(number, {**SENT, "id": f"u{number}"}) for number in (2, 3)]
+        writer.write([claim_of(each) for each in rows], [])
+        writer.write([], [Settled(each.number, DECLINED, None, 1) for each in rows])
+    path = tmp_path / "fixed.jsonl"
+    second = {"_row": "2", "id": "u2", "email": "p2@example.com", "Straße": None}
+    third = {"_row": "3", "id": "u3", "email": "p3@example.com"}
+    path.write_text(json.dumps(second) + "\n" + json.dumps(third) + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r'lacks "Straße" in the line of row 3.* put it back, as null'):
+        Mended(tmp_path).read(path)
+    path.write_text(json.dumps(second) + "\n" + json.dumps({**third, "Straße": None}) + "\n", encoding="utf-8")
+    assert Mended(tmp_path).read(path)[3]["Straße"] is None, "null says that the field is to go"
 
 
 def test_a_column_that_is_new_is_said_with_what_becomes_of_it(mended: Mended) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from bulk_import.errors import BulkImportError, UsageError
+from bulk_import.job.mended_columns import check_columns, filled
 from bulk_import.job.mended_lines import MendedLine, lines_of
 from bulk_import.job.respelt_cells import put_back
 from bulk_import.ledger import Mended, Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
-from bulk_import.mapping.targets import Ignored, described
 from bulk_import.model import Record, Status
 from bulk_import.prepare.keeping import HIDDEN, NOT_AS_GIVEN
 from bulk_import.prepare.rows import Preparation
@@ -73,7 +73,7 @@ def read_corrections(
             raise UsageError(
                 f"{path} names no {'customers' if taken.nobodys else 'rows'}; give the file that export --what failed wrote, mended"
             )
-        _check_columns(path, found, reader, how, notify)
+        check_columns(path, found, _before(found, reader), how, notify)
         put_back(found, _before(found, reader), path, how, notify)
         _leave_as_kept(found, path, reader, notify, goes_on=goes_on)
         undone.pop_all()
@@ -155,7 +155,7 @@ def _take(line: MendedLine, key: str | None, own_id: str | None, found: Mended, 
 
 def _leave_as_kept(found: Mended, path: Path, reader: Reader, notify: Notify, *, goes_on: bool) -> None:
     """Say which rows are as they were, and leave out those that nobody may send like that."""
-    unchanged = [each.number for each in _before(found, reader) if _filled(each.fields) == _filled(found[each.number])]
+    unchanged = [each.number for each in _before(found, reader) if filled(each.fields) == filled(found[each.number])]
     if unchanged and not goes_on:
         are = "is as it was" if len(unchanged) == 1 else "are as they were"
         rows = counted(len(found), "row")
@@ -176,7 +176,7 @@ def _still_as_kept(found: Mended, reader: Reader) -> list[int]:
 
 def _is_as_kept(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     masked = any(HIDDEN in str(cell) and now.get(column) == cell for column, cell in before.items())
-    return masked or _filled(before) == _filled(now)
+    return masked or filled(before) == filled(now)
 
 
 def _misplaced(first: str, more: int) -> str:
@@ -195,11 +195,6 @@ def _before(found: Mended, reader: Reader) -> Iterator[Record]:
         yield from reader.records(numbers[start : start + CHUNK])
 
 
-def _filled(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The cells that hold anything, as text."""
-    return {column: str(cell) for column, cell in fields.items() if cell not in (None, "")}
-
-
 def _why_not(number: int, purpose: Purpose, reader: Reader) -> str:
     """Why this row is not mended."""
     if not 1 <= number <= purpose.rows:
@@ -209,26 +204,6 @@ def _why_not(number: int, purpose: Purpose, reader: Reader) -> str:
         return "which was never sent: run sends it"
     has = f" and has its customer {line.customer_id}" if line.customer_id else ""
     return f"which is {line.status.replace('_', ' ')}{has}, neither failed nor invalid"
-
-
-def _check_columns(path: Path, found: Mended, reader: Reader, how: Preparation, notify: Notify) -> None:
-    """Refuse a file that lacks what these rows were sent with; say which columns are new."""
-    before = dict.fromkeys(column for record in _before(found, reader) for column in record.fields)
-    given = dict.fromkeys(column for fields in found.values() for column in fields)
-    unsent = {
-        each.column
-        for each in how.mapping.plan(tuple(before)).assignments
-        if isinstance(each.target, Ignored) and not each.instead
-    }
-    if missing := [column for column in before if column not in given and column not in unsent]:
-        raise UsageError(
-            f"{path} lacks columns that its rows were read with: {listed(missing)}; put them back, as empty cells where "
-            "a field is to go, since a named row replaces all its fields"
-        )
-    known = {*before, *(how.mapping.columns or ())}
-    if added := [each for each in how.mapping.plan(tuple(given)).assignments if each.column not in known]:
-        told = ", ".join(f"{listed([each.column])} ({described(each.target)})" for each in added)
-        notify("columns", f"{path} has columns that its rows did not have before: {told}")
 
 
 def _has_own_id(fields: Mapping[str, Any], key: str | None, own_id: str | None, where: str) -> bool:
