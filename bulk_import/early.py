@@ -15,6 +15,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 caught: list[int] = []
 """The signals noted so far; whoever begins to listen takes them over."""
 
+heard: list[int] = []
+"""The signals that came while somebody listened, known even where the loop that is to act on them is kept from it."""
+
 
 def heed() -> None:
     """Note signals from now on; one that was ignored at the start stays ignored."""
@@ -44,6 +47,16 @@ def ignore() -> None:
     """One more impatient signal must not change how the process ends."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def hear(number: int, frame: object) -> None:
+    """The handler beneath a loop's own way of listening, which hears of a signal by other means."""
+    heard.append(number)
+
+
+def came() -> bool:
+    """Whether any signal came so far."""
+    return bool(caught or heard)
 
 
 def exit_code() -> int:

@@ -43,6 +43,7 @@ def run_program(arguments: Sequence[str]) -> int:
     invocation = Invocation(tuple(arguments))
     code = _carried_out(invocation)
     invocation.messages.flush()
+    invocation.output.flush()
     _flush()
     return _with_output(invocation, code)
 

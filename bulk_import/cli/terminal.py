@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import IO, Any
 
+from bulk_import.cli.pipes import pipe_of
 from bulk_import.wording import terminal_safe, without_keys
 
 LONGEST = 4000
@@ -110,6 +111,7 @@ class Output:
         self.gone = stream is None
         self.told = False  # whether anything was written
         self.error: OSError | None = None
+        self._pipe = pipe_of(stream)
 
     @property
     def is_closed(self) -> bool:
@@ -132,7 +134,7 @@ class Output:
 
     @property
     def _binary(self) -> Any:
-        return getattr(self._stream, "buffer", self._stream)
+        return self._pipe if self._pipe is not None else getattr(self._stream, "buffer", self._stream)
 
     def _try(self, act: Any) -> None:
         if self.gone:

@@ -39,6 +39,8 @@ async def listen(
         return
     try:
         with anyio.open_signal_receiver(*heeded) as received:
+            for each in heeded:  # the loop learns of signals through its wake-up descriptor; what blocks it does not
+                signal.signal(each, early.hear)
             for number in early.caught:
                 stop.signalled(number)
             task_status.started()
