@@ -41,6 +41,7 @@ async def listen(
         with anyio.open_signal_receiver(*heeded) as received:
             for each in heeded:  # the loop learns of signals through its wake-up descriptor; what blocks it does not
                 signal.signal(each, early.hear)
+                signal.siginterrupt(each, False)  # as the loop has it: no sync of the ledger's thread is cut short
             for number in early.caught:
                 stop.signalled(number)
             task_status.started()
