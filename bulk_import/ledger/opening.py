@@ -166,11 +166,11 @@ def _connect_unchanging(path: Path) -> Connection:
 def _log_pages(path: Path) -> int:
     """How long the log may become before it is folded into the ledger.
 
-    What lies all over the file is not to be brought there every 4 MB: with 32, the last of a million rows take a twentieth
-    less CPU, and half a second more passes before a killed run goes on. On a small disk the log must leave the ledger room.
+    What lies all over the file is not to be brought there every 4 MB: with 64, the last of a million rows take 7 % less
+    CPU, and up to a second more passes before a killed run goes on. On a small disk the log must leave the ledger room.
     """
     disk = os.statvfs(path.parent)
-    return 8000 if disk.f_bavail * disk.f_frsize >= AMPLE else 1000
+    return 16_000 if disk.f_bavail * disk.f_frsize >= AMPLE else 1000
 
 
 def _check_kind(db: Connection, path: Path) -> None:
