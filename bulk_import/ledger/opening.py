@@ -24,7 +24,6 @@ from bulk_import.ledger.schema import APPLICATION_ID, SLICES, UPGRADES, VERSION
 THOROUGH, QUICK = 4 << 20, 64 << 20
 """Bytes of ledgers that are looked through whenever they are opened: some 10,000 and 150,000 rows, 0.1 s each."""
 
-
 AMPLE = 1 << 30
 """Free bytes of a disk on which the ledger's log may be long."""
 

@@ -179,8 +179,7 @@ class Pairings:
         """Put rows whose customer was seen deleted back to the start, and say of the others why they were left.
 
         *undone* are pairs of row and customer, *unsent* rows whose customer was surely not deleted. A row put back
-        gets its next generation and gives up its e-mail, so its duplicates go back to the
-        start with it.
+        gets its next generation and gives up its e-mail, so its duplicates go back to the start with it.
         """
         if not is_allowed(Status.CREATED, Status.PENDING) or not is_allowed(Status.DUPLICATE, Status.PENDING):
             raise LedgerRefuses(f"the table of states does not let rows of {self._path} be undone; report this")
@@ -200,8 +199,8 @@ class Pairings:
         """Forget what updates replaced where it is back, or its customer *gone*, and say of the others why it is not.
 
         *restored* and *gone* are pairs of row and customer, *unsent* rows whose customer is surely as the update left
-        it. An updated row goes back to the start, as an undone one does, also where its customer is put
-        back *halfway*: then what the update replaced is kept. One that failed half-way stays failed.
+        it. An updated row goes back to the start, as an undone one does, also where its customer is put back *halfway*:
+        then what the update replaced is kept. One that failed half-way stays failed.
         """
         if not is_allowed(Status.UPDATED, Status.PENDING):
             raise LedgerRefuses(f"the table of states does not let rows of {self._path} be restored; report this")

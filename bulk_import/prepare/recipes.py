@@ -73,8 +73,7 @@ class Recipe:
     """All there is to do for rows of one set of columns.
 
     `spares` are for what is empty after all `steps`, the likeliest first. `wiped` columns are not even kept; in `spared`
-    ones a number like a card's is none. With `ship_to_name` the
-    customer's name is that of who receives what is shipped.
+    ones a number like a card's is none. With `ship_to_name` the customer's name is that of who receives what is shipped.
     """
 
     steps: tuple[Step, ...]
