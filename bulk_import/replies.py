@@ -15,17 +15,20 @@ from bulk_import.model import Endpoint, Refusal, Reply, Request
 from bulk_import.steps import Makes
 from bulk_import.wording import terminal_safe, without_keys
 
-CUSTOMER_ID = re.compile(r"cus_[A-Za-z0-9]{1,251}", re.ASCII)
-"""An id of Stripe's has 255 characters at most."""
+CUSTOMER_ID = re.compile(r"cus_[\w-]{1,251}", re.ASCII)
+"""An id has 255 characters at most; Stripe's own have but letters and digits behind the prefix, other servers' need not."""
 
-_CUSTOMER = re.compile(r"/v1/customers/(cus_\w+)", re.ASCII)
+_CUSTOMER = re.compile(rf"/v1/customers/({CUSTOMER_ID.pattern})", re.ASCII)
 IDS = {
     Makes.CUSTOMER: CUSTOMER_ID,
-    Makes.PAYMENT_METHOD: re.compile(r"(?:pm|card|src|ba)_[A-Za-z0-9_]+", re.ASCII),
-    Makes.TAX_ID: re.compile(r"txi_[A-Za-z0-9]+", re.ASCII),
+    Makes.PAYMENT_METHOD: re.compile(r"(?:pm|card|src|ba)_[\w-]+", re.ASCII),
+    Makes.TAX_ID: re.compile(r"txi_[\w-]+", re.ASCII),
 }
 OF_ALL = (Endpoint.CREATE, Endpoint.LIST, Endpoint.SEARCH, Endpoint.ACCOUNT)
 """What is asked of no single thing, so that no 404 means that it is missing."""
+
+NOT_SERVED = (404, 405, 501)
+"""Answers that may only mean that this server knows no such address: one that stands in for Stripe need not have them all."""
 
 OF_PAGES = (Endpoint.LIST, Endpoint.SEARCH)
 """What is answered by a page."""

@@ -82,7 +82,8 @@ def _activity(shown: Mapping[str, Any]) -> tuple[str, ...]:
     signs = {
         "currency": shown.get("currency") is not None,
         "delinquent": bool(shown.get("delinquent")),
-        "subscriptions": held != [],  # a list that is not shown may hold some
+        # A server that shows no such list, though it was asked for, still tells: whoever was ever subscribed has a currency.
+        "subscriptions": subscriptions is not None and held != [],
     }
     return tuple(name for name, is_there in signs.items() if is_there)
 

@@ -43,7 +43,7 @@ async def test_one_question_is_asked_and_a_refusal_of_it_is_an_answer() -> None:
     await identify(stripe, KEY, BASE, SALT)
     [(request, accept)] = stripe.asked
     assert (request.endpoint, request.method, request.path) == (Endpoint.ACCOUNT, "GET", "/v1/account")
-    assert set(accept) == {403, 404}
+    assert set(accept) == {403, 404, 405, 501}
 
 
 @pytest.mark.asyncio
@@ -51,6 +51,7 @@ async def test_one_question_is_asked_and_a_refusal_of_it_is_an_answer() -> None:
     ("body", "account"),
     [
         ({"id": "acct_1"}, Account("acct_1")),
+        ({"id": "acct_of_a_stand_in_1"}, Account("acct_of_a_stand_in_1")),
         ({"id": "acct_1", "email": "shop@example.com"}, Account("acct_1", "shop@example.com")),
         ({"id": "acct_1", "email": "e", "business_profile": {"name": "Shop"}}, Account("acct_1", "Shop")),
         (
@@ -77,6 +78,8 @@ async def test_a_restricted_keys_refusal_names_the_account() -> None:
         refused(403, "no"),
         refused(404, "no"),
         Reply(404),
+        Reply(405),
+        Reply(501),
         Reply(403),
         Reply(200, {"id": "acct"}),
         Reply(200, {"id": None}),

@@ -129,6 +129,7 @@ TABLE: list[tuple[str, Reply, str, str]] = [
     ("200 with an empty id", Reply(200, customer(id="cus_")), "again, used 1", "InDoubt"),
     ("200 with an endless id", Reply(200, customer(id="cus_" + "9" * 252)), "again, used 1", "InDoubt"),
     ("200 with another kind of id", Reply(200, customer(id="sub_1")), "again, used 1", "InDoubt"),
+    ("200 with a path in the id", Reply(200, customer(id="cus_1/sources")), "again, used 1", "InDoubt"),
     ("200 with a line behind the id", Reply(200, customer(id="cus_1\n")), "again, used 1", "InDoubt"),
     ("200 without livemode", Reply(200, customer(livemode=None)), "again, used 1", "InDoubt"),
     ("200 with a livemode in words", Reply(200, customer(livemode="false")), "again, used 1", "InDoubt"),
@@ -163,6 +164,11 @@ def test_a_success_carries_the_customer_and_the_request() -> None:
 
 UNMARKED = Expected(livemode=False, marker=None, email=EMAIL)
 NAMELESS = Expected(livemode=False, marker=None, email=None)
+@pytest.mark.parametrize("made", ["cus_1", "cus_test_000001", "cus_0190b7f2-aaaa-4bbb", "cus_" + "9" * 251])
+def test_an_id_may_have_any_shape_behind_its_prefix_that_needs_no_quoting(made: str) -> None:
+    assert judge(Reply(200, customer(id=made))) == Done(Created(made))
+
+
 UPDATE = Expected(livemode=False, marker=None, email=EMAIL, target="cus_1")
 ATTACH = Expected(livemode=False, marker=None, email=EMAIL, target="cus_1", makes=Makes.PAYMENT_METHOD)
 TAX_ID = Expected(livemode=False, marker=None, email=EMAIL, target="cus_1", makes=Makes.TAX_ID)
@@ -401,6 +407,7 @@ SHOWN = Request(Endpoint.RETRIEVE, "GET", "/v1/customers/cus_1")
         (LISTED, {"data": [], "error": {}}, False),
         (SHOWN, {"id": "cus_1"}, True),
         (SHOWN, {"id": "cus_2"}, False),
+        (Request(Endpoint.RETRIEVE, "GET", "/v1/customers/cus_a-b_1"), {"id": "cus_a-b_2"}, False),
         (SHOWN, {"data": [], "has_more": False}, False),
         (Request(Endpoint.ACCOUNT, "GET", "/v1/account"), {"id": "acct_1"}, True),
     ],

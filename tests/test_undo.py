@@ -111,11 +111,16 @@ def test_a_customer_that_stripe_shows_as_it_was_sent_is_untouched() -> None:
         ("currency", "chf"),
         ("delinquent", True),
         ("subscriptions", {"object": "list", "data": [{"id": "sub_1"}], "has_more": False}),
-        ("subscriptions", None),
+        ("subscriptions", {"object": "list"}),
     ],
 )
 def test_whatever_differs_from_what_was_sent_is_named(field: str, value: Any) -> None:
     assert judged(**{field: value}) == Left(f"somebody has touched it: {field}")
+
+
+@pytest.mark.parametrize(("currency", "verdict"), [(None, Untouched()), ("chf", Left("somebody has touched it: currency"))])
+def test_where_no_subscriptions_are_shown_the_currency_tells(currency: str | None, verdict: Untouched | Left) -> None:
+    assert judged(subscriptions=None, currency=currency) == verdict
 
 
 def test_a_default_payment_method_that_is_gone_is_named() -> None:

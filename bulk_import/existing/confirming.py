@@ -8,13 +8,10 @@ from functools import partial
 from bulk_import.existing.directory import Matches, Means, Piece
 from bulk_import.existing.pages import customer_from, key_of
 from bulk_import.model import Customer, Endpoint, Reply, Request
-from bulk_import.replies import is_missing
+from bulk_import.replies import NOT_SERVED, is_missing
 
 AT_ONCE = 16
 """Customers that are looked at side by side; the gate decides how fast that starts."""
-
-NOT_SHOWN = (404, 405, 501)
-"""Answers that may only mean that this server shows no single customer."""
 
 
 async def confirmed(means: Means, found: Matches, seen: frozenset[str] = frozenset()) -> Matches:
@@ -32,7 +29,7 @@ async def confirmed(means: Means, found: Matches, seen: frozenset[str] = frozens
 async def _confirm(means: Means, key: str, customer: Customer, sure: set[str]) -> Sequence[Piece]:
     """See whether a customer is still there and still has the e-mail it was found by."""
     request = Request(Endpoint.RETRIEVE, "GET", f"/v1/customers/{customer.id}")
-    reply = await means.ask(request, accept=NOT_SHOWN)
+    reply = await means.ask(request, accept=NOT_SERVED)
     if _is_gone(means, key, reply):
         await means.offload(means.writer.forget, customer.id)
     else:

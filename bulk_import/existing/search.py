@@ -13,7 +13,7 @@ from bulk_import.existing.newest import Newest, known
 from bulk_import.existing.pages import PAGE, by_key, customers_on, goes_nowhere, has_more
 from bulk_import.existing.snapshot import Snapshot
 from bulk_import.model import Customer, Endpoint, Request, Row
-from bulk_import.replies import refusal_of
+from bulk_import.replies import NOT_SERVED, refusal_of
 
 CLAUSES = 10
 """The most clauses of one query (Stripe facts, section 5)."""
@@ -30,7 +30,7 @@ LAG = 7200
 ODD = 400
 """The answer to a query that search cannot read; it may be one address of the ten."""
 
-REFUSALS = (403, 404, 405, 410, 501)
+REFUSALS = (403, 410, *NOT_SERVED)
 """Answers that only mean: no search for this account or key."""
 
 

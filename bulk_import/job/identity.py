@@ -11,10 +11,10 @@ from bulk_import.existing import Ask, retrieved
 from bulk_import.keys import SecretKey
 from bulk_import.ledger import Purpose, Reader
 from bulk_import.model import Endpoint, Request, Status
-from bulk_import.replies import HALTING_CODES, refusal_of
+from bulk_import.replies import HALTING_CODES, NOT_SERVED, refusal_of
 from bulk_import.wording import counted
 
-ACCOUNT = re.compile(r"acct_[A-Za-z0-9]+", re.ASCII)
+ACCOUNT = re.compile(r"acct_\w+", re.ASCII)
 UNNAMED = "key_"
 """Prefix of an account known only by a keyed fingerprint of key and API base."""
 
@@ -38,7 +38,7 @@ async def identify(ask: Ask, key: SecretKey, api_base: str, salt: bytes) -> Acco
     A restricted key often may not read the account, but its refusal names it (Stripe facts, section 8). Where
     nothing does, a fingerprint of key and API base stands for the account. Raises `StripeRefuses` for a bad key.
     """
-    reply = await ask(Request(Endpoint.ACCOUNT, "GET", "/v1/account"), accept=(403, 404))
+    reply = await ask(Request(Endpoint.ACCOUNT, "GET", "/v1/account"), accept=(403, *NOT_SERVED))
     if reply.status == 200 and isinstance(reply.body, Mapping):
         found = reply.body.get("id")
         if isinstance(found, str) and ACCOUNT.fullmatch(found):
@@ -52,7 +52,7 @@ async def identify(ask: Ask, key: SecretKey, api_base: str, salt: bytes) -> Acco
     named = ACCOUNT.search(refusal.message or "")
     if named:
         return Account(named.group())
-    if reply.status not in (200, 403, 404):
+    if reply.status not in (200, 403, *NOT_SERVED):
         raise StripeRefuses(f"Stripe would not say whose key this is ({refusal.message}); check the API key")
     return Account(UNNAMED + key.fingerprint(salt + host_of(api_base).encode()))
 

@@ -10,6 +10,7 @@ from bulk_import.errors import OutOfReach
 from bulk_import.existing.pages import customers_on, pages, reread
 from bulk_import.existing.search import LAG, quoted
 from bulk_import.model import Customer, Endpoint, Request
+from bulk_import.replies import NOT_SERVED
 from bulk_import.signup.client import Client
 from bulk_import.signup.day import Day
 from bulk_import.signup.person import Person
@@ -96,7 +97,7 @@ async def _search(client: Client, person: Person) -> str | None:
         return None
     query = " OR ".join(f"email:{quoted(email)}" for email in spellings(person.email))
     params = {"query": query, "limit": 100}
-    reply = await client.ask(Request(Endpoint.SEARCH, "GET", "/v1/customers/search", params), accept=(403, 404))
+    reply = await client.ask(Request(Endpoint.SEARCH, "GET", "/v1/customers/search", params), accept=(403, *NOT_SERVED))
     if reply.status != 200:
         client.searches = reply.status == 400  # which is about this address alone
         return None
