@@ -115,7 +115,10 @@ def _check_rows(lines: Sequence[Line]) -> None:
         has_customer = line.customer_id is not None
         assert has_customer or line.status not in PAIRED, f"row {line.row} is {line.status} without a customer"
         assert not has_customer or line.status in (*PAIRED, "duplicate"), f"row {line.row}: {line.status} with one"
-        assert line.status not in ("failed", "invalid") or line.error_message, f"row {line.row} ends without a reason"
+        has_reason = line.error_message is not None
+        assert has_reason or line.status not in ("failed", "invalid", "in_doubt"), (
+            f"row {line.row} ends without a reason"
+        )
         if line.status == "duplicate":
             owner = lines[(line.duplicate_of or 0) - 1].status
             assert has_customer or owner in ("failed", "in_doubt"), f"row {line.row} follows one that is {owner}"

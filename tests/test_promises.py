@@ -19,7 +19,7 @@ def line(row: int, status: str = "created", **changes: Any) -> Line:
         "row": row, "line": row + 1, "source_id": None, "email": f"p{row}@example.com", "status": status,
         "customer_id": f"cus_{row}" if status in ("created", "existing", "updated") else None, "duplicate_of": None,
         "error_type": None, "error_code": None, "error_param": None,
-        "error_message": "why" if status in ("failed", "invalid") else None, "http_status": None, "request_id": None,
+        "error_message": "why" if status in ("failed", "invalid", "in_doubt") else None, "http_status": None, "request_id": None,
         "attempts": 1, "settled_at": None,
     }  # fmt: skip
     return Line(**{**values, **changes})

@@ -164,6 +164,8 @@ def test_a_success_carries_the_customer_and_the_request() -> None:
 
 UNMARKED = Expected(livemode=False, marker=None, email=EMAIL)
 NAMELESS = Expected(livemode=False, marker=None, email=None)
+
+
 @pytest.mark.parametrize("made", ["cus_1", "cus_test_000001", "cus_0190b7f2-aaaa-4bbb", "cus_" + "9" * 251])
 def test_an_id_may_have_any_shape_behind_its_prefix_that_needs_no_quoting(made: str) -> None:
     assert judge(Reply(200, customer(id=made))) == Done(Created(made))

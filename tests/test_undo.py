@@ -118,7 +118,9 @@ def test_whatever_differs_from_what_was_sent_is_named(field: str, value: Any) ->
     assert judged(**{field: value}) == Left(f"somebody has touched it: {field}")
 
 
-@pytest.mark.parametrize(("currency", "verdict"), [(None, Untouched()), ("chf", Left("somebody has touched it: currency"))])
+@pytest.mark.parametrize(
+    ("currency", "verdict"), [(None, Untouched()), ("chf", Left("somebody has touched it: currency"))]
+)
 def test_where_no_subscriptions_are_shown_the_currency_tells(currency: str | None, verdict: Untouched | Left) -> None:
     assert judged(subscriptions=None, currency=currency) == verdict
 
