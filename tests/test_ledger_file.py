@@ -447,6 +447,35 @@ def test_a_full_disk_says_so_and_what_was_written_before_stays(tmp_path: Path) -
         assert reader.tally().by_status == {Status.CREATED: 1}
 
 
+@contextmanager
+def no_file_more() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest:
+        unused = lowest.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (unused, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_run_commits_without_a_file_besides_the_ledger_and_its_log(tmp_path: Path) -> None:
+    def long_email(n: int) -> str:
+        return f"{n * 2_654_435_761 % 2**32:08x}{'x' * 50}@example.com"
+
+    def many(numbers: range) -> list[Claim]:
+        return [replace(claim(n), email=long_email(n), email_key=long_email(n)) for n in numbers]
+
+    path = tmp_path / "l.db"
+    with ledger(path, purpose(rows=5000)) as (writer, reader):
+        writer.write(many(range(1, 4000)), [])
+        with no_file_more():
+            writer.write(
+                many(range(4000, 4300)), [Settled(n, Created(f"cus_{long_email(n)}")) for n in range(3000)[1:]]
+            )
+        assert reader.tally().by_status == {Status.CREATED: 2999, Status.CLAIMED: 1300}
+
+
 def test_on_a_small_disk_the_log_leaves_the_ledger_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = list(os.statvfs(tmp_path))
     sizes: list[int] = []
@@ -651,6 +680,18 @@ def test_an_undone_commit_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
             writer.write([claim(1)], [Settled(9, Created("cus_1"))])
         writer.write([claim(2)], [])
         assert [c.row for c in reader.claims([Status.CLAIMED])] == [2]
+
+
+def test_two_rows_that_would_own_one_email_take_their_whole_commit_back(tmp_path: Path) -> None:
+    path = tmp_path / "l.db"
+    with ledger(path, purpose(rows=200)) as (writer, reader):
+        writer.write([claim(1)], [])
+        twin = replace(claim(100), email=email_of(50), email_key=email_of(50))
+        with pytest.raises(LedgerRefuses):
+            writer.write([*map(claim, range(2, 100)), twin], [Settled(1, Created("cus_1"))])
+        assert [c.row for c in reader.claims([Status.CLAIMED])] == [1]
+        writer.write([claim(2)], [Settled(1, Created("cus_1"))])
+        assert reader.tally().by_status == {Status.CREATED: 1, Status.CLAIMED: 1}
 
 
 @pytest.mark.parametrize("own_id", [email_of(1), f" {email_of(1).upper()}", f"crm:{email_of(1)}"])

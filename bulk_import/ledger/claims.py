@@ -23,10 +23,15 @@ FROM entry e LEFT JOIN payload p ON p.number = e.number
 LEFT JOIN image i ON i.number = e.number AND i.generation = e.generation
 """
 
-_CLAIM = """
-INSERT INTO entry (number, line, source_id, email, owned_key, status, target, generation, claimed_at, stripe_time,
-                   key_fingerprint, digest, owned_method)
+_ENTRY = """
+INTO entry (number, line, source_id, email, owned_key, status, target, generation, claimed_at, stripe_time,
+            key_fingerprint, digest, owned_method)
 VALUES {rows}
+"""
+_CLAIM = f"INSERT OR ROLLBACK {_ENTRY}"
+"""Of rows behind all others; like the settling of many rows, it needs no file of SQLite's own to undo it."""
+_CLAIM_AGAIN = f"""
+INSERT {_ENTRY}
 ON CONFLICT (number) DO UPDATE SET
     line = excluded.line, source_id = excluded.source_id, email = excluded.email, owned_key = excluded.owned_key,
     status = 'claimed', owner = NULL, customer_id = NULL, target = excluded.target, generation = excluded.generation,
@@ -47,19 +52,19 @@ def write_claims(db: Connection, claims: Sequence[Claim], key_of: KeyOf, salt: b
     With the ledger's *salt*, what a create sends is kept as a digest, too, which outlives its parameters.
     """
     status, replaced = Status.CLAIMED.value, salt or b""
+    last = db.execute("SELECT coalesce(max(number), 0) FROM entry").fetchone()[0]
+    entries = [
+        (
+            c.row, c.line, c.source_id, c.email, key_of(c.email_key), status, c.target, c.generation,
+            c.claimed_at, c.stripe_time, c.key_fingerprint,
+            digest_of(c.params, salt) if salt is not None and c.target is None else None, c.owned_method,
+        )
+        for c in claims
+    ]  # fmt: skip
     with changing(db, len(claims), f"every one of these {len(claims)} rows may become claimed"):
-        execute_for_all(
-            db,
-            _CLAIM.replace("CLAIMED", sources_of(Status.CLAIMED)),
-            [
-                (
-                    c.row, c.line, c.source_id, c.email, key_of(c.email_key), status, c.target, c.generation,
-                    c.claimed_at, c.stripe_time, c.key_fingerprint,
-                    digest_of(c.params, salt) if salt is not None and c.target is None else None, c.owned_method,
-                )
-                for c in claims
-            ],
-        )  # fmt: skip
+        again = _CLAIM_AGAIN.replace("CLAIMED", sources_of(Status.CLAIMED))
+        execute_for_all(db, _CLAIM, [entry for entry in entries if entry[0] > last])
+        execute_for_all(db, again, [entry for entry in entries if entry[0] <= last])
     execute_for_all(db, PAYLOAD, [(c.row, to_json(c.params), to_json(c.fields) if c.fields else None) for c in claims])
     # What was there before the first claim of a generation is what an undo must bring back, whatever was read since.
     db.executemany(_IMAGE, [_image(c, replaced) for c in claims if c.target is not None])

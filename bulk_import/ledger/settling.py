@@ -38,12 +38,14 @@ UPDATE entry SET status = ?, customer_id = ?, owner = ?, doubt = ?, error_type =
 WHERE number = ? AND status IN (BEFORE)
 """
 _SETTLE_ALL = """
-UPDATE entry SET status = new.column1, customer_id = new.column2, owner = new.column3, doubt = new.column4,
+UPDATE OR ROLLBACK entry SET status = new.column1, customer_id = new.column2, owner = new.column3, doubt = new.column4,
     error_type = new.column5, error_code = new.column6, error_param = new.column7, error_message = new.column8,
     http_status = new.column9, request_id = new.column10, attempts = attempts + new.column11,
     attempted_at = coalesce(new.column12, attempted_at), settled_at = new.column13
 FROM (VALUES {rows}) AS new WHERE number = new.column14 AND +status IN (BEFORE)
 """
+# A statement of many rows that could fail alone is undone out of a file of SQLite's own: two writes for each page it
+# touches. Here no statement fails alone: what one could not do takes its whole commit back.
 _ATTACHED = """
 UPDATE image SET attached = ?1 WHERE number = ?2 AND generation = (SELECT generation FROM entry WHERE number = ?2)
 """
