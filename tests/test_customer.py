@@ -286,11 +286,28 @@ def test_an_address_has_512_characters_at_most(check: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["a@example.com;b@example.com", "a@example.com, b@example.com", "a@example.com b@example.com"]
+    "cell",
+    [
+        "a@example.com;b@example.com",
+        "a@example.com, b@example.com",
+        "a@example.com b@example.com",
+        "a@example.com / b@example.com",
+        "a@example.com/b@example.com",
+        "a@example.com ::: b@example.com",
+        "a@example.com & b@example.com",
+        "a@example.com and b@example.com",
+        "Ann <a@example.com>, Bob <b@example.com>",
+    ],
 )
 def test_a_cell_of_several_addresses_is_told_as_that(cell: str) -> None:
     assert email_fault(cell) == "it holds 2 addresses, and a customer has one"
     assert "2 addresses" not in str(email_fault("a@@example.com b@example.com"))
+    assert email_fault("a/b&c@example.com") is None
+
+
+def test_an_address_that_was_cut_short_behind_its_last_dot_is_none() -> None:
+    assert email_fault("a@example.c") == 'its domain ends in ".c", as none does: it may be cut short'
+    assert email_fault("a@example.co") is None
 
 
 @settings(deadline=None)

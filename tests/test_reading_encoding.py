@@ -63,3 +63,21 @@ def test_overlong_forms_surrogates_and_stray_bytes_damage_their_row(tmp_path: Pa
     path = tmp_path / "customers.csv"
     path.write_bytes("email,name\na@example.com,José\n".encode() + b"b@example.com,x" + bad + b"\nc@example.com,y\n")
     assert [record.trouble is None for record in read_records(path)] == [True, False, True]
+
+
+@pytest.mark.parametrize(("mark", "order"), [(b"", "le"), (b"\xff\xfe", "le"), (b"\xfe\xff", "be")])
+def test_utf_16_that_was_added_to_other_text_is_told_with_the_byte_where_it_begins(
+    tmp_path: Path, mark: bytes, order: str
+) -> None:
+    path = tmp_path / "customers.csv"
+    first = b"email,name\na@example.com,Ann\nb@example.com,Bob\n"
+    path.write_bytes(first + mark + "".join(f"u{n}@example.com,U\r\n" for n in range(40)).encode(f"utf-16-{order}"))
+    with pytest.raises(SourceError, match=f"two encodings.* UTF-16 from about byte {len(first)} on"):
+        list(read_records(path))
+
+
+def test_utf_16_without_a_mark_is_read_whatever_its_letters(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    rows = ["瑡湥瑡湥瑡湥瑡湥瑡湥", "email,name", *(f"u{n}@example.com,瑡湥" for n in range(9))]
+    path.write_bytes("\n".join(rows).encode("utf-16-le"))
+    assert [record.fields["email"] for record in read_records(path)] == [f"u{n}@example.com" for n in range(9)]

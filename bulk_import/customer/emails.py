@@ -26,7 +26,7 @@ _OTHER_DOTS = "．。｡"
 
 _BASIC = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 
-_BETWEEN = re.compile(r"\s*[;,|]\s*|\s+")
+_BETWEEN = re.compile(r"[\s;,|/&<>:]+")
 
 
 def email_fault(email: str, check: EmailCheck = "strict") -> str | None:
@@ -92,7 +92,7 @@ def _idna(domain: str) -> str:
 def _judged(email: str) -> str | None:
     if (dot := next((sign for sign in _OTHER_DOTS if sign in email.rpartition("@")[2]), None)) is not None:
         return f"its domain has the sign {dot} (U+{ord(dot):04X}) for a dot, which Stripe refuses; write a plain one"
-    held = _BETWEEN.split(email)
+    held = [part for part in _BETWEEN.split(email) if "@" in part]
     if len(held) > 1 and all(map(_BASIC.fullmatch, held)):
         return f"it holds {len(held)} addresses, and a customer has one"
     import email_validator  # costs 40 ms to import, which `--help` must not pay
@@ -101,6 +101,8 @@ def _judged(email: str) -> str | None:
         email_validator.validate_email(email, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
         return _as_clause(str(error))
+    if email[-2] == "." and email.isascii():
+        return f'its domain ends in "{email[-2:]}", as none does: it may be cut short'
     return None
 
 

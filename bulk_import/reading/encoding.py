@@ -21,6 +21,8 @@ _MARKS = (
 )
 _REFUSED = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7", "mbcs", "oem"}
 _SAMPLE = 1 << 16
+_LINES = re.compile(rb"(?:[\t\x20-\x7e\x80-\xfd]*[\r\n]+)+")
+_SURELY = 16  # bytes of whole lines without a NUL, which UTF-16 begins with in hardly any language
 _CLEAN = 20  # lines of which a single odd one is a damaged row, not another encoding
 
 
@@ -44,6 +46,7 @@ def settle_encoding(head: bytes, asked: str | None, path: Path, whole: bool) -> 
         said = "UTF-8" if marked == "utf-8" else marked.upper()
         return Encoding(marked, (Notice("encoding", f"encoding is {said}, by its byte order mark."),))
     if by_nuls := _by_nuls(head):
+        _refuse_added(head, path)
         return Encoding(by_nuls, (Notice("encoding", f"encoding is {by_nuls.upper()}, recognised by its NUL bytes."),))
     refuse_binary(head, path)
     _refuse_ebcdic(head[:_SAMPLE], path)
@@ -93,6 +96,17 @@ def _by_nuls(head: bytes) -> str | None:
     if even > 2 * units * 0.05 and odd * 20 <= even:
         return _if_text(sample, "utf-16-be")
     return None
+
+
+def _refuse_added(head: bytes, path: Path) -> None:
+    """Raise `SourceError` where UTF-16 was added to lines of other text, as PowerShell's `>>` does."""
+    begun = _LINES.match(head)
+    # A line end with a NUL behind it is UTF-16's own, and the letters before it are another script's.
+    if begun is not None and begun.end() >= _SURELY and head[begun.end() : begun.end() + 1] != b"\0":
+        raise SourceError(
+            f"{path} is in two encodings, as when a program adds to another's file: it begins with plain text and is "
+            f"UTF-16 from about byte {begun.end()} on; save it anew in one."
+        )
 
 
 def _if_text(sample: bytes, name: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ WRAPPERS = ("data", "customers", "users", "accounts", "results", "items", "recor
 """Keys under which answers of interfaces hold their records, whatever these look like."""
 
 _DEEPEST = 4
+_MANY = 3
+"""From so many on, objects that each hold an address are records, whatever the key above them is called."""
 _OPEN = {"{": "}", "[": "]"}
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\],]', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -66,7 +68,7 @@ def shape_of(text: str, *, whole: bool) -> Shape | None:
         return None
     if not alone:
         return _typed(value) or _wrapped({key: inner for key, inner in value.items() if key in WRAPPERS})
-    return _typed(value) or _split(value) or _by_id(value) or _by_column(value) or _wrapped(value)
+    return _typed(value) or _split(value) or _by_id(value) or _by_column(value) or _wrapped(value) or _by_id_below(value)
 
 
 def _first_value(text: str, whole: bool) -> tuple[Any, bool]:
@@ -161,6 +163,17 @@ def _by_id(value: Mapping[str, Any]) -> Shape | None:
     return Shape(what, "take them out", "to_entries[] | {id: .key} + .value")
 
 
+def _by_id_below(value: Mapping[str, Any]) -> Shape | None:
+    """Records by their ids under a key beside others, as Firebase exports a database."""
+    for key, inner in value.items():
+        if not isinstance(inner, dict) or (key.lower() not in WRAPPERS and len(inner) < _MANY):
+            continue
+        if (shape := _by_id(inner)) is not None:
+            what = f"is one object with its records under their ids in {key!r}"
+            return replace(shape, what=what, program=f"{_path((key,))} | {shape.program}")
+    return None
+
+
 def _is_person(record: Mapping[str, Any]) -> bool:
     """Whether an object has an address that its key names, or something beside it."""
     addresses = [key for key, cell in record.items() if _is_address(cell)]
@@ -183,9 +196,9 @@ def _by_column(value: Mapping[str, Any]) -> Shape | None:
 def _wrapped(value: Mapping[str, Any]) -> Shape | None:
     """An answer whose records stand under a key of it, or of an object in it."""
     for keys, records in _lists(value, ()):
-        if keys[-1].lower() not in WRAPPERS and not _AN_ADDRESS.search(json.dumps(records[:20])):
+        if keys[-1].lower() not in WRAPPERS and not _may_be_people(keys[-1], records):
             continue
-        path = "".join(f".{key}" if _NAME.fullmatch(key) else f".[{json.dumps(key)}]" for key in keys)
+        path = _path(keys)
         what = f"is one object with its records under {'.'.join(keys)!r}"
         if _are_pairs(records[0].get("Attributes")):
             what += ", whose fields are pairs, as Amazon Cognito lists users"
@@ -197,6 +210,15 @@ def _wrapped(value: Mapping[str, Any]) -> Shape | None:
             return Shape(what, "take them out", f"{_UNTYPED}{path}[] | map_values(plain)")
         return Shape(what, "take them out", f"{path}[]")
     return None
+
+
+def _may_be_people(key: str, records: Sequence[Any]) -> bool:
+    """Whether objects hold addresses and are not all of one person's: their e-mails (SCIM) or their fields as pairs."""
+    return "mail" not in key.lower() and not _are_pairs(records) and bool(_AN_ADDRESS.search(json.dumps(records[:20])))
+
+
+def _path(keys: Sequence[str]) -> str:
+    return "".join(f".{key}" if _NAME.fullmatch(key) else f".[{json.dumps(key)}]" for key in keys)
 
 
 def _are_pairs(values: object) -> bool:
