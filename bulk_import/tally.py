@@ -20,6 +20,7 @@ from bulk_import.customer.leftovers import (
     NULL_RULE,
     PROTECTED,
     SHORTENED_RULE,
+    UNCALCULATED_RULE,
 )
 from bulk_import.customer.parameters import SHARED_METHODS
 from bulk_import.dedupe import Holder, same_method
@@ -30,7 +31,7 @@ from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.reading import Notice
 from bulk_import.wording import counted, listed, terminal_safe
 
-HARMED = (SHORTENED_RULE, NULL_RULE, GARBLED_RULE, FORMULA_RULE, JSON_RULE, KEPT_RULE)
+HARMED = (SHORTENED_RULE, NULL_RULE, GARBLED_RULE, FORMULA_RULE, UNCALCULATED_RULE, JSON_RULE, KEPT_RULE)
 """Rules of cells that are sent, and hardly as anybody meant them."""
 
 SAME_ID = "same-id"

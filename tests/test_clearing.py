@@ -213,8 +213,8 @@ def test_text_that_a_spreadsheet_protects_is_taken_out_and_said(tmp_path: Path) 
     found = survey(path, Preparing())
     assert found.first_rows[0].fields["zip"] == '="01067"', "what was read stays as it was read"
     assert not any("quotes" in notice.message for notice in found.reading_notices), "it is said once"
-    (group,) = found.groups
-    assert (group.rule, group.count, group.warning) == ("protected-text", 3, True)
+    said = {(group.rule, group.count, group.warning) for group in found.groups}
+    assert said == {("protected-text", 3, True), ("formula", 1, True)}
     how = Preparation(settle_mapping(("email", "zip", "plan")))
     row = prepare(found.first_rows[0], how)
     assert isinstance(row, Row)
@@ -222,7 +222,7 @@ def test_text_that_a_spreadsheet_protects_is_taken_out_and_said(tmp_path: Path) 
     assert row.params["metadata"] == {"plan": "007"}
     other = prepare(found.first_rows[1], how)
     assert isinstance(other, Row)
-    assert other.params["metadata"] == {"plan": "=1+1"}, "any other formula is text"
+    assert other.params["metadata"] == {"plan": "=1+1"}, "any other formula is text, and said"
 
 
 def test_what_spreadsheets_and_databases_leave_behind_is_said_and_sent(tmp_path: Path) -> None:
@@ -324,9 +324,13 @@ def test_json_in_the_cell_of_an_address_is_said(tmp_path: Path) -> None:
 
 def test_a_run_is_told_of_cells_that_a_program_harmed(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
-    path.write_text("email,name,phone\na@example.com,Ann,1\nb@example.com,NULL,1.5e+10\nc@example.com,NULL,2\n")
+    path.write_text(
+        "email,name,phone\na@example.com,Ann,1\nb@example.com,NULL,1.5e+10\nc@example.com,NULL,2\nd@example.com, =A1,3\n"
+    )
     (said,) = (notice.message for notice in survey(path, Preparing()).notices)
-    assert said.startswith("3 cells that a program or a spreadsheet may have harmed (shortened-number 1, null-word 2; ")
+    assert said.startswith(
+        "4 cells that a program or a spreadsheet may have harmed (shortened-number 1, null-word 2, formula 1; "
+    )
     assert "line 3" in said
 
 

@@ -134,6 +134,18 @@ def test_standard_input_is_kept_until_every_row_is_settled_not_only_the_chosen_o
     assert not list(tmp_path.glob("s.db.source*")), "the spool holds personal data"
 
 
+def test_standard_input_that_is_refused_is_called_that_and_not_kept(
+    call: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text, said in (("email,name\n", "Error: standard input holds no rows"), ("x,y\n1,2\n", "No column")):
+        (tmp_path / "refused").write_text(text)
+        with (tmp_path / "refused").open() as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            done = call("run", "-", "--ledger", tmp_path / "r.db", "--api-base", "http://127.0.0.1:9")
+        assert (done.code, said in done.err) == (2, True), done.err
+        assert not list(tmp_path.glob("r.db*")), "the spool holds personal data, and without a ledger nobody reads it"
+
+
 def test_verify_of_an_undone_ledger_leads_to_the_import(call: Program, server: Simulated, tmp_path: Path) -> None:
     words = ("run", people(tmp_path / "u.csv"), "--api-base", server.url, "--rate", "30")
     ledger = tmp_path / "u.csv.ledger.db"

@@ -737,6 +737,9 @@ def test_a_tax_number_is_held_against_its_type() -> None:
         ("zip", "0E1", "shortened-number", "0E1"),
         ("name", "#####", "null-word", "#####"),
         ("plan", "4.930123e+10", "shortened-number", "4.930123e+10"),
+        ("name", '=HYPERLINK("https://x.example","Ann")', "formula", '=HYPERLINK("https://x.example","Ann")'),
+        ("plan", '=A2&" "&B2', "formula", '=A2&" "&B2'),
+        ("city", "=1+1", "formula", "=1+1"),
     ],
 )
 def test_what_a_program_made_of_a_number_is_never_sent_in_silence(
@@ -752,7 +755,7 @@ def test_what_a_program_made_of_a_number_is_never_sent_in_silence(
     ("field", "written"),
     [
         ("phone", "555-0100"), ("phone", "+49 30.05.01"), ("zip", "E1 6AN"), ("zip", "1010 AA"), ("zip", "01067"),
-        ("phone", "555,0100"), ("plan", "1e10"), ("plan", "1,067"), ("plan", "2.0"),
+        ("name", "=Ann="), ("plan", "=x"), ("plan", "a=SUM(1)"), ("phone", "555,0100"), ("plan", "1e10"), ("plan", "1,067"), ("plan", "2.0"),
     ],
 )  # fmt: skip
 def test_usual_phones_zips_and_texts_are_left_in_peace(field: str, written: str) -> None:

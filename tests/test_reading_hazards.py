@@ -75,6 +75,11 @@ def rows_of(records: Records) -> list[tuple[str, ...]]:
         ("one quote after a blank", 'email,name\na@example.com, "Ann"\nb@example.com,Bob\n', [2, 3]),
         ("blank after a quote", 'email,name\n"a@example.com" ,Ann\nb@example.com,Bob\n', [2, 3]),
         ("a BOM that was read as text", "ï»¿" + PLAIN, [2, 3]),
+        (
+            "a BOM that was read as text, before a quote",
+            'ï»¿"email","name"\n"a@example.com","Ann"\n"b@example.com","Bob"\n',
+            [2, 3],
+        ),
         ("slash", PLAIN.replace(",", "/"), [2, 3]),
         ("each line one quoted cell", '"email,name"\n"a@example.com,Ann"\n"b@example.com,""Bob"""\n', [2, 3]),
         (

@@ -46,6 +46,11 @@ SHORTENED_MESSAGE = (
 FORMULA_RULE, JSON_RULE = "formula-sign", "json-text"
 """The rules of a formula's sign before a phone, and of JSON in one cell."""
 
+UNCALCULATED_RULE = "formula"
+UNCALCULATED_MESSAGE = (
+    "This is a formula of a spreadsheet, and it is sent as it stands; export the values that the formulas show."
+)
+
 APOSTROPHE = "apostrophe"
 """The rule that the apostrophe in front only keeps spreadsheets from changing or running a cell."""
 APOSTROPHE_MESSAGE = "The apostrophe in front is taken off; it only keeps spreadsheets from changing the number."
@@ -65,6 +70,7 @@ _EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[Ee][+-]?[0-9]{1,3}")
 _COUNTED = re.compile(r"[0-9]+\.0+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.0+)?")
 _HAS_EXPONENT = re.compile("[0-9][Ee][+-]?[0-9]")
 _FORMULA = re.compile(r"=\+?[0-9][0-9 ]*")
+_UNCALCULATED = re.compile(r"=(?:[A-Za-z][A-Za-z0-9.]*\(|\$?[A-Z]{1,3}\$?[0-9]+(?!\w)|[0-9.]+[-+*/])")
 
 _STANDINGS = names(
     "active inactive enabled disabled closed cancelled canceled pastdue suspended expired pending trialing intrial"
@@ -144,6 +150,11 @@ def mangled(text: str) -> Noted | None:
     if text[0] == "=" and _FORMULA.fullmatch(text) is not None:
         return Noted(text[1:], FORMULA_RULE, "The = in front is taken off; a spreadsheet put it there.")
     return None
+
+
+def is_uncalculated(text: str) -> bool:
+    """Whether a text is a formula in the place of what it shows: `=HYPERLINK("…")`, `=A2&B2`, `=1+1`."""
+    return text[0] == "=" and _UNCALCULATED.match(text) is not None
 
 
 def may_be_guarded(text: str) -> bool:

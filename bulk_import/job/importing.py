@@ -66,6 +66,19 @@ class RunJob(Making):
     async def _found(self, engine: Engine) -> None:
         """A new ledger: nothing is written before the source is known to be good and the account answers."""
         source, spooled = await self._source(engine)
+        try:
+            purpose, fingerprint = await self._founded(engine, source, spooled=spooled)
+        except BaseException as error:
+            if not spooled:
+                raise
+            if not self.path.exists():  # nobody would read it again, and it is personal data
+                source.unlink(missing_ok=True)
+            if isinstance(error, SourceError):
+                raise SourceError(str(error).replace(str(source), "standard input")) from error
+            raise
+        await self._import(purpose, source, fingerprint, jumped=False)
+
+    async def _founded(self, engine: Engine, source: Path, *, spooled: bool) -> tuple[Purpose, Fingerprint]:
         found = await engine.blocking(partial(survey, source, self.options.preparing, read_progress=self.observer.read))
         self._tell(found)
         boot = this_boot()
@@ -81,7 +94,7 @@ class RunJob(Making):
         self.writer.found(purpose)
         self.purpose = purpose
         self.begin_command(boot)
-        await self._import(purpose, source, found.fingerprint, jumped=False)
+        return purpose, found.fingerprint
 
     async def _go_on(self, engine: Engine, purpose: Purpose) -> None:
         """A ledger that was begun before: everything must fit what it is for."""

@@ -21,7 +21,10 @@ from bulk_import.customer.leftovers import (
     NULLS,
     SHORTENED_MESSAGE,
     SHORTENED_RULE,
+    UNCALCULATED_MESSAGE,
+    UNCALCULATED_RULE,
     is_shortened,
+    is_uncalculated,
     may_be_guarded,
     null_message,
     unguarded,
@@ -187,10 +190,12 @@ def _is_guarded(recipe: Recipe, fields: Mapping[str, Any]) -> bool:
 
 
 def _bared(step: Step, text: str, warnings: list[Problem], *, guarded: bool) -> str:
-    """The text without what guards it against spreadsheets, which is said; JSON where entries are wanted is only said."""
+    """The text without what guards it against spreadsheets, which is said; formulas, and JSON where entries are wanted, are only said."""
     found = unguarded(text, every=guarded) or json_in_cell(step.column, text)
     if found is None:
-        if step.group not in (None, METADATA) and step.field != "description" and may_be_guarded(text):
+        if step.group is not None and is_uncalculated(text):
+            warnings.append(problem_of(step, text, UNCALCULATED_RULE, UNCALCULATED_MESSAGE))
+        elif step.group not in (None, METADATA) and step.field != "description" and may_be_guarded(text):
             warnings.append(problem_of(step, text, KEPT_RULE, KEPT_MESSAGE))
         return text
     if step.group is not None:

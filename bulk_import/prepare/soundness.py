@@ -21,7 +21,8 @@ from bulk_import.prepare.rows import problem_of
 from bulk_import.wording import words_of
 
 BETWEEN = "|"  # printable, and in no number
-_ODD_START = re.compile(r""" *(?:'|="|\{|\[)""")
+_ODD_START = re.compile(r""" *(?:'|=["A-Za-z0-9$.]|\{|\[)""")
+_FORMULA_BETWEEN = re.compile(r"(?:\A|\|) *=[A-Za-z0-9$.]")
 _REMEMBERED = 4096
 MADE_OF_PARTS = ("shipping", "tax_id_data", "invoice_settings")
 """Parameters whose parts must be there together."""
@@ -57,7 +58,9 @@ def test_of(step: Step, value: Test) -> Test:
 
 def _may_start_oddly(joined: str, *, entries: bool) -> bool:
     """Whether a cell may start with what guards it against spreadsheets or, where *entries* are wanted, as JSON does."""
-    if '="' in joined or (entries and ("{" in joined or "[" in joined)):
+    if "=" in joined and ('="' in joined or _FORMULA_BETWEEN.search(joined)):
+        return True
+    if entries and ("{" in joined or "[" in joined):
         return True
     return "'" in joined and (joined[0] == "'" or f"{BETWEEN}'" in joined or " '" in joined)
 

@@ -197,7 +197,7 @@ def _named(row: SampleRow, body: Sequence[SampleRow], name: str, above: int) -> 
     """The column names, and which of them had to be made up."""
     if odd := [cell for cell in row.cells if not readable(cell)]:
         raise _unreadable_name(odd[0], name, above + row.line + 1)
-    names = [cell.strip().strip("\ufeff\u200b").removeprefix(_MISREAD_MARK) for cell in row.cells]
+    names = [_unmarked(cell.strip().strip("\ufeff\u200b")) for cell in row.cells]
     while len(names) > 1 and not names[-1] and not any(_filled_at(other, len(names) - 1) for other in body):
         names.pop()
     made_up = tuple(f"column_{number}" for number, found in enumerate(names, 1) if not found)
@@ -210,6 +210,13 @@ def _named(row: SampleRow, body: Sequence[SampleRow], name: str, above: int) -> 
             f"{above + row.line + 1}); rename or remove all but one."
         )
     return columns, made_up
+
+
+def _unmarked(name: str) -> str:
+    """The name without a misread mark, and without the quotes that are text only because it stood before them."""
+    if not name.startswith(_MISREAD_MARK):
+        return name
+    return name.removeprefix(_MISREAD_MARK).strip('"')
 
 
 def _unreadable_name(cell: str, name: str, line: int) -> SourceError:

@@ -68,7 +68,9 @@ def shape_of(text: str, *, whole: bool) -> Shape | None:
         return None
     if not alone:
         return _typed(value) or _wrapped({key: inner for key, inner in value.items() if key in WRAPPERS})
-    return _typed(value) or _split(value) or _by_id(value) or _by_column(value) or _wrapped(value) or _by_id_below(value)
+    return (
+        _typed(value) or _split(value) or _by_id(value) or _by_column(value) or _wrapped(value) or _by_id_below(value)
+    )
 
 
 def _first_value(text: str, whole: bool) -> tuple[Any, bool]:
