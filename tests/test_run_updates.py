@@ -37,6 +37,16 @@ def world_of(tmp_path: Path, count: int = 6, **more: Any) -> World:
     return world
 
 
+def world_of_shared(tmp_path: Path, count: int) -> World:
+    """The same people, whose rows all hold one shared test method: each attaching makes another one of it."""
+    rows = [row(n).replace(f"pm_New{n:06d}", "pm_card_visa") for n in range(1, count + 1)]
+    world = World(tmp_path, rows, VirtualStripe(), header=HEADER)
+    for n in range(1, count + 1):
+        world.stranger(f"p{n}@example.com", **KEPT)
+    world.wait(60.0)
+    return world
+
+
 def update(world: World, kill: Kill | None = None, **changes: Any) -> Run:
     return world.run(kill=kill, dedupe="snapshot", on_existing="update", **changes)
 
@@ -191,15 +201,34 @@ def test_a_declined_card_changes_nothing_and_fails_the_row(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize("shows", [True, False], ids=["listed", "not to be listed"])
+def test_a_shared_test_method_whose_attaching_was_answered_by_a_stored_500_is_found_and_not_attached_again(
+    tmp_path: Path, shows: bool
+) -> None:
+    world = world_of_shared(tmp_path, 2)
+    hidden = None if shows else refused(404, "resource_missing")
+    world.stripe.misbehave = lambda a: (
+        Fault("500", acts=True)
+        if (a.endpoint, a.nth) == ("attach", 1)
+        else hidden
+        if a.endpoint == "list_methods"
+        else None
+    )
+    assert check_promises(world, update(world)) == {"updated": 2}
+    held = [record.methods for _, record in world.stripe.account.records()]
+    assert sorted(len(methods) for methods in held) == ([1, 1] if shows else [1, 2])
+    for _, record in world.stripe.account.records():
+        assert record.fields["invoice_settings"]["default_payment_method"] in record.methods
+    known = {image.attached for image in whole_images(world).values()}
+    assert known <= {one for methods in held for one in methods}
+    assert None not in known, "an undo would not know what to detach"
+
+
 def test_a_shared_test_method_is_attached_once_however_often_the_process_dies(tmp_path: Path) -> None:
     for nth in range(1, 40):
         folder = tmp_path / str(nth)
         folder.mkdir()
-        rows = [row(n).replace(f"pm_New{n:06d}", "pm_card_visa") for n in (1, 2)]
-        world = World(folder, rows, VirtualStripe(), header=HEADER)
-        for n in (1, 2):
-            world.stranger(f"p{n}@example.com", **KEPT)
-        world.wait(60.0)
+        world = world_of_shared(folder, 2)
         killed = update(world, Kill("send", "after", nth)).killed
         assert check_promises(world, update(world), again=False) == {"updated": 2}
         for _, record in world.stripe.account.records():

@@ -174,3 +174,14 @@ async def is_attached(ask: Ask, method: str, customer_id: str | None) -> bool:
     """Whether a payment method is this customer's; False where that is not to be seen."""
     reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/payment_methods/{method}"), accept=NO_METHODS)
     return reply.status == 200 and isinstance(reply.body, Mapping) and reply.body.get("customer") == customer_id
+
+
+async def attached_since(ask: Ask, customer_id: str, since: float) -> str | None:
+    """The oldest card that came to this customer from then on (by Stripe's clock); None where none is to be seen."""
+    path, params = f"/v1/customers/{customer_id}/payment_methods", {"type": "card", "limit": PAGE}
+    reply = await ask(Request(Endpoint.LIST, "GET", path, params), accept=(404, *NO_METHODS))
+    data = reply.body.get("data") if reply.status == 200 and isinstance(reply.body, Mapping) else None
+    found = [one for one in data if isinstance(one, dict | Mapping)] if isinstance(data, list) else []
+    dated = [(one.get("created"), one.get("id")) for one in found if one.get("customer") == customer_id]
+    came = [(at, id_) for at, id_ in dated if isinstance(at, int) and isinstance(id_, str) and at >= int(since)]
+    return min(came)[1] if came else None

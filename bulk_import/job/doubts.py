@@ -115,7 +115,7 @@ class Doubts:
         for verdict in verdicts:
             match verdict:
                 case Found(claim, outcome):
-                    settled.append(Settled(claim.row, outcome))
+                    settled.append(Settled(claim.row, outcome, attached=claim.attached))
                     self.tell_of_twins(verdict)
                 case Absent(claim):
                     anew.append(replace(claim, key_fingerprint=self._terms.fingerprint))

@@ -41,7 +41,7 @@ ON CONFLICT (number) DO UPDATE SET
 WHERE entry.status IN (CLAIMED) AND excluded.generation >= entry.generation + (entry.status <> 'pending')
 """
 _IMAGE = """
-INSERT INTO image (number, generation, target, before, after, note) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO image (number, generation, target, before, after, attached, note) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (number, generation) DO NOTHING
 """
 
@@ -71,7 +71,7 @@ def write_claims(db: Connection, claims: Sequence[Claim], key_of: KeyOf, salt: b
 
 
 def _image(c: Claim, salt: bytes) -> tuple[Any, ...]:
-    return (c.row, c.generation, c.target, to_json(c.before), to_json(after_of(c.params, salt)), c.note)
+    return (c.row, c.generation, c.target, to_json(c.before), to_json(after_of(c.params, salt)), c.attached, c.note)
 
 
 def claim_from(found: Sequence[Any]) -> Claim:

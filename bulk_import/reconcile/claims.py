@@ -44,7 +44,7 @@ def next_generation(claim: Claim, token: str, now: float) -> Claim:
     if isinstance(metadata, Mapping) and MARKER in metadata:
         params = {**params, "metadata": {**metadata, MARKER: marker_of(token, claim.row, generation)}}
     return replace(
-        claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None, attached=None,
+        claim, generation=generation, params=params, claimed_at=now, doubt=None, attempted_at=None,
         seen_at=now,
     )  # fmt: skip
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bulk_import.change import difference, known_as, overtaken, own_of
-from bulk_import.customer_parts import METHOD, expansions
-from bulk_import.existing import Ask, Offload, Piece, Together, is_attached, pages, reread
+from bulk_import.customer_parts import METHOD, SHARED, expansions
+from bulk_import.existing import Ask, Offload, Piece, Together, attached_since, is_attached, pages, reread
 from bulk_import.ledger import Listed
 from bulk_import.model import (
     Claim,
@@ -219,6 +219,7 @@ class Sweep:
 
     async def _left(self, claim: Claim) -> Found | _Rest:
         """The claim with what is left to send of it, over what is there now."""
+        claim = await self._with_method(claim)
         wanted = known_as(own_of(claim.params, claim.before), claim.attached)
         target = claim.target or ""
         customer = await reread(self._ask, target, expansions(wanted))
@@ -234,6 +235,16 @@ class Sweep:
             replace(claim, params=left.params, before=left.before),
             _another_person(target) if self._is_anothers(claim, customer) else None,
         )
+
+    async def _with_method(self, claim: Claim) -> Claim:
+        """The claim with the id that its shared test method got, if an attempt whose answer was lost has attached it."""
+        if (
+            claim.attached is not None
+            or claim.stripe_time is None
+            or not str(claim.params.get(METHOD)).startswith(SHARED)
+        ):
+            return claim
+        return replace(claim, attached=await attached_since(self._ask, claim.target or "", claim.stripe_time))
 
     def _is_anothers(self, claim: Claim, customer: Customer) -> bool:
         """Whether the target of an update has not the e-mail any more by which it was found."""

@@ -165,6 +165,8 @@ class Account:
         if change.record is not None:
             shelf.book.put(change.record, change.at)
         shelf.book.methods.update(change.attached)
+        for method in change.attached:
+            shelf.book.attached_at.setdefault(method, int(change.at))
         if change.key is not None and change.stored is not None:
             shelf.keys.store(change.key, change.stored)
 

@@ -97,6 +97,8 @@ class Book:
         self.livemode = livemode
         self.methods: dict[str, str] = {}
         """Payment method -> the customer it was attached to, for good."""
+        self.attached_at: dict[str, int] = {}
+        """Payment method -> when it was first attached, which is when a shared test card's own was made."""
         self._ids = ids
         self._lag = lag
         self._existing = Existing(existing, opened, ids)

@@ -203,7 +203,20 @@ def retrieve_method(scene: Scene) -> Effect:
     owner = _owner(scene)
     if owner is None:
         check_method(scene.target, None, 404)
-    return Effect(payment_method(scene.target, owner.id if owner else None, int(scene.now), scene.book.livemode))
+    return Effect(_method(scene, scene.target, owner.id if owner else None))
+
+
+def list_methods(scene: Scene) -> Effect:
+    """`GET /v1/customers/{id}/payment_methods`: newest first; nobody has so many that a second page would be needed."""
+    customer = _alive(scene, scene.target)
+    newest = [_method(scene, one, customer.id) for one in reversed(customer.methods)][: scene.wanted.get("limit", 10)]
+    more = len(customer.methods) > len(newest)
+    return Effect(listed(newest, f"/v1/customers/{customer.id}/payment_methods", has_more=more))
+
+
+def _method(scene: Scene, id_: str, owner: str | None) -> dict[str, Any]:
+    created = scene.book.attached_at.get(id_, int(scene.now))
+    return payment_method(id_, owner, created, scene.book.livemode)
 
 
 def _owner(scene: Scene) -> Record | None:

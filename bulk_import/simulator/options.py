@@ -32,6 +32,7 @@ ENDPOINTS = (
     "delete_tax_id",
     "detach",
     "retrieve_method",
+    "list_methods",
 )
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|)")
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}

@@ -63,6 +63,7 @@ TAX_IDS = Operation("tax_ids", schema.TAX_IDS, operations.add_tax_id, writes=Tru
 LIST_TAX_IDS = Operation("list_tax_ids", schema.LIST_TAX_IDS, operations.list_tax_ids)
 DELETE_TAX_ID = Operation("delete_tax_id", schema.NOTHING, operations.delete_tax_id, writes=True)
 DETACH = Operation("detach", schema.NOTHING, operations.detach, writes=True)
+LIST_METHODS = Operation("list_methods", schema.LIST_METHODS, operations.list_methods)
 METHOD = Operation("retrieve_method", schema.NOTHING, operations.retrieve_method)
 ACCOUNT = Operation("account", schema.RETRIEVE, account)
 BALANCE = Operation("balance", schema.RETRIEVE, balance)
@@ -92,6 +93,8 @@ def _methods(path: str) -> tuple[Mapping[str, Operation], str]:
             return {"GET": LIST_TAX_IDS, "POST": TAX_IDS}, id_
         case ["", "v1", "customers", id_, "tax_ids", tax_id] if id_ and tax_id:
             return {"DELETE": DELETE_TAX_ID}, f"{id_}/{tax_id}"
+        case ["", "v1", "customers", id_, "payment_methods"] if id_:
+            return {"GET": LIST_METHODS}, id_
         case ["", "v1", "payment_methods", id_] if id_:
             return {"GET": METHOD}, id_
         case ["", "v1", "payment_methods", id_, "attach"] if id_:

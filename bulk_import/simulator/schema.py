@@ -112,6 +112,7 @@ LIST = Group(
     }
 )
 LIST_TAX_IDS = Group({"limit": _LIMIT})
+LIST_METHODS = Group({"limit": _LIMIT, "type": Text()})
 SEARCH = Group(
     {
         "limit": _LIMIT,
