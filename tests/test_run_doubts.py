@@ -318,3 +318,24 @@ def test_a_row_that_nothing_identifies_is_never_sent_under_another_key(tmp_path:
     assert len(world.stripe.account.customers) == 2
     assert len(run.creates()) == 3
     assert "metadata" in str(world.lines()[0].error_message)
+
+
+@pytest.mark.parametrize("marker", [True, False], ids=["marker", "no marker"])
+def test_a_ledger_put_back_from_a_backup_believes_no_stored_answer_for_customers_deleted_since(
+    tmp_path: Path, marker: bool
+) -> None:
+    world = World(tmp_path, people(40))
+    assert world.run(kill=Kill("send", "after", 12), marker=marker).killed
+    backup = {path: path.read_bytes() for path in tmp_path.glob(f"{world.ledger.name}*")}
+    settled = {line.customer_id for line in world.lines()} - {None}
+    assert len(settled) < 20
+    world.run(marker=marker)
+    for customer in list(world.stripe.account.customers):
+        world.stripe.delete(customer, EPOCH + world.seconds)
+    for path, held in backup.items():
+        path.write_bytes(held)
+    world.wait(3600.0)
+    assert world.run(marker=marker).exit_code == 0
+    there = set(world.stripe.account.customers)
+    assert {line.customer_id for line in world.lines()} == settled | there
+    assert len(there) == 40 - len(settled)

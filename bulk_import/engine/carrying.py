@@ -139,8 +139,8 @@ class Carrying:
                 case Done(Failed(refusal)) if claim.target is not None:
                     return await self._refused(step, trip, refusal)
                 case Done(outcome):
-                    if trip.resumed and reply.replayed and isinstance(outcome, Created):
-                        seen = await self._if_there(claim, outcome)
+                    if reply.replayed and isinstance(outcome, Created) and self._is_old_answer(trip):
+                        seen = await self._if_there(outcome)
                         if seen is None:
                             return []
                         outcome = seen
@@ -179,10 +179,17 @@ class Carrying:
             self._stop.halt(end)
         return settled
 
-    async def _if_there(self, claim: Claim, made: Created) -> Outcome | None:
-        """Believe a stored answer to an earlier process only once its customer was seen: it may be deleted by now."""
-        if self.parts.now() - claim.claimed_at < STORED_IS_FRESH:
-            return made
+    def _is_old_answer(self, trip: Trip) -> bool:
+        """Whether a stored answer is one to an earlier process, and so old that its customer may be deleted by now.
+
+        The first attempt of a claim that this process made has one only where its ledger was put back from a backup.
+        """
+        if trip.resumed:
+            return self.parts.now() - trip.claim.claimed_at >= STORED_IS_FRESH
+        return not trip.tries.used
+
+    async def _if_there(self, made: Created) -> Outcome | None:
+        """Believe a stored answer to an earlier process only once its customer was seen."""
         try:
             shown = await reread(self._exchange.ask, made.customer_id)
         except Stopped:
