@@ -260,6 +260,14 @@ def test_a_log_without_its_ledger_is_not_thrown_away(tmp_path: Path) -> None:
     assert taken(path) is None
 
 
+def test_a_ledger_without_its_log_still_knows_what_it_is_for_and_by_which_keys_it_sent(tmp_path: Path) -> None:
+    path, alone = tmp_path / "l.db", tmp_path / "alone.db"
+    with ledger(path) as (writer, _):
+        writer.write([claim(1)], [])
+        shutil.copyfile(path, alone)  # as whoever moves only the file of that name
+    assert taken(alone) == purpose()
+
+
 def taken(path: Path) -> Purpose | None:
     """What a job learns from the ledger as it takes it."""
     job = Holding()

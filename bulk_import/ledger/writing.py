@@ -47,11 +47,17 @@ class Writer:
         self._purpose: Purpose | None = None
 
     def found(self, purpose: Purpose) -> None:
-        """Write, or replace, what this ledger is for."""
-        with translated(self._path), transaction(self._db):
-            self._db.execute(
-                "INSERT OR REPLACE INTO job (id, facts, chunks) VALUES (1, ?, ?)", (purpose.to_text(), purpose.chunks)
-            )
+        """Write, or replace, what this ledger is for: into the file itself, which may be moved without its log.
+
+        All keys come from its token, so whoever goes on with such a file sends nobody under another one.
+        """
+        with translated(self._path):
+            with transaction(self._db):
+                self._db.execute(
+                    "INSERT OR REPLACE INTO job (id, facts, chunks) VALUES (1, ?, ?)",
+                    (purpose.to_text(), purpose.chunks),
+                )
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._purpose = purpose
 
     def move(self, purpose: Purpose) -> None:
