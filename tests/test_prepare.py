@@ -529,6 +529,25 @@ def test_our_own_failed_export_is_read_back_exactly() -> None:
     assert (row.fields["balance"], row.fields["phone"]) == ("-500", "'+49")
 
 
+def test_what_our_own_failed_export_wrote_of_objects_is_sent_as_the_objects_were() -> None:
+    record = {
+        "email": "a@example.com",
+        "address": {"line1": "5 Rose", "postal_code": "01067", "country": "DE"},
+        "metadata": {"plan": "pro", "n": 5, "rate": "0.10"},
+        "shipping": {"name": "S", "address": {"line1": "x"}},
+        "tax_id_data": [{"type": "eu_vat", "value": "DE123456789"}],
+        "preferred_locales": ["fr", "en"],
+        "tags": ["a"],
+    }
+    cells = {column: cell if isinstance(cell, str) else json.dumps(cell) for column, cell in record.items()}
+    row = csv_result({**cells, **dict.fromkeys(OWN_COLUMNS, "1")})
+    assert sent(row) == sent(json_result(record))
+    assert isinstance(row, Row)
+    assert row.fields["address"] == cells["address"], "what was read stays as it was read"
+    text = {"email": "a@example.com", "address": '{"Rose" Lane', "prefs": '{"a": 1}'}
+    assert sent(csv_result({**text, **dict.fromkeys(OWN_COLUMNS, "1")})) == sent(csv_result(text))
+
+
 @UNHURRIED
 @given(st.text(alphabet="'=+-@\t\ra1", max_size=8))
 def test_a_defused_cell_runs_nothing_and_comes_back(cell: str) -> None:

@@ -26,6 +26,20 @@ def is_flat(fields: Mapping[str, Any]) -> bool:
     return not any(isinstance(value, dict | list) for value in fields.values())
 
 
+def with_entries(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of a file that our own export wrote, JSON being what it stands for where a column wants entries."""
+    return {column: _entries(value) if wants_entries(column) else value for column, value in fields.items()}
+
+
+def _entries(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(("{", "[")):
+        return cell
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+
+
 def flatten(fields: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The values by dotted name (`address.city`, `tax_id_data.0.type`), and names that came up twice.
 

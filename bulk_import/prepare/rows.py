@@ -36,7 +36,7 @@ from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft
 from bulk_import.prepare.completing import complete
-from bulk_import.prepare.flattening import flatten, is_flat, json_in_cell, json_kind, metadata_text
+from bulk_import.prepare.flattening import flatten, is_flat, json_in_cell, json_kind, metadata_text, with_entries
 from bulk_import.prepare.keeping import LOST, UNSHOWN, kept_fields, masked
 from bulk_import.prepare.preparation import Preparation
 from bulk_import.prepare.recipes import METADATA, NAME, SHIPPING_NAME, Recipe, Step
@@ -57,13 +57,14 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
         return _unreadable(record, record.problem, how)
     problems: list[Problem] = []
     warnings: list[Problem] = []
-    given, fields = record.fields, record.fields
+    given = whole = fields = record.fields
     if mapping.from_own_export:
-        given = fields = _restored(given)
-    nested = mapping.columns is None and not is_flat(given)
+        given = _restored(given)
+        whole = fields = with_entries(given)
+    nested = (mapping.columns is None or mapping.from_own_export) and not is_flat(whole)
     if nested:
-        fields = _flat(given, problems)
-    recipe = how.recipe(mapping.columns if mapping.columns is not None else tuple(fields))
+        fields = _flat(whole, problems)
+    recipe = how.recipe(tuple(fields) if nested or mapping.columns is None else mapping.columns)
     draft: Draft = {"": {}}
     guarded = _is_guarded(recipe, fields)
     _follow(recipe.steps, fields, draft, problems, warnings, guarded=guarded)
@@ -73,7 +74,7 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     if record.lost:
         problems += _lost(recipe, record.lost)
     if nested:
-        problems += _objects_for_texts(recipe, given, fields)
+        problems += _objects_for_texts(recipe, whole, fields)
     if recipe.unmapped:
         problems += [_unmapped(column) for column in recipe.unmapped if fields.get(column) not in (None, "")]
     source_id = _take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
