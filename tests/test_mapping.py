@@ -303,6 +303,9 @@ def test_a_user_dump_of_an_identity_provider_gives_names_and_no_secrets() -> Non
         ("Lifetime (metadata)", Metadata("Lifetime")),
         ("favourite colour", Metadata("favourite colour")),
         ("user_name", Metadata("user_name")),
+        ("Email Address [Required]", Param(("email",))),
+        ("Phone (optional)", PHONE),
+        ("New Primary Email [UPLOAD ONLY]", Metadata("New Primary Email .UPLOAD ONLY")),
     ],
 )
 def test_everyday_names_are_known(column: str, target: Target) -> None:
@@ -796,7 +799,9 @@ def test_what_an_object_of_the_person_holds_is_the_persons() -> None:
 
 
 def test_a_column_that_only_says_whether_there_is_a_secret_is_none() -> None:
-    found = targets("email,cognito:mfa_enabled,password_reset_required,mfa")
+    found = targets("email,cognito:mfa_enabled,password_reset_required,mfa,Password [Required],Password (required)")
+    assert isinstance(found["Password [Required]"], Refused), "what a form says of the password itself"
+    assert isinstance(found["Password (required)"], Refused)
     assert isinstance(found["cognito:mfa_enabled"], Metadata)
     assert isinstance(found["password_reset_required"], Metadata)
     assert isinstance(found["mfa"], Refused)

@@ -67,6 +67,11 @@ TO_THE_LETTER = frozenset({"balance", "source", "expand", "test_clock"})
 
 _BEHIND = re.compile(r"(?P<name>.+?)\s*\((?P<whose>billing|shipping)\)", re.IGNORECASE)
 _FIRST = re.compile(r"(?P<name>.+\S)\s+-\s+1")
+# What forms and templates say behind the name of a column, as Google's of users do.
+_NOTE = re.compile(
+    r"(?P<name>.*\S)\s+[\[(](?:required|mandatory|optional|(?:read|upload) only|pflichtfeld|obligatoire|obligatorio)[\])]",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,9 @@ def _of_an_object(name: str, others: frozenset[str]) -> tuple[Target, int] | Non
 
 
 def plain(name: str) -> str:
-    """The name as most files write it: `City (Billing)` is the billing city, `City - 1` the first one."""
+    """The name as most files write it: `City (Billing)` is the billing city, `City - 1` the first, `City [Required]` the city."""
+    if (found := _NOTE.fullmatch(name)) is not None:
+        name = found["name"]
     if (found := _BEHIND.fullmatch(name)) is not None:
         return f"{found['whose']} {found['name']}"
     return found["name"] if (found := _FIRST.fullmatch(name)) is not None else name

@@ -152,7 +152,10 @@ def never_sent(column: str, others: Iterable[str] = ()) -> str | None:
     if folded in _BANK or "iban" in words or "bankaccount" in folded:
         return "belongs to a bank account, which Stripe does not want in metadata"
     if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint({*words, folded}):
-        return None if folded.endswith(_SWITCHES) else "looks like a secret"
+        is_switch = (
+            folded.endswith(_SWITCHES) and column.rstrip()[-1] not in "])"
+        )  # `Password [Required]` is a note of a form
+        return None if is_switch else "looks like a secret"
     if not _SHORT_WORDS.isdisjoint(words) and words <= _SHORT_WORDS | _BESIDE_SHORT:
         return "looks like a secret"
     return None
