@@ -298,10 +298,20 @@ class Dying:
         self._live()
         self._db.close()
 
+    def bury(self) -> None:
+        """Give back what a dead process would have lost."""
+        self._db.close()
+
     def _live(self) -> None:
         self._left -= 1
         if self._left == 0:
             raise Dies
+
+
+def dying(opened: list[Dying], nth: int, path: str) -> Dying:
+    """One more of them, each with a count of its own."""
+    opened.append(Dying(path, nth))
+    return opened[-1]
 
 
 def test_a_process_that_dies_as_it_founds_a_ledger_leaves_none_or_a_whole_one(
@@ -313,12 +323,16 @@ def test_a_process_that_dies_as_it_founds_a_ledger_leaves_none_or_a_whole_one(
         with monkeypatch.context() as dead:
             # The dead clean up nothing, but for what they did before.
             dead.setattr(founding, "_remove", lambda new: removed(new) if not new.exists() else None)
+            opened: list[Dying] = []
             try:
-                open_for_writing(path, partial(Dying, nth=nth)).close()
+                open_for_writing(path, partial(dying, opened, nth)).close()
             except Dies:
                 ended = False
             else:
                 ended = True
+            finally:
+                for connection in opened:
+                    connection.bury()
         with ledger(path) as (_, reader):
             assert reader.purpose() == purpose()
         assert [each.name for each in tmp_path.iterdir() if ".new" in each.name] == []
@@ -400,6 +414,23 @@ def test_a_lock_that_was_given_back_leaves_nothing_and_can_be_taken_again(tmp_pa
         lock.release()
         assert is_locked(tmp_path / "l.db") is None
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_has_become_read_only_keeps_nobody_from_giving_a_lock_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    path = tmp_path / "l.db"
+    with monkeypatch.context() as read_only:
+        lock = Lock(path)
+        read_only.setattr(Path, "unlink", refuse)
+        lock.release()
+    assert beside(path, ".lock").exists()
+    assert is_locked(path) is None
+    Lock(path).release()
+    assert not beside(path, ".lock").exists()
 
 
 def test_closing_the_ledger_does_not_give_the_lock_back(tmp_path: Path) -> None:

@@ -51,8 +51,9 @@ class Lock:
         return handle
 
     def release(self) -> None:
-        """Remove the lock file and free the lock."""
-        self._path.unlink(missing_ok=True)
+        """Remove the lock file and free the lock; a file that cannot be removed locks nobody out once it is free."""
+        with suppress(OSError):
+            self._path.unlink()
         os.close(self._handle)
 
 
