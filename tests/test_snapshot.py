@@ -321,6 +321,42 @@ def test_the_newest_are_read_whole_from_a_list_that_does_not_heed_created(
     assert set(came) <= set(held(tmp_path))
 
 
+@dataclass
+class OldestFirst(Lister):
+    """A list in the order of creation, as a stand-in keeps its customers; it may know nothing of `created`."""
+
+    heeds: bool = True
+
+    def _page(self, params: Any) -> Reply:
+        assert self.asked < 1_000, "a list without end"
+        low = params.get("created", {}).get("gte", 0) if self.heeds else 0
+        end = params.get("created", {}).get("lt", NOW * 2) if self.heeds else NOW * 2
+        after = params.get("starting_after", "")
+        fits = [(at, cid) for cid, at in self.customers.items() if low <= at < end and cid > after]
+        data = [{"id": cid, "created": at, "email": f"{cid}@example.com", "livemode": False} for at, cid in fits[:100]]
+        return Reply(200, {"object": "list", "data": data, "has_more": len(fits) > 100})
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+@pytest.mark.parametrize("each", [1, 500])
+def test_the_newest_are_read_from_a_list_that_shows_the_oldest_first(tmp_path: Path, heeds: bool, each: int) -> None:
+    lister = OldestFirst(spread(500, NOW - YEAR, each=each), heeds=heeds)
+    came = {f"cus_came{n:06d}": NOW + n // 30 for n in range(900)}
+
+    async def reading(means: Means) -> None:
+        newest = Newest(means)
+        means.writer.begin_snapshot()
+        newest.begins_now()
+        await newest.refresh()
+        for first in range(0, 900, 450):
+            lister.customers.update(list(came.items())[first : first + 450])
+            await asyncio.sleep(6)
+            await newest.refresh()
+            assert set(list(came)[: first + 450]) <= set(held(tmp_path))
+
+    _with_means(tmp_path, lister, 0.0, reading)
+
+
 @pytest.mark.parametrize("length", [2, 3, 7])
 def test_a_list_that_goes_in_a_circle_is_an_error_and_no_end(tmp_path: Path, length: int) -> None:
     class Circle(Lister):

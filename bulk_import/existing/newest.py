@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -58,7 +59,7 @@ class Newest:
         self._read_from = self._read_at = float("-inf")
         self._ahead = 0.0
         self._begun = 0
-        self._heeds_bounds = True
+        self._heeds_bounds = self._is_newest_first = True
 
     def begins_now(self) -> None:
         """Whoever is there is being read anyway; who shows late among them is read once more in ten minutes."""
@@ -81,10 +82,10 @@ class Newest:
         newest = snapshot[2] if snapshot else 0
         base = newest or await self._beginning()
         parts = self._parts(newest, base)
-        reading = _Reading(self._means, base, self._heeds_bounds, is_dated=newest > 0)
+        reading = _Reading(self._means, base, self._heeds_bounds, self._is_newest_first, is_dated=newest > 0)
         await self._means.together([reading.piece(part) for part in parts], SIDE_BY_SIDE)
         await reading.end()
-        self._heeds_bounds = reading.heeds_bounds
+        self._heeds_bounds, self._is_newest_first = reading.heeds_bounds, reading.is_newest_first
         # Counted from its end: a reading that takes that long would otherwise be followed by the next after one batch.
         self._read_from, self._read_at = began, self._means.now()
 
@@ -134,13 +135,14 @@ class Part(NamedTuple):
 class _Reading:
     """One reading of some parts of the time; nobody later than *base* was known before it."""
 
-    def __init__(self, means: Means, base: int, heeds_bounds: bool, *, is_dated: bool) -> None:
+    def __init__(self, means: Means, base: int, heeds_bounds: bool, is_newest_first: bool, *, is_dated: bool) -> None:
         self._means = means
         self._base = base
         self._is_dated = is_dated
         self._newest = 0
         self._found: list[Customer] = []
         self.heeds_bounds = heeds_bounds
+        self.is_newest_first = is_newest_first
 
     def piece(self, part: Part) -> Piece:
         """Read that part."""
@@ -154,29 +156,38 @@ class _Reading:
         await remember(self._means, self._found, self._newest)
 
     async def _read(self, part: Part) -> Sequence[Piece]:
-        """Read a part of the time, newest first; a long rest in parts."""
+        """Read a part of the time, newest first; a long rest in parts. What shows others first is read to its end."""
         created = {name: at for name, at in (("gte", part.low), ("lt", part.high)) if at}
-        count = 0
+        count, above, stops = 0, math.inf, not part.whole
         async for page in pages(self._means.ask, {"created": created} if created else {}):
-            if await self._take(page) and not part.whole:
+            dates = [customer.created for customer in page]
+            before = await self._take(page)  # within a second lists may have any order
+            self.is_newest_first &= _falls(dates, above)
+            if not count and self._is_dated and page[:1] == before[:1]:
+                stops = False  # it does not begin with the newest who is known
+            if before and stops and self.is_newest_first:
                 break
             count += 1
-            dates = [customer.created for customer in page]
             self.heeds_bounds &= are_within(dates, part.low, part.high)
-            oldest = min(dates, default=0)
-            if count == ONE_BY_ONE and self.heeds_bounds and (seams := _seams(part.low, oldest)):
+            oldest = above = min(dates, default=0)
+            if (
+                count == ONE_BY_ONE
+                and self.heeds_bounds
+                and self.is_newest_first
+                and (seams := _seams(part.low, oldest))
+            ):
                 return [self.piece(Part(*ends, part.whole)) for ends in pairwise([part.low, *seams, oldest + 1])]
         return ()
 
-    async def _take(self, page: Sequence[Customer]) -> bool:
-        """Keep who is new on a page; whether anybody on it was known before this reading."""
+    async def _take(self, page: Sequence[Customer]) -> list[Customer]:
+        """Keep who is new on a page; who on it came before the base, and was known before this reading."""
         known = await self._means.offload(self._known, page)
         self._found += [c.without_raw() for c in page if c.id not in known]
         self._newest = max(self._newest, newest_of(self._means, page))
         if len(self._found) >= HELD:
             found, self._found = self._found, []
             await remember(self._means, found, 0)
-        return any(c.created < self._base for c in page if c.id in known)  # within a second lists may have any order
+        return [c for c in page if c.id in known and c.created < self._base]
 
     def _known(self, page: Sequence[Customer]) -> set[str]:
         """Who of these was seen before; most are our own, whom the ledger has by their rows, as long as the e-mail is theirs."""
@@ -188,6 +199,11 @@ class _Reading:
         made = reader.made_customers([row for c in page if (row := row_of(c.marker)) is not None])
         ours = {c.id for c in page if c.id in made and made[c.id] == owned_key(key_of(self._means, c))}
         return ours | reader.known_customers([c.id for c in page if c.id not in ours])
+
+
+def _falls(dates: Sequence[int], above: float) -> bool:
+    """Whether what comes behind *above* on a list goes from the newest downwards."""
+    return not dates or (dates[0] <= above and all(newer >= older for newer, older in pairwise(dates)))
 
 
 def _seams(base: int, oldest: int) -> list[int]:
