@@ -28,7 +28,7 @@ from bulk_import.customer_parts import (
 from bulk_import.engine import Outdated
 from bulk_import.existing import customer_from, is_attached
 from bulk_import.image import Image, digest
-from bulk_import.model import Customer, Endpoint, Params, Reply, Request
+from bulk_import.model import Customer, Endpoint, Params, Request
 from bulk_import.replies import is_refusal, refusal_of
 from bulk_import.undo import JUST_NOW, Act, Gone, Known, Left, wrong_account
 
@@ -163,7 +163,7 @@ class Restorer:
         self._known = known
         self._now = now
         self.begun: set[int] = set()
-        """Rows whose customers it may have changed, whether or not an answer came."""
+        """Rows whose customers it may have changed: something went out, whether or not an answer came."""
 
     async def look(self, image: Image) -> Restored | Halfway | Written | Gone:
         """Say how far the customer is back to what it was; raises what `restore` raises."""
@@ -193,9 +193,9 @@ class Restorer:
                     return verdict
             if why:
                 return Left(why)
-            self.begun.add(image.row)
+            send = partial(self._ask, good_until=shown.at + patience, begins=partial(self.begun.add, image.row))
             try:
-                why = await self._act(image, verdict, shown.at + patience)
+                why = await _act(image, verdict, send)
             except _Unclear:
                 await self._nap(PAUSE)
             except Outdated:
@@ -218,30 +218,30 @@ class Restorer:
         attached = method is not None and await is_attached(self._ask, method, image.target)
         return _Shown(customer.raw, attached, at)
 
-    async def _act(self, image: Image, todo: Todo, good_until: float) -> str:
-        """Send all of it; why Stripe would not, empty where it did. Raises `Outdated` where the rest must not follow unseen.
 
-        A former default is back, for sure, before the method that took its place is detached: detaching leaves none.
-        """
-        path = f"/v1/customers/{image.target}"
-        post = partial(self._post, good_until=good_until)
-        if todo.parts and (why := await post(Endpoint.UPDATE, path, nested(todo.parts))):
-            return f"Stripe would not take its former values back: {why}"
-        refused = [name for name in todo.unset if await post(Endpoint.UPDATE, path, nested({name: ""}))]
-        for tax_id in todo.tax_ids:
-            request = Request(Endpoint.DELETE, "DELETE", f"{path}/tax_ids/{tax_id}")
-            await self._ask(request, good_until=good_until)
-        if todo.detach is not None:
-            detach = f"/v1/payment_methods/{todo.detach}/detach"
-            if why := await post(Endpoint.ATTACH, detach, {}):
-                return f"Stripe would not detach {todo.detach}: {why}"
-        return f"Stripe does not unset what was empty before: {', '.join(refused)}" if refused else ""
+async def _act(image: Image, todo: Todo, send: Act) -> str:
+    """Send all of it; why Stripe would not, empty where it did. Raises `Outdated` where the rest must not follow unseen.
 
-    async def _post(self, endpoint: Endpoint, path: str, params: Params, *, good_until: float) -> str:
-        """One POST under a key of its own: it sets what it names to one value, so that a second one does no harm."""
-        key = f"bi_undo_{secrets.token_hex(16)}"
-        request = Request(endpoint, "POST", path, params, key)
-        reply: Reply = await self._ask(request, accept=UNCLEAR, good_until=good_until)
-        if reply.status in UNCLEAR:
-            raise _Unclear
-        return (refusal_of(reply).message or f"status {reply.status}") if is_refusal(reply) else ""
+    A former default is back, for sure, before the method that took its place is detached: detaching leaves none.
+    """
+    path = f"/v1/customers/{image.target}"
+    post = partial(_post, send)
+    if todo.parts and (why := await post(Endpoint.UPDATE, path, nested(todo.parts))):
+        return f"Stripe would not take its former values back: {why}"
+    refused = [name for name in todo.unset if await post(Endpoint.UPDATE, path, nested({name: ""}))]
+    for tax_id in todo.tax_ids:
+        await send(Request(Endpoint.DELETE, "DELETE", f"{path}/tax_ids/{tax_id}"))
+    if todo.detach is not None:
+        detach = f"/v1/payment_methods/{todo.detach}/detach"
+        if why := await post(Endpoint.ATTACH, detach, {}):
+            return f"Stripe would not detach {todo.detach}: {why}"
+    return f"Stripe does not unset what was empty before: {', '.join(refused)}" if refused else ""
+
+
+async def _post(send: Act, endpoint: Endpoint, path: str, params: Params) -> str:
+    """One POST under a key of its own: it sets what it names to one value, so that a second one does no harm."""
+    key = f"bi_undo_{secrets.token_hex(16)}"
+    reply = await send(Request(endpoint, "POST", path, params, key), accept=UNCLEAR)
+    if reply.status in UNCLEAR:
+        raise _Unclear
+    return (refusal_of(reply).message or f"status {reply.status}") if is_refusal(reply) else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 from bulk_import.digest import changed_fields, was_marked
@@ -25,10 +26,18 @@ JUST_NOW = 5.0
 
 
 class Act(Protocol):
-    """One request of an undo, paced and retried; what acts upon a look raises `Outdated` once that is *good_until* no more."""
+    """One request of an undo, paced and retried; what acts upon a look raises `Outdated` once that is *good_until* no more.
+
+    *begins* is called before each attempt that really goes out.
+    """
 
     async def __call__(
-        self, request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None
+        self,
+        request: Request,
+        *,
+        accept: tuple[int, ...] = (),
+        good_until: float | None = None,
+        begins: Callable[[], None] | None = None,
     ) -> Reply:
         """Send *request* until there is an answer."""
 
@@ -91,7 +100,7 @@ def _activity(shown: Mapping[str, Any]) -> tuple[str, ...]:
 class Undoer:
     """Judges and deletes one customer at a time through *ask*, which paces and retries; *now* is the clock of `Act`.
 
-    `begun` holds the rows whose customers it may have deleted, whether or not an answer came.
+    `begun` holds the rows whose customers it may have deleted: their delete went out, whether or not an answer came.
     """
 
     def __init__(self, ask: Act, known: Known, now: Callable[[], float]) -> None:
@@ -140,9 +149,8 @@ class Undoer:
         return judge(pairing, customer, self._known), self._now() - reply.seconds
 
     async def _delete(self, pairing: Pairing, good_until: float) -> Gone | Left:
-        self.begun.add(pairing.row)
         request = Request(Endpoint.DELETE, "DELETE", f"/v1/customers/{pairing.customer_id}")
-        reply = await self._ask(request, good_until=good_until)
+        reply = await self._ask(request, good_until=good_until, begins=partial(self.begun.add, pairing.row))
         if reply.status == 200 and reply.body.get("deleted") is True and reply.body.get("id") == pairing.customer_id:
             return Gone(by_us=True)
         # A delete that came again after its answer was lost is answered 404: only a retrieve tells what happened.

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bulk_import.cli.ending import run_program
+from bulk_import.engine import Engine
 from bulk_import.image import Image, after_of
+from bulk_import.ledger import Pairings, open_for_writing
 from bulk_import.model import Reply, Request
 from bulk_import.restore import Restored, Restorer, Todo, judge
 from bulk_import.simulator import Call, Fault
 from bulk_import.undo import Known, Left
 from tests.by_hand import lines, make, touch
-from tests.rig import Simulated, begun, simulated, tool
+from tests.rig import KEY, Simulated, begun, simulated, tool
 from tests.test_end_to_end import wait_for
 from tests.virtual_stripe import EPOCH, VirtualStripe
 from tests.virtual_time import run_virtual
@@ -141,7 +145,7 @@ def test_an_answer_that_says_nothing_is_followed_by_a_look_before_anything_else(
     )
     stripe.misbehave = lambda a: Fault("500", acts=acts) if (a.endpoint, a.nth) == (endpoint, nth) else None
 
-    async def ask(request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None) -> Reply:
+    async def ask(request: Request, *, accept: tuple[int, ...] = (), **_: Any) -> Reply:
         while (reply := await stripe.send(request, "sk_test_x", 30.0)).status == 500 and 500 not in accept:
             pass
         return reply
@@ -255,3 +259,32 @@ def test_whoever_was_changed_since_is_left_and_named_and_what_cannot_be_unset_is
             ids[0]: ("Old 1", {}), ids[1]: ("Somebody Else", {"note": "x"}), ids[2]: ("Old 3", {}),
         }  # fmt: skip
         assert [line.status for line in lines(ledger)] == ["pending", "updated", "updated", "pending"]
+
+
+def test_what_an_undo_that_died_had_under_way_has_acted_before_the_next_one_believes_anything(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with simulated(*FAST) as server:
+        customer = make(server, email="p1@example.com", name="Old")
+        (source := tmp_path / "people.csv").write_text("email,name\np1@example.com,New\n")
+        ledger = source.with_name("people.csv.ledger.db")
+        run = ("run", source, "--on-existing", "update", "--api-base", server.url, "--rate", "none")
+        assert tool(*run).returncode == 0
+        db = open_for_writing(ledger)
+        Pairings(db, ledger, time.time).begin_undo([(1, customer)])
+        db.close()
+        under_way = ["Old"]
+
+        async def nap(_: Engine, seconds: float) -> None:
+            if seconds > 25.0 and under_way:
+                touch(server, customer, name=under_way.pop())
+
+        monkeypatch.setenv("STRIPE_API_KEY", KEY)
+        monkeypatch.setattr(Engine, "nap", nap)
+        assert run_program(["undo", str(ledger), "--yes", "--rate", "none"]) == 0
+        assert tool(*run).returncode == 0
+        for late in under_way:
+            touch(server, customer, name=late)
+        assert [(line.status, everybody(server)["p1@example.com"]["name"]) for line in lines(ledger)] == [
+            ("updated", "New")
+        ]

@@ -94,7 +94,10 @@ def opening(listing: Listing) -> list[str]:
             "rows of it were mended with retry --with: undone, they begin anew as the source has them, so keep the mended file"
         )
     if listing.unfinished:
-        lines.append(f"{listing.unfinished:,} of them may be deleted already: an earlier undo was cut short")
+        undone = " or ".join(
+            what for what, there in (("deleted", listing.customers), ("put back", listing.updated)) if there
+        )
+        lines.append(f"{listing.unfinished:,} of them may be {undone} already: an earlier undo was cut short")
     if listing.in_doubt:
         lines.append(
             f"{counted(listing.in_doubt, 'row is in doubt and stays as it is', 'rows are in doubt and stay as they are')}: settle that first, then undo again"

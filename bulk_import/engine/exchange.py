@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -62,7 +62,14 @@ class Exchange:
         """For how many seconds a look is believed at the present rate."""
         return view.life(self.parts.gate.current_rate(Endpoint.CREATE))
 
-    async def ask(self, request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None) -> Reply:
+    async def ask(
+        self,
+        request: Request,
+        *,
+        accept: tuple[int, ...] = (),
+        good_until: float | None = None,
+        begins: Callable[[], None] | None = None,
+    ) -> Reply:
         """Read something of Stripe's, paced and retried; a 200 with an object, or Stripe's own refusal, is the answer.
 
         Statuses in *accept* come back as they are, without Stripe's error object once they came twice: they MUST lead to
@@ -70,7 +77,8 @@ class Exchange:
         `StripeRefuses` where the key or the address is refused and `OutOfReach` when no usable answer comes after the
         usual attempts. Attempts while nobody is answered are not counted: that is an outage, and how long to wait for its
         end is for the gate to say. What is to act upon something that was seen begins no attempt after *good_until* (wall
-        clock): then `Outdated` is raised, and earlier attempts may have acted.
+        clock): then `Outdated` is raised, and earlier attempts may have acted. *begins* is called before each attempt that
+        really goes out: until then nothing can have acted.
         """
         used = tried = waits = conflicts = 0
         was_accepted = was_doubtful = False
@@ -80,7 +88,7 @@ class Exchange:
             well = self._well
             if view is not None:
                 view.asked += 1
-            started, reply = await self.attempt(request, good_until=good_until)
+            started, reply = await self.attempt(request, good_until=good_until, begins=begins)
             if reply.status == 200 and isinstance(reply.body, dict) and answers(request, reply.body):
                 if view is not None:
                     now = self.parts.now()
@@ -114,7 +122,11 @@ class Exchange:
                 await self._stop.nap(backoff(min(tried, 10), self.parts.chance()))
 
     async def attempt(
-        self, request: Request, claim: Claim | None = None, good_until: float | None = None
+        self,
+        request: Request,
+        claim: Claim | None = None,
+        good_until: float | None = None,
+        begins: Callable[[], None] | None = None,
     ) -> tuple[float, Reply]:
         """Send it once, when its turn comes; when that began (monotonic, seconds), and the reply.
 
@@ -125,7 +137,7 @@ class Exchange:
         gate = self.parts.gate
         if (turn := await gate.turn_now(request.endpoint)) is not None:  # no wait that a stop would have to cut short
             with turn:
-                return await self._fly(request, claim)
+                return await self._fly(request, claim, begins)
         # Whoever waits for too long leaves the line: at a low rate, turns that are not used would be most of them.
         with self._stop.cuts_short(math.inf if good_until is None else good_until - self.parts.now()) as waiting:
             async with gate.turn(request.endpoint):
@@ -133,7 +145,7 @@ class Exchange:
                     self._stop.check()
                     raise Outdated
                 self._check_age(claim, good_until)  # again: it may have waited, or slept, for a day
-                return await self._fly(request, claim)
+                return await self._fly(request, claim, begins)
         self._stop.check()
         raise Outdated
 
@@ -143,8 +155,12 @@ class Exchange:
         if why is not None:
             self._stop.halt(why)
 
-    async def _fly(self, request: Request, claim: Claim | None) -> tuple[float, Reply]:
+    async def _fly(
+        self, request: Request, claim: Claim | None, begins: Callable[[], None] | None
+    ) -> tuple[float, Reply]:
         self._stop.check()
+        if begins is not None:
+            begins()
         if claim is not None:
             self._ahead.has_started(claim.row)
         started = self.parts.tick()

@@ -164,9 +164,16 @@ class Engine:
         await self._scribe.quiet()
         self.check()
 
-    async def ask(self, request: Request, *, accept: tuple[int, ...] = (), good_until: float | None = None) -> Reply:
+    async def ask(
+        self,
+        request: Request,
+        *,
+        accept: tuple[int, ...] = (),
+        good_until: float | None = None,
+        begins: Callable[[], None] | None = None,
+    ) -> Reply:
         """Read something of Stripe's; see `Exchange.ask`."""
-        return await self._exchange.ask(request, accept=accept, good_until=good_until)
+        return await self._exchange.ask(request, accept=accept, good_until=good_until, begins=begins)
 
     def viewing(self) -> AbstractContextManager[View]:
         """Measure what is read of the account in this block, for `seen_at`."""

@@ -22,6 +22,14 @@ AT_ONCE = 16
 Standing = Gone | Restored | Halfway | Written
 
 
+async def outlast(engine: Engine, sure: float, notice: Callable[[str, str], None]) -> None:
+    """Wait until *sure* (wall clock, seconds), when nothing that an undo which was cut short had begun can act any more."""
+    if (wait := sure - engine.parts.now()) > 0:
+        notice("undo", f"waiting {wait:.0f} s until every request of that undo must have ended")
+        await engine.nap(wait)
+        engine.check()
+
+
 class BegunUndos:
     """Takes up the rows that an undo had begun, as `Pairings.begun` names them, and settles each by its customer.
 
@@ -52,11 +60,8 @@ class BegunUndos:
         Raises `StripeRefuses` where Stripe does not know a customer that the ledger does.
         """
         await self._pass_over(final=False)
-        wait = self._sure - self._engine.parts.now()
-        left = await self._offload(self._pairings.begun, 0, 1)
-        if left and wait > 0:
-            self._notice("undo", f"waiting {wait:.0f} s until every request of that undo must have ended")
-            await self._engine.nap(wait)
+        if await self._offload(self._pairings.begun, 0, 1):
+            await outlast(self._engine, self._sure, self._notice)
         await self._pass_over(final=True)
 
     async def _pass_over(self, *, final: bool) -> None:

@@ -127,6 +127,6 @@ class Making(Session):
         )
         known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
         # By then whatever the dead process had begun has ended; a plan is believed for no longer than it takes to read.
-        sure = self.process_started + longest_attempt(self.pacing.timeout) if self.sends else self.now()
+        sure = self.outlasted if self.sends else self.now()
         begun_undos = BegunUndos(self.engine, self.pairings, self.offload, known, sure, self.observer.notice)
         await begun_undos.settle()

@@ -197,6 +197,11 @@ class Session(Holding):
         """What this job does; each kind of job has its own."""
         raise NotImplementedError
 
+    @property
+    def outlasted(self) -> float:
+        """From when on nothing that a process before this one had begun can act any more (wall clock, seconds)."""
+        return self.process_started + longest_attempt(self.pacing.timeout)
+
     async def let_the_last_second_pass(self) -> None:
         """A process that died a moment ago may have started requests in this very second: its second counts, too."""
         await self.engine.nap(1.0 - (self.now() - self.process_started))

@@ -12,6 +12,7 @@ from bulk_import.engine import Ended, Engine, Stopped, run_loop
 from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.existing import Piece
 from bulk_import.image import Image
+from bulk_import.job.begun import outlast
 from bulk_import.job.clock import this_boot
 from bulk_import.job.closing import quoted
 from bulk_import.job.history import has_mended
@@ -63,6 +64,8 @@ class _UndoJob(Session):
             self.observer.notice("nothing", said)
             return
         await self.reach_same_account(purpose)
+        if self.reader.begun_undos():  # who is put back, or left, must stay so
+            await outlast(engine, self.outlasted, self.observer.notice)
         known = Known(purpose.token, purpose.salt_bytes(), purpose.livemode)
         undoer = Undoer(engine.ask, known, engine.parts.now)
         restorer = Restorer(engine.ask, engine.nap, known, engine.parts.now)
