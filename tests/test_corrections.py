@@ -15,10 +15,11 @@ from bulk_import import ledger
 from bulk_import.errors import UsageError
 from bulk_import.job.corrections import digest_of, read_corrections
 from bulk_import.ledger import Reader, open_for_reading
-from bulk_import.mapping.settled import MappingOptions
-from bulk_import.model import Created, Invalid, Problem, Settled
+from bulk_import.mapping.settled import MappingOptions, Unmapped
+from bulk_import.model import Created, Invalid, Problem, Record, Settled
 from bulk_import.model.records import Written
 from bulk_import.options import Preparing
+from bulk_import.prepare.rows import prepare
 from bulk_import.reading import Overrides, Reading
 from bulk_import.survey import preparation
 from tests.cli_calls import DECLINED, TOKEN, claim_of, purpose, row, settled, written
@@ -41,8 +42,9 @@ def ledger_at(path: Path, key: str = "u3") -> Path:
 class Mended:
     """Reads a mended file against the ledger and keeps what was said."""
 
-    def __init__(self, folder: Path, key: str | None = "id") -> None:
+    def __init__(self, folder: Path, key: str | None = "id", unmapped: Unmapped = "metadata") -> None:
         self.folder = folder
+        self.unmapped = unmapped
         self.key = key
         self.said: list[str] = []
 
@@ -59,7 +61,7 @@ class Mended:
         facts = reader.purpose()
         assert facts is not None
         maps = (("Notiz", "ignore"),) if self.key is not None else ()
-        wishes = Preparing(mapping=MappingOptions(maps=maps, key=self.key))
+        wishes = Preparing(mapping=MappingOptions(maps=maps, key=self.key, unmapped=self.unmapped))
         how = preparation(Reading.from_json(facts.reading), wishes)
         try:
             found = read_corrections(
@@ -116,6 +118,40 @@ def test_a_line_of_json_that_lacks_what_its_row_was_sent_with_refuses_the_whole_
         Mended(tmp_path).read(path)
     path.write_text(json.dumps(second) + "\n" + json.dumps({**third, "Straße": None}) + "\n", encoding="utf-8")
     assert Mended(tmp_path).read(path)[3]["Straße"] is None, "null says that the field is to go"
+
+
+def test_what_stood_in_an_object_of_a_line_and_is_gone_refuses_the_whole_file(tmp_path: Path) -> None:
+    fields = {"email": "p1@example.com", "address": {"city": "Bonn", "line1": "Ring 1"}}
+    with written(tmp_path / "users.csv.ledger.db", purpose(1, reading=Reading("jsonl").to_json())) as writer:
+        writer.write([claim_of(row(1, fields))], [])
+        writer.write([], [Settled(1, DECLINED, None, 1)])
+    path, mended = tmp_path / "fixed.jsonl", Mended(tmp_path, key=None)
+
+    def read(address: Any) -> Mapping[int, Mapping[str, Any]]:
+        path.write_text(json.dumps({"_row": 1, "_ledger": TOKEN, "email": "p1@example.com", "address": address}))
+        return mended.read(path)
+
+    with pytest.raises(UsageError, match=r'lacks columns .* "address\.line1"; put them back'):
+        read({"city": "Bonn"})
+    assert read({"city": "Bonn", "line1": None})[1]["address"]["line1"] is None
+    assert read(None)[1]["address"] is None
+    assert mended.said == []
+
+
+def test_an_object_beside_columns_that_say_the_same_refuses_its_row() -> None:
+    how = preparation(Reading("csv", columns=("email", "address.city")), Preparing())
+    fields = {"email": "p1@example.com", "address.city": "Bern", "address": {"city": "Bonn"}}
+    found = prepare(Record(1, 2, fields), how)
+    assert isinstance(found, Invalid)
+    assert [(each.column, each.rule) for each in found.problems] == [("address.city", "twice")]
+
+
+def test_a_new_column_that_every_row_would_be_refused_for_refuses_the_whole_file(tmp_path: Path) -> None:
+    ledger_at(tmp_path / "users.csv.ledger.db")
+    mended = Mended(tmp_path, unmapped="refuse")
+    with pytest.raises(UsageError, match=r'nobody has mapped: "Farbe"; take them out'):
+        mended("id,email,Straße,Farbe,_row\nu3,p3@example.com,Ring 2,rot,3\n")
+    assert mended("id,email,Straße,phone,_row\nu3,p3@example.com,Ring 2,+41 1,3\n")[3]["phone"] == "+41 1"
 
 
 def test_a_column_that_is_new_is_said_with_what_becomes_of_it(mended: Mended) -> None:

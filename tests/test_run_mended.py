@@ -81,6 +81,20 @@ def test_a_retry_takes_over_all_that_was_mended(tmp_path: Path, hashed: bool) ->
     _is_whole(world, world.run(retry=True, mended=MENDED_FIELDS, hash_emails=hashed))
 
 
+def test_what_a_mended_row_has_beside_the_columns_of_its_source_is_sent_too(tmp_path: Path) -> None:
+    world = World(tmp_path, people(2), VirtualStripe())
+    world.stripe.misbehave = _alike
+    world.run()
+    world.stripe.misbehave = None
+    fields = {"email": "person1@example.com", "name": "One", "description": "VIP", "remark": "called", "password": "x"}
+    address = {"email": "person2@example.com", "name": "Two", "address": {"city": "Bonn"}}
+    run = world.run(retry=True, mended={1: fields, 2: address})
+    assert check_promises(world, run) == {"created": 2}
+    one, two = sorted(world.stripe.account.customers.values(), key=lambda c: c["email"])
+    assert (one["description"], one["metadata"]["remark"], two["address"]["city"]) == ("VIP", "called", "Bonn")
+    assert "password" not in one["metadata"], "a secret was sent"
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("what", ["commit", "send"])
 def test_a_retry_killed_anywhere_goes_on_with_what_was_mended(

@@ -86,7 +86,7 @@ class Settings:
     key: str = "sk_test_first"
     disk: float = 0.0
     retry: bool = False
-    mended: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    mended: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     allow_no_email: bool = False
     mapping: MappingOptions = field(default_factory=MappingOptions)
     signals: tuple[signal.Signals, ...] = ()

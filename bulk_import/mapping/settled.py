@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from bulk_import.customer.cards import mask_cards
@@ -84,6 +85,7 @@ class Mapping:
 
     def __init__(self, columns: Sequence[str] | None, wishes: Wishes, constants: tuple[Constant, ...]) -> None:
         self.columns = tuple(columns) if columns is not None else None
+        self._known = frozenset(columns or ())
         self.constants = constants
         self.from_own_export = set(OWN_COLUMNS) <= set(columns or ())
         self._wishes = wishes
@@ -98,6 +100,12 @@ class Mapping:
         """What becomes of exactly these columns; the same answer for the same columns, and no error."""
         known = self._plans.get(columns)
         return known if known is not None else self._remember(columns, choose(columns, self._wishes))
+
+    def columns_of(self, fields: AbstractSet[str]) -> tuple[str, ...]:
+        """The columns by which a record with these fields is read: its source's, and what a mended one has beside them."""
+        if self.columns is None:
+            return tuple(fields)
+        return self.columns if fields <= self._known else tuple(dict.fromkeys((*self.columns, *fields)))
 
     def _remember(self, columns: tuple[str, ...], plan: Plan) -> Plan:
         if len(self._plans) < _MOST_PLANS:

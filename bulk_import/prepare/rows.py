@@ -61,10 +61,12 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
     if mapping.from_own_export:
         given = _restored(given)
         whole = fields = with_entries(given)
-    nested = (mapping.columns is None or mapping.from_own_export) and not is_flat(whole)
+    columns = mapping.columns_of(whole.keys())
+    is_own = columns is not mapping.columns  # and not the source's
+    nested = (is_own or mapping.from_own_export) and not is_flat(whole)
     if nested:
         fields = _flat(whole, problems)
-    recipe = how.recipe(tuple(fields) if nested or mapping.columns is None else mapping.columns)
+    recipe = how.recipe(tuple(fields) if nested else columns)
     draft: Draft = {"": {}}
     guarded = _is_guarded(recipe, fields)
     _follow(recipe.steps, fields, draft, problems, warnings, guarded=guarded)
@@ -82,7 +84,7 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
         problems.append(Problem("empty", "This row holds nothing that could be sent; fill it in or remove it."))
     method = _own_method(draft, recipe)
     params = complete(draft, recipe, how, problems, warnings)
-    kept = kept_fields(given, recipe.wiped) if recipe.wiped or mapping.columns is None else given
+    kept = kept_fields(given, recipe.wiped) if recipe.wiped or is_own else given
     if problems:
         email = _given_email(recipe, fields)
         return Invalid(
