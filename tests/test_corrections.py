@@ -14,7 +14,7 @@ import pytest
 from bulk_import import ledger
 from bulk_import.errors import UsageError
 from bulk_import.job.corrections import digest_of, read_corrections
-from bulk_import.ledger import Reader, open_for_reading
+from bulk_import.ledger import Reader, Writer, open_for_reading, open_for_writing
 from bulk_import.mapping.settled import MappingOptions, Unmapped
 from bulk_import.model import Created, Invalid, Problem, Record, Settled
 from bulk_import.model.records import Written
@@ -177,6 +177,19 @@ def test_a_line_that_does_not_belong_is_refused_with_what_is_wrong_with_it(
         mended(f"id,email,Straße,_row\n{line}\n")
     assert said in str(refused.value)
     assert "line 2" in str(refused.value)
+
+
+def test_rows_in_doubt_are_to_be_settled_before_they_are_mended(tmp_path: Path) -> None:
+    path = ledger_at(tmp_path / "users.csv.ledger.db")
+    db = open_for_writing(path)
+    writer = Writer(db, path, lambda: 1.0)
+    writer.write([claim_of(row(2, {"email": "p2@example.com"}))], [])
+    writer.close()
+    lines = ["u1,p1@example.com,Ring,1", "u2,p2@example.com,Ring,2"]
+    with pytest.raises(
+        UsageError, match=r"in doubt \(1 here\) .* retry \S+\.ledger\.db --only in_doubt, then give this file"
+    ):
+        Mended(tmp_path)("\n".join(["id,email,Straße,_row", *lines]))
 
 
 def test_of_several_mistakes_the_first_one_is_told(mended: Mended) -> None:

@@ -64,6 +64,11 @@ def mended_command(ledger: str, *, live: bool) -> str:
     return f"bulk-import retry {quoted(ledger)} --code {MENDED}{' --live' if live else ''}"
 
 
+def doubtful_command(ledger: str, *, live: bool) -> str:
+    """What sees what came of rows in doubt."""
+    return f"bulk-import retry {quoted(ledger)} --only in_doubt{' --live' if live else ''}"
+
+
 def quoted(text: str) -> str:
     """A path as a shell takes it, and as no option."""
     return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk_import.errors import BulkImportError, UsageError
+from bulk_import.job.closing import doubtful_command
 from bulk_import.job.mended_columns import check_columns, filled
 from bulk_import.job.mended_lines import MendedLine, lines_of
 from bulk_import.job.respelt_cells import put_back
@@ -84,6 +85,8 @@ def read_corrections(
 class _Taken:
     """What the lines so far came to: rows that were never a customer's, how many are done, how many do not belong here.
 
+    Of the latter, `doubtful` ones may have been sent: what came of them is to be seen first.
+
     `unsigned` lines have no column that tells which ledger they are of.
     """
 
@@ -91,6 +94,7 @@ class _Taken:
     unsigned: int = 0
     done: int = 0
     misplaced: int = 0
+    doubtful: int = 0
     first_misplaced: str = ""
 
 
@@ -111,11 +115,13 @@ def _read_lines(
                 taken.done += 1
             else:
                 taken.misplaced += 1
+                if fate is not None and fate.status in (Status.CLAIMED, Status.IN_DOUBT):
+                    taken.doubtful += 1
                 if taken.misplaced == 1:
                     why = _why_not(line.number, purpose, reader)
                     taken.first_misplaced = f"{line.where} names row {line.number}, {why}"
     if taken.misplaced:
-        raise UsageError(_misplaced(taken.first_misplaced, taken.misplaced - 1))
+        raise UsageError(_misplaced(taken, reader, purpose))
     return taken
 
 
@@ -179,12 +185,19 @@ def _is_as_kept(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return masked or filled(before) == filled(now)
 
 
-def _misplaced(first: str, more: int) -> str:
+def _misplaced(taken: _Taken, reader: Reader, purpose: Purpose) -> str:
     """What to do about lines of rows that are not to be mended: the first, and so many more."""
+    more = taken.misplaced - 1
     others = f", and {counted(more, 'more line names such a row', 'more lines name such rows')}" if more else ""
+    if taken.doubtful:
+        settle = doubtful_command(str(reader.path), live=purpose.livemode)
+        return (
+            f"{taken.first_misplaced}{others}; of rows in doubt ({taken.doubtful:,} here) it is to be seen first what came of "
+            f"them: type {settle}, then give this file again"
+        )
     return (
-        f"{first}{others}; take {'them' if more else 'the line'} out, or mend a new export: it has the rows that are left, as "
-        "they were mended before"
+        f"{taken.first_misplaced}{others}; take {'them' if more else 'the line'} out, or mend a new export: it has the rows that "
+        "are left, as they were mended before"
     )
 
 
@@ -200,6 +213,8 @@ def _why_not(number: int, purpose: Purpose, reader: Reader) -> str:
     if not 1 <= number <= purpose.rows:
         return f"and there is no such row: the source has {purpose.rows:,}"
     line = next(iter(reader.lines([number])), None)
+    if line is not None and (line.error_message or "").startswith("undone: "):
+        return "which was undone: run sends it again, as the source has it"
     if line is None or line.status == Status.PENDING.value:
         return "which was never sent: run sends it"
     has = f" and has its customer {line.customer_id}" if line.customer_id else ""

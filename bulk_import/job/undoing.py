@@ -14,7 +14,7 @@ from bulk_import.existing import Piece
 from bulk_import.image import Image
 from bulk_import.job.begun import outlast
 from bulk_import.job.clock import this_boot
-from bulk_import.job.closing import quoted
+from bulk_import.job.closing import doubtful_command, quoted
 from bulk_import.job.history import has_mended
 from bulk_import.job.session import Session
 from bulk_import.job.undone import Agree, Listing, Undone, Verdict
@@ -188,7 +188,6 @@ class _UndoJob(Session):
             case 1:
                 return f"bulk-import export {ledger} --what all"
             case 6:
-                live = " --live" if self.purpose is not None and self.purpose.livemode else ""
-                return f"bulk-import retry {ledger} --only in_doubt{live}"
+                return doubtful_command(str(self.path), live=self.purpose is not None and self.purpose.livemode)
             case _:
                 return self.line

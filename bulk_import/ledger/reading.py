@@ -58,23 +58,23 @@ class Reader:
 
     def __init__(self, db: Connection, path: Path) -> None:
         self._db = db
-        self._path = path
+        self.path = path
 
     def purpose(self) -> Purpose | None:
         """What the ledger is for; None while no run has got so far as to know it."""
         found = self._one("SELECT facts, chunks FROM job")
-        with sound(self._path):
+        with sound(self.path):
             return Purpose.from_text(found[0], bytes(found[1])) if found else None
 
     def check(self) -> None:
         """See that what the ledger says of its rows can be relied on, also where it is large; a million rows take 0.8 s."""
-        with translated(self._path):
-            check_pages(self._db, self._path)
+        with translated(self.path):
+            check_pages(self._db, self.path)
 
     def tally(self) -> Tally:
         """Count every row of the source."""
         purpose = self.purpose()
-        with sound(self._path):
+        with sound(self.path):
             counts = {Status(s): n for s, n in self._all("SELECT status, count(*) FROM entry GROUP BY status")}
         orphans = self._one(
             f"SELECT count(*) FROM entry e JOIN entry o ON o.number = e.owner WHERE {ORPHAN}"  # noqa: S608 - a constant
@@ -94,7 +94,7 @@ class Reader:
             return
         purpose = self.purpose()
         expected = 1
-        with sound(self._path):
+        with sound(self.path):
             found = iter(self._db.execute(_LINES + "ORDER BY e.number"))
             # Where pages are damaged rows may be missing that an index still has; that is asked while the rows' own view of
             # the ledger is open, which another process may be writing to.
@@ -108,7 +108,7 @@ class Reader:
 
     def mapped(self) -> Iterator[Mapped]:
         """Every row that has a customer, in row order."""
-        with translated(self._path):
+        with translated(self.path):
             yield from self._db.execute(_MAPPED)
 
     def failures(self) -> Iterator[tuple[Line, Mapping[str, Any]]]:
@@ -117,20 +117,20 @@ class Reader:
             "ON o.number = e.owner", "ON o.number = e.owner LEFT JOIN payload p ON p.number = e.number"
         )
         where = f"WHERE e.status IN ('failed', 'invalid') OR ({ORPHAN}) ORDER BY e.number"
-        with sound(self._path):
+        with sound(self.path):
             for found in self._db.execute(query + where):
                 yield Line._make(found[:-1]), json.loads(found[-1] or "{}")
 
     def planned(self, before: bytearray) -> Iterator[Planned]:
         """What would become of every row that was looked at; *before* marks those that were so before the plan."""
-        with translated(self._path):
+        with translated(self.path):
             yield from planned_rows(self._db, before)
 
     def looked_at(self) -> bytearray:
         """A byte for each row number (index 0 unused): 1 where the row needs no reading again."""
         purpose = self.purpose()
         marks = bytearray((purpose.rows if purpose else 0) + 1)
-        with translated(self._path):
+        with translated(self.path):
             for (number,) in self._db.execute("SELECT number FROM entry WHERE status <> 'pending'"):
                 if number < len(marks):
                     marks[number] = 1
@@ -141,12 +141,12 @@ class Reader:
         # Each status in the order of its index, so that no piece of many sorts all that is left.
         each = [f"SELECT number FROM entry WHERE status = '{status.value}' AND number > ?1" for status in statuses]  # noqa: S608 - names of ours
         where = f"WHERE e.number IN ({' UNION ALL '.join(each)} ORDER BY number LIMIT ?2) ORDER BY e.number"
-        with sound(self._path):
+        with sound(self.path):
             return [claim_from(found) for found in self._all(CLAIMS + where, (after, count))]
 
     def owners(self, owned_keys: Iterable[str]) -> dict[str, Owner]:
         """Who owns each of these e-mails, by the text that stands for it in the ledger."""
-        with sound(self._path):
+        with sound(self.path):
             return standing.owners(self._all, owned_keys)
 
     def method_owners(self, owned_methods: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -163,7 +163,7 @@ class Reader:
 
     def fates(self, numbers: Sequence[int]) -> dict[int, Fate]:
         """What became of each of these rows; rows that were never looked at are left out."""
-        with sound(self._path):
+        with sound(self.path):
             return standing.fates(self._all, numbers)
 
     def numbers(self, statuses: Sequence[Status], codes: Sequence[str] = (), without: Sequence[str] = ()) -> array[int]:
@@ -179,12 +179,12 @@ class Reader:
         if without:
             query += f" AND (error_code IS NULL OR error_code NOT IN ({marks(without)}))"
             values += without
-        with translated(self._path):
+        with translated(self.path):
             return array("q", (number for (number,) in self._db.execute(query + " ORDER BY number", values)))
 
     def never_sent(self) -> array[int]:
         """The rows, in their order, that begin anew where another mapping is to judge them."""
-        with translated(self._path):
+        with translated(self.path):
             query = f"SELECT number FROM entry WHERE {NEVER_SENT} ORDER BY number"  # noqa: S608 - a constant
             return array("q", (number for (number,) in self._db.execute(query)))
 
@@ -193,7 +193,7 @@ class Reader:
         found: list[Record] = []
         for chunk in chunks(list(numbers)):
             query = f"{_RECORDS} AND e.number IN ({marks(chunk)}) ORDER BY e.number"
-            with sound(self._path):
+            with sound(self.path):
                 found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
         return found
 
@@ -249,17 +249,17 @@ class Reader:
             "SELECT verb, started_at, ended_at, pid, host, boot, boot_offset, exit_code, reason, facts "
             "FROM command ORDER BY id"
         )
-        with sound(self._path):
+        with sound(self.path):
             return [command_from(found) for found in self._all(query)]
 
     def intervals(self) -> list[Interval]:
         """What the commands measured, in order of time, all intervals of one width."""
-        with sound(self._path):
+        with sound(self.path):
             return intervals(self._db)
 
     def slowest(self) -> list[Slow]:
         """The rows that took longest, slowest first."""
-        with sound(self._path):
+        with sound(self.path):
             return slowest(self._db)
 
     def troubles(self, places: int = 20) -> list[Trouble]:
@@ -291,9 +291,9 @@ class Reader:
         self._db.close()
 
     def _one(self, query: str) -> Any:
-        with translated(self._path):
+        with translated(self.path):
             return self._db.execute(query).fetchone()
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        with translated(self._path):
+        with translated(self.path):
             return list(self._db.execute(query, tuple(values)).fetchall())
