@@ -5,25 +5,39 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-from bulk_import.wording import names
+from bulk_import.wording import fold, names
 
 _PLAIN = re.compile(r"\+?[0-9]{1,64}(?:[.,][0-9]{1,64})?|-[0-9]{1,64}(?:[.,][0-9]{1,64})?")
+_DIGITS = re.compile(r"\+?[0-9]{1,64}")
 _SHARE = re.compile(r"(-?[0-9]{1,15}(?:[.,][0-9]{1,15})?) ?%")
 _POWER = re.compile(r"-?[0-9](?:[.,][0-9]{1,15})?[Ee]\+?[0-9]{1,2}")
 _DATE = re.compile(
     r"(?P<one>[0-9]{1,4})(?P<sign>[-./])(?P<two>[0-9]{1,2})(?P=sign)(?P<three>[0-9]{1,4})"
     r"(?:[ T](?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.[0-9]+)?)?)?"
 )
+_HALF_DATE = re.compile(r"(?P<one>[0-9]{1,2})[-./](?P<two>[0-9]{1,2}|[0-9]{4})\.?")
+_ISO = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})(?:[ T]00:00(?::00)?)?")
+_NAMED = re.compile(r"(?:(?P<day>[0-9]{1,2})[-. ]{1,2})?(?P<month>[^\W\d]{3,4})\.?(?:[- ](?P<year>[0-9]{2}))?")
+_MONTHS = [
+    names(of)
+    for of in (
+        "jan janv gen ene", "feb fev fevr", "mar mrz mars mrt", "apr avr avri abr", "may mai mag mei", "jun juin giu",
+        "jul juil lug", "aug aout ago", "sep sept set", "oct okt ott out", "nov", "dec dez dic",
+    )
+]  # fmt: skip
+"""How a spreadsheet shortens the name of each month, without accents."""
+
 _KEPT = 15
 """Digits that a spreadsheet keeps of a number; zeros stand for all others."""
 
 _TRUE, _FALSE = names("true wahr vrai verdadero vero waar verdadeiro"), names("false falsch faux falso onwaar")
 
 
-def is_respelt(before: str, now: str) -> bool:
-    """Whether *now* is what a spreadsheet writes for *before* when it opens and saves it, and no word of a person's.
+def is_respelt(before: str, now: str, year: int = 0) -> bool:
+    """Whether *now* is what a spreadsheet writes for *before* when it opens and saves it in *year*, and no word of a person's.
 
-    Only what it takes away counts: who writes a zero in front of a ZIP code has mended it.
+    Only what it takes away counts: who writes a zero in front of a ZIP code has mended it. Half a date, as `1/2` looks like,
+    becomes one of that year, or of the one before where it was opened then.
     """
     before, now = before.strip(), now.strip()
     if not before or not now or before == now:
@@ -32,8 +46,17 @@ def is_respelt(before: str, now: str) -> bool:
         _is_number_of(before, now)
         or _is_share_of(before, now)
         or _is_date_of(before, now)
+        or _is_made_a_date(before, now, year)
         or _is_truth_of(before.lower(), now.lower())
     )
+
+
+def as_number(text: str) -> str:
+    """What a workbook keeps of *text* that it takes for a whole number: no zeros in front, and 15 digits."""
+    if _DIGITS.fullmatch(text) is None:
+        return text
+    digits = text.lstrip("+").lstrip("0") or "0"
+    return digits[:_KEPT].ljust(len(digits), "0")
 
 
 def _is_number_of(before: str, now: str) -> bool:
@@ -48,8 +71,7 @@ def _is_number_of(before: str, now: str) -> bool:
     whole, _, decimals = _halves(before)
     new_whole, _, new_decimals = _halves(now)
     if not decimals and not new_decimals and len(whole.lstrip("0")) > _KEPT:
-        digits = whole.lstrip("0")
-        return new_whole == digits[:_KEPT].ljust(len(digits), "0")
+        return new_whole == as_number(whole)
     loses_nothing_else = len(new_decimals) <= len(decimals) and new_whole == (whole.lstrip("0") or "0")
     return loses_nothing_else and value == _value(now)
 
@@ -80,6 +102,27 @@ def _is_date_of(before: str, now: str) -> bool:
     new_year, new_rest = _year_and_rest(new)
     same_year = old_year == new_year or (len(new_year) == 2 and old_year.endswith(new_year))
     return len(old_year) == 4 and same_year and old_rest == new_rest and _is_time_of(old, new)
+
+
+def _is_made_a_date(before: str, now: str, year: int) -> bool:
+    """Whether a day and a month, or a month and a year, were taken for a date."""
+    if (half := _HALF_DATE.fullmatch(before)) is None:
+        return False
+    one, two = int(half["one"]), int(half["two"])
+    if (iso := _ISO.fullmatch(now)) is not None:
+        told, month, day = int(iso["year"]), int(iso["month"]), int(iso["day"])
+        is_of_the_year = told in (year - 1, year) and {one, two} == {day, month}
+        return is_of_the_year or (day == 1 and one == month and two in (told, told % 100))
+    if (named := _NAMED.fullmatch(now)) is None:
+        return False
+    month, short_year = _month(named["month"]), named["year"]
+    if named["day"] is not None:
+        return short_year is None and {one, two} == {int(named["day"]), month}
+    return short_year is not None and one == month and two % 100 == int(short_year)
+
+
+def _month(name: str) -> int:
+    return next((number for number, short in enumerate(_MONTHS, 1) if fold(name) in short), 0)
 
 
 def _form(date: re.Match[str]) -> tuple[str, bool]:

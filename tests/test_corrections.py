@@ -14,7 +14,7 @@ import pytest
 from bulk_import import ledger
 from bulk_import.errors import UsageError
 from bulk_import.job.corrections import digest_of, read_corrections
-from bulk_import.ledger import Reader, Writer, open_for_reading, open_for_writing
+from bulk_import.ledger import Reader, Writer, new_token, open_for_reading, open_for_writing
 from bulk_import.mapping.settled import MappingOptions, Unmapped
 from bulk_import.model import Created, Invalid, Problem, Record, Settled
 from bulk_import.model.records import Written
@@ -319,16 +319,51 @@ def test_a_file_written_by_hand_needs_no_column_for_its_ledger_and_that_only_row
     assert any("only the row numbers in _row say whose its line is" in said for said in mended.said) is (key is None)
 
 
-def test_an_id_whose_leading_zeros_a_spreadsheet_took_is_told_how_to_keep_them(tmp_path: Path) -> None:
-    with written(
-        tmp_path / "users.csv.ledger.db",
-        purpose(1, reading=Reading("csv", columns=COLUMNS).to_json(), options={"mapping": {"key": "id"}}),
-    ) as writer:
-        one = replace(row(1, {**SENT, "id": "007"}), source_id="007")
-        writer.write([claim_of(one)], [])
-        writer.write([], [Settled(1, DECLINED, None, 1)])
-    with pytest.raises(UsageError, match="leading zeros are lost: format that column as text"):
-        Mended(tmp_path)(f"id,email,Straße,_row,_ledger\n7,p1@example.com,Ring,1,{TOKEN}\n")
+def with_ids(folder: Path, *ids: str) -> Mended:
+    """A ledger of failed rows that have these ids of their own."""
+    reading = Reading("csv", columns=COLUMNS).to_json()
+    facts = purpose(len(ids), reading=reading, options={"mapping": {"key": "id"}})
+    with written(folder / "users.csv.ledger.db", facts) as writer:
+        rows = [replace(row(at, {**SENT, "id": own}), source_id=own) for at, own in enumerate(ids, 1)]
+        writer.write([claim_of(each) for each in rows], [])
+        writer.write([], [Settled(each.number, DECLINED, None, 1) for each in rows])
+    return Mended(folder)
+
+
+SNOWFLAKE = "4912345678901234567"
+
+
+@pytest.mark.parametrize(("own", "now"), [("00042", "42"), (SNOWFLAKE, "4912345678901230000"), ("+0070", "70")])
+def test_an_id_that_a_spreadsheet_took_for_a_number_still_tells_its_row_and_is_put_back(
+    tmp_path: Path, own: str, now: str
+) -> None:
+    mended = with_ids(tmp_path, own, own, "7", "x")
+    found = mended(f"id,email,Straße,_row,_ledger\n{now},p1@example.com,Ring,1,{TOKEN}\n")
+    assert found[1]["id"] == own
+    assert '"id"' in mended.said[0]
+
+
+@pytest.mark.parametrize(
+    ("others", "now"),
+    [(("42",), "42"), (("0042",), "42"), ((f"{SNOWFLAKE[:-1]}8",), "4912345678901230000"), ((), "4.91235E+18")],
+)
+def test_an_id_that_may_be_another_rows_refuses_the_file_and_says_how_to_keep_it(
+    tmp_path: Path, others: tuple[str, ...], now: str
+) -> None:
+    own = "00042" if now == "42" else SNOWFLAKE
+    with pytest.raises(UsageError, match="format that column as text in the spreadsheet, and write the ids again"):
+        with_ids(tmp_path, own, *others)(f"id,email,Straße,_row,_ledger\n{now},p1@example.com,Ring,1,{TOKEN}\n")
+
+
+def test_no_ledger_is_called_by_what_a_spreadsheet_takes_for_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["1234567890123456", "12e4567890123456", TOKEN])
+    monkeypatch.setattr("bulk_import.ledger.purpose.secrets.token_hex", lambda _: next(drawn))
+    assert new_token() == TOKEN
+
+
+def test_a_number_made_of_an_id_does_not_say_which_ledger_a_line_is_of(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 2 has '42' as its id, but that row is '00042'"):
+        with_ids(tmp_path, "00042")("id,email,Straße,_row\n42,p1@example.com,Ring,1\n")
 
 
 def test_what_came_of_rows_since_is_left_alone_when_the_same_file_goes_on(tmp_path: Path) -> None:

@@ -76,3 +76,42 @@ def test_a_cell_that_was_only_opened_and_saved_is_told(before: str, now: str) ->
 )
 def test_what_somebody_wrote_is_no_respelling(before: str, now: str) -> None:
     assert not is_respelt(before, now)
+
+
+HALF_DATES = [
+    ("1/2", "2026-02-01"),
+    ("1/2", "2026-01-02 00:00:00"),
+    ("1.2", "2025-02-01"),
+    ("3-4", "03. Apr"),
+    ("3/4", "4-Mar"),
+    ("1.3.", "01. Mrz"),
+    ("5/6", "5-juin"),
+    ("2/12", "12-févr."),
+    ("1/45", "1945-01-01"),
+    ("1/45", "Jan-45"),
+    ("3-2024", "2024-03-01"),
+    ("3-2024", "Mrz 24"),
+]
+
+
+@pytest.mark.parametrize(("before", "now"), HALF_DATES)
+def test_half_a_date_that_was_made_a_whole_one_is_told(before: str, now: str) -> None:
+    assert is_respelt(before, now, 2026)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("1/2", "1990-02-01"),
+        ("1/2", "2026-02-03"),
+        ("1/2", "2026-02-01 10:30:00"),
+        ("1/2", "03. Feb"),
+        ("1/2", "1-Foo"),
+        ("1/45", "1945-02-01"),
+        ("12", "2026-02-01"),
+        ("1/2/3", "2026-02-01"),
+        ("a/2", "2026-02-01"),
+    ],
+)
+def test_a_date_that_somebody_wrote_is_none_that_was_made_of_half_a_one(before: str, now: str) -> None:
+    assert not is_respelt(before, now, 2026)

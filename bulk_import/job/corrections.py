@@ -13,6 +13,7 @@ from bulk_import.errors import BulkImportError, UsageError
 from bulk_import.job.closing import doubtful_command
 from bulk_import.job.mended_columns import check_columns, filled
 from bulk_import.job.mended_lines import MendedLine, lines_of
+from bulk_import.job.own_ids import has_own_id, id_of, must_be_told_apart
 from bulk_import.job.respelt_cells import put_back
 from bulk_import.ledger import Mended, Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
@@ -20,7 +21,7 @@ from bulk_import.model import Record, Status
 from bulk_import.prepare.keeping import HIDDEN, NOT_AS_GIVEN
 from bulk_import.prepare.rows import Preparation
 from bulk_import.reading import Overrides
-from bulk_import.wording import counted, listed, without_addresses
+from bulk_import.wording import counted, listed
 
 CHUNK = 500
 """Rows that are looked at together."""
@@ -87,12 +88,14 @@ class _Taken:
 
     Of the latter, `doubtful` ones may have been sent: what came of them is to be seen first.
 
-    `unsigned` lines have no column that tells which ledger they are of.
+    `unsigned` lines have no column that tells which ledger they are of, `respelt` ones their row's own id as a spreadsheet has
+    it.
     """
 
     nobodys: set[int] = field(default_factory=set)
     unsigned: int = 0
     done: int = 0
+    respelt: int = 0
     misplaced: int = 0
     doubtful: int = 0
     first_misplaced: str = ""
@@ -122,6 +125,8 @@ def _read_lines(
                     taken.first_misplaced = f"{line.where} names row {line.number}, {why}"
     if taken.misplaced:
         raise UsageError(_misplaced(taken, reader, purpose))
+    if taken.respelt and key is not None:
+        must_be_told_apart(found, reader, path, key)
     return taken
 
 
@@ -145,12 +150,13 @@ def _take(line: MendedLine, key: str | None, own_id: str | None, found: Mended, 
     number = line.number
     if number in found or number in taken.nobodys:
         raise UsageError(f"{line.where} names row {number} a second time; keep one line for each row")
-    has_own_id = _has_own_id(line.fields, key, own_id, line.where)
+    has_own = has_own_id(line, key, own_id)
+    taken.respelt += has_own and id_of(line.fields, key) != own_id
     if line.problem is not None:
         notify("no-customer", f"{line.where}: {line.problem.partition('; ')[0]}, so row {number} stays as it is")
         taken.nobodys.add(number)
-    elif line.is_signed or has_own_id or "_ledger" not in line.fields:  # written by hand, as one may
-        taken.unsigned += not (line.is_signed or has_own_id)
+    elif line.is_signed or has_own or "_ledger" not in line.fields:  # written by hand, as one may
+        taken.unsigned += not (line.is_signed or has_own)
         found.put(number, {column: cell for column, cell in line.fields.items() if column not in OWN_COLUMNS})
     else:
         raise UsageError(
@@ -219,17 +225,3 @@ def _why_not(number: int, purpose: Purpose, reader: Reader) -> str:
         return "which was never sent: run sends it"
     has = f" and has its customer {line.customer_id}" if line.customer_id else ""
     return f"which is {line.status.replace('_', ' ')}{has}, neither failed nor invalid"
-
-
-def _has_own_id(fields: Mapping[str, Any], key: str | None, own_id: str | None, where: str) -> bool:
-    """Whether the line has the row's own id, by which it is known; raises `UsageError` for that of another row."""
-    if key is None or own_id is None or key not in fields:
-        return False
-    text = str(fields[key]).strip()
-    if text == own_id:
-        return True
-    advice = "give each line its own row"
-    if text and own_id.lstrip("0") == text.lstrip("0"):
-        advice = "the leading zeros are lost: format that column as text in the spreadsheet, and write them again"
-    given, known = without_addresses(repr(text)), without_addresses(repr(own_id))
-    raise UsageError(f"{where} has {given} as its {key}, but that row is {known}; {advice}")

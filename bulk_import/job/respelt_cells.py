@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from time import localtime
 from typing import Any
 
 from bulk_import.ledger import Mended
@@ -24,11 +25,12 @@ def put_back(
     """
     columns: dict[str, None] = {}
     mended: dict[str, None] = {}
-    count = 0
+    count, year = 0, localtime(path.stat().st_mtime).tm_year
     for record in before:
         now = found[record.number]
-        respelt = _respelt(record.fields, now)
-        if wrong := respelt and _wrong(record.number, {**now, **respelt}, how):
+        respelt = _respelt(record.fields, now, year)
+        # The row's own id is what the ledger knows it by, whatever else is wrong with the row.
+        if wrong := respelt and _wrong(record.number, {**now, **respelt}, how) - {how.mapping.key}:
             mended |= {column: None for column in respelt if column in wrong}
             respelt = {column: cell for column, cell in respelt.items() if column not in wrong}
         if respelt:
@@ -49,14 +51,14 @@ def put_back(
         )
 
 
-def _respelt(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    return {column: cell for column, cell in before.items() if column in now and _is_respelt(cell, now[column])}
+def _respelt(before: Mapping[str, Any], now: Mapping[str, Any], year: int) -> dict[str, Any]:
+    return {column: cell for column, cell in before.items() if column in now and _is_respelt(cell, now[column], year)}
 
 
-def _is_respelt(before: object, now: object) -> bool:
+def _is_respelt(before: object, now: object, year: int) -> bool:
     if isinstance(before, bool) or not isinstance(before, str | int | float | Written) or not isinstance(now, str):
         return False
-    return is_respelt(str(before), now)
+    return is_respelt(str(before), now, year)
 
 
 def _wrong(number: int, fields: Mapping[str, Any], how: Preparation) -> set[str]:

@@ -85,8 +85,10 @@ class Purpose:
 
 
 def new_token() -> str:
-    """A ledger's token: 16 random hex digits, the first part of every marker."""
-    return secrets.token_hex(8)
+    """A ledger's token: 16 random hex digits, the first part of every marker; none that a spreadsheet takes for a number."""
+    while not set(token := secrets.token_hex(8)).intersection("abcdf"):
+        pass
+    return token
 
 
 def new_salt() -> str:

@@ -14,6 +14,7 @@ from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.claims import CLAIMS, claim_from
 from bulk_import.ledger.database import Connection, sound, translated
 from bulk_import.ledger.opening import check_pages
+from bulk_import.ledger.own_ids import alike_ids
 from bulk_import.ledger.planned import Planned, planned_rows
 from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
@@ -196,6 +197,11 @@ class Reader:
             with sound(self.path):
                 found += [Record(number, line, json.loads(text)) for number, line, text in self._all(query, chunk)]
         return found
+
+    def alike_ids(self) -> Iterator[tuple[int, str]]:
+        """Every row, with its own id, of which a spreadsheet makes the same number as of another id."""
+        with translated(self.path):
+            yield from alike_ids(self._db)
 
     def followed_keys(self, numbers: Sequence[int]) -> dict[int, str | None]:
         """What stands for the e-mail of the row that each of these duplicates follows; other rows are left out."""
