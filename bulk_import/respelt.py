@@ -53,6 +53,8 @@ def is_respelt(before: str, now: str, year: int = 0) -> bool:
 
 def as_number(text: str) -> str:
     """What a workbook keeps of *text* that it takes for a whole number: no zeros in front, and 15 digits."""
+    if _POWER.fullmatch(text) is not None:
+        text = f"{_value(text):.0f}"
     if _DIGITS.fullmatch(text) is None:
         return text
     digits = text.lstrip("+").lstrip("0") or "0"
@@ -65,7 +67,8 @@ def _is_number_of(before: str, now: str) -> bool:
     value = _value(before)
     if _POWER.fullmatch(now) is not None:
         shown = _value(now)
-        return Context(prec=len(shown.as_tuple().digits), rounding=ROUND_HALF_UP).create_decimal(value) == shown
+        rounded = Context(prec=len(shown.as_tuple().digits), rounding=ROUND_HALF_UP).create_decimal(value)
+        return shown in (rounded, _value(as_number(before)))
     if _PLAIN.fullmatch(now) is None or now.startswith("+"):
         return False
     whole, _, decimals = _halves(before)

@@ -221,6 +221,27 @@ def test_a_cell_that_a_workbook_lost_is_no_correction(tmp_path: Path) -> None:
         Mended(tmp_path).read(path)
 
 
+def test_digits_that_a_workbook_has_lost_are_the_ledgers_own(tmp_path: Path) -> None:
+    reading = Reading("csv", columns=("id", "email", "Notiz", "ref")).to_json()
+    facts = purpose(1, reading=reading, options={"mapping": {"key": "id"}})
+    sent = {"id": SNOWFLAKE, "email": "p1@example.com", "ref": "49123456789012345670"}
+    with written(tmp_path / "users.csv.ledger.db", facts) as writer:
+        writer.write([claim_of(replace(row(1, sent), source_id=SNOWFLAKE))], [])
+        writer.write([], [Settled(1, DECLINED, None, 1)])
+
+    def book(ref: str) -> Path:
+        names = ("id", "email", "ref", "_row", "_ledger")
+        header = "".join(text(f"{letter}1", name) for letter, name in zip("ABCDE", names, strict=True))
+        numbers = f'<c r="A2"><v>4.91234567890123E+18</v></c><c r="C2"><v>{ref}</v></c><c r="D2"><v>1</v></c>'
+        cells = text("B2", "p2@example.com") + numbers + text("E2", TOKEN)
+        return workbook(tmp_path / "fixed.xlsx", f'<row r="1">{header}</row><row r="2">{cells}</row>')
+
+    found = Mended(tmp_path).read(book("4.91234567890123E+19"))
+    assert found == {1: {key: cell for key, cell in sent.items() if cell} | {"email": "p2@example.com"}}
+    with pytest.raises(UsageError, match="number in column 'ref' has lost digits"):
+        Mended(tmp_path).read(book("5.91234567890123E+19"))
+
+
 def test_a_line_that_is_nobodys_is_left_out_and_said(tmp_path: Path) -> None:
     facts = purpose(3, reading=Reading("csv", columns=COLUMNS).to_json(), options={})
     with written(tmp_path / "users.csv.ledger.db", facts) as writer:
@@ -333,7 +354,16 @@ def with_ids(folder: Path, *ids: str) -> Mended:
 SNOWFLAKE = "4912345678901234567"
 
 
-@pytest.mark.parametrize(("own", "now"), [("00042", "42"), (SNOWFLAKE, "4912345678901230000"), ("+0070", "70")])
+@pytest.mark.parametrize(
+    ("own", "now"),
+    [
+        ("00042", "42"),
+        (SNOWFLAKE, "4912345678901230000"),
+        (SNOWFLAKE, "4.91234567890123e+18"),
+        ("4912345678901239999", "4.91234567890123e+18"),
+        ("+0070", "70"),
+    ],
+)
 def test_an_id_that_a_spreadsheet_took_for_a_number_still_tells_its_row_and_is_put_back(
     tmp_path: Path, own: str, now: str
 ) -> None:

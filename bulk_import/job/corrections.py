@@ -14,7 +14,7 @@ from bulk_import.job.closing import doubtful_command
 from bulk_import.job.mended_columns import check_columns, filled
 from bulk_import.job.mended_lines import MendedLine, lines_of
 from bulk_import.job.own_ids import has_own_id, id_of, must_be_told_apart
-from bulk_import.job.respelt_cells import put_back
+from bulk_import.job.respelt_cells import must_be_whole, put_back
 from bulk_import.ledger import Mended, Purpose, Reader
 from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.model import Record, Status
@@ -109,6 +109,7 @@ def _read_lines(
     key = (purpose.options.get("mapping") or {}).get("key")
     for piece in _pieces(lines_of(path, overrides, purpose)):
         fates = reader.fates([line.number for line in piece if line.number <= purpose.rows])
+        must_be_whole(piece, reader)
         for line in piece:
             fate = fates.get(line.number)
             if fate is not None and fate.is_refused:

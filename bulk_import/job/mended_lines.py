@@ -22,7 +22,8 @@ DELIMITED = ("csv", "tsv")
 class MendedLine:
     """One line: the row it names and its cells by column.
 
-    `problem` says why it is no customer's, `where` tells its place, `is_signed` whether it names the ledger it came from.
+    `problem` says why it is no customer's, `where` tells its place, `is_signed` whether it names the ledger it came from,
+    `lost` which cells do not hold any more what they held, and why.
     """
 
     number: int
@@ -30,6 +31,7 @@ class MendedLine:
     problem: str | None
     where: str
     is_signed: bool
+    lost: tuple[tuple[str, str], ...]
 
 
 def lines_of(path: Path, overrides: Overrides, purpose: Purpose) -> Iterator[MendedLine]:
@@ -44,15 +46,13 @@ def lines_of(path: Path, overrides: Overrides, purpose: Purpose) -> Iterator[Men
         where = f"{path}, line {record.line}"
         if record.problem is not None and record.problem not in NO_CUSTOMER:
             raise UsageError(f"{where} cannot be read ({record.problem}); mend it and try again")
-        if record.lost:
-            raise UsageError(f"{where} has lost a value ({record.lost[0][1]}); mend it and try again")
         fields = {name_of(column): cell_of(cell) for column, cell in record.fields.items()}
         number = _row_number(fields, where)
         ledger = _text(fields, "_ledger")
         if ledger and ledger != purpose.token:
             said = without_addresses(terminal_safe(ledger))
             raise UsageError(f"{where} comes from another ledger ({said}); give the export of this one")
-        yield MendedLine(number, fields, record.problem, where, bool(ledger))
+        yield MendedLine(number, fields, record.problem, where, bool(ledger), record.lost)
 
 
 def _cell_reader(file: str, source: str) -> Callable[[Any], Any]:

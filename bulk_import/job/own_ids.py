@@ -23,10 +23,11 @@ def has_own_id(line: MendedLine, key: str | None, own_id: str | None) -> bool:
     if key is None or own_id is None or key not in line.fields:
         return False
     text = id_of(line.fields, key)
-    if text == own_id or (line.is_signed and text == as_number(own_id)):
+    respelt = is_respelt(own_id, text)
+    if text == own_id or (respelt and line.is_signed and as_number(text) == as_number(own_id)):
         return True
     advice = "give each line its own row"
-    if text and is_respelt(own_id, text):
+    if respelt:
         advice = f"a spreadsheet has made another number of it: {_AS_TEXT}"
     given, known = without_addresses(repr(text)), without_addresses(repr(own_id))
     raise UsageError(f"{line.where} has {given} as its {key}, but that row is {known}; {advice}")

@@ -7,12 +7,25 @@ from pathlib import Path
 from time import localtime
 from typing import Any
 
-from bulk_import.ledger import Mended
+from bulk_import.errors import UsageError
+from bulk_import.job.mended_lines import MendedLine
+from bulk_import.ledger import Mended, Reader
 from bulk_import.model import Invalid, Record
 from bulk_import.model.records import Written
 from bulk_import.prepare.rows import Preparation, prepare
 from bulk_import.respelt import is_respelt
 from bulk_import.wording import listed
+
+
+def must_be_whole(lines: Iterable[MendedLine], reader: Reader) -> None:
+    """Raise `UsageError` for a cell that a workbook has taken something of, unless the ledger has the whole of it."""
+    torn = [line for line in lines if line.lost]
+    before = {each.number: each.fields for each in reader.records([line.number for line in torn])}
+    for line in torn:
+        held = before.get(line.number, {})
+        for column, why in line.lost:
+            if not _is_respelt(held.get(column), line.fields.get(column), year=0):
+                raise UsageError(f"{line.where} has lost a value ({why}); mend it and try again")
 
 
 def put_back(
