@@ -305,9 +305,8 @@ def test_a_cell_of_several_addresses_is_told_as_that(cell: str) -> None:
     assert email_fault("a/b&c@example.com") is None
 
 
-def test_an_address_that_was_cut_short_behind_its_last_dot_is_none() -> None:
-    assert email_fault("a@example.c") == 'its domain ends in ".c", as none does: it may be cut short'
-    assert email_fault("a@example.co") is None
+def test_an_address_in_a_domain_of_one_letter_is_for_stripe_to_judge() -> None:
+    assert email_fault("a@example.c") is None
 
 
 @settings(deadline=None)

@@ -101,8 +101,6 @@ def _judged(email: str) -> str | None:
         email_validator.validate_email(email, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
         return _as_clause(str(error))
-    if email[-2] == "." and email.isascii():
-        return f'its domain ends in "{email[-2:]}", as none does: it may be cut short'
     return None
 
 
