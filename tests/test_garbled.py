@@ -36,9 +36,17 @@ def test_lost_letters_and_entities_are_said(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["N\u200bZ", "\u202eevil", "\u202a+1555\u202c", "\ufeffBom", "Soft\u00adhyphen", "a\u2060b"]
+)
+def test_invisible_signs_are_named(text: str) -> None:
+    assert is_garbled(text)
+    assert "(U+" in str(garbled_message(text))
+
+
+@pytest.mark.parametrize(
     "text",
     [
-        "CAFÉ”", "«À»", "IRMÃ”", "SÃO PAULO", "MAÇÃ", "Ärger…", "Å", "Ñandú", "ÂGE", "ÑUÑOA", "Ð", "AT&T; Co", "R&D", "a&b;c",
+        "👩\u200d👩\u200d👧", "می\u200cخواهم", "محمد \u200fعلي", "क्\u200dष", "\u200eRight\u200e", "12\u00a0km", "CAFÉ”", "«À»", "IRMÃ”", "SÃO PAULO", "MAÇÃ", "Ärger…", "Å", "Ñandú", "ÂGE", "ÑUÑOA", "Ð", "AT&T; Co", "R&D", "a&b;c",
         "https://example.com/?a=1&b=2", "√2", "x & y; z", "Ãlvaro", "İstanbul", "太郎 & 花子", "Đặng Thị Ánh", "Ân", "Øre", "Île", "ÎLE", "3×4", "Ærø", "Ünal Ğ", "Âu Cơ",
     ],
 )  # fmt: skip

@@ -81,3 +81,14 @@ def test_utf_16_without_a_mark_is_read_whatever_its_letters(tmp_path: Path) -> N
     rows = ["瑡湥瑡湥瑡湥瑡湥瑡湥", "email,name", *(f"u{n}@example.com,瑡湥" for n in range(9))]
     path.write_bytes("\n".join(rows).encode("utf-16-le"))
     assert [record.fields["email"] for record in read_records(path)] == [f"u{n}@example.com" for n in range(9)]
+
+
+@pytest.mark.parametrize("rows", [50, 20_000])
+def test_plain_text_that_was_added_to_utf_16_is_not_read_as_one_long_line(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "customers.csv"
+    first = ("\ufeffemail,name\n" + "".join(f"u{n}@example.com,山田\n" for n in range(rows))).encode("utf-16-le")
+    path.write_bytes(first + b"".join(b"v%d@example.com,V\n" % n for n in range(9)))
+    with pytest.raises(SourceError, match=f"two encodings.* plain text from about byte {len(first)} on"):
+        list(read_records(path))
+    path.write_bytes(first)
+    assert sum(1 for record in read_records(path) if record.problem is None) == rows

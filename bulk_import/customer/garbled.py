@@ -24,6 +24,9 @@ _ENTITY = re.compile(
     r"|#[0-9]{2,6}|#[xX][0-9A-Fa-f]{2,5});"
 )
 
+# None that join or part letters (U+200C, U+200D) or say in which direction one is written (U+200E, U+200F): names need them.
+_INVISIBLE = re.compile("[\u00ad\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+
 
 def is_garbled(text: str) -> bool:
     """Whether *text*, or one of many texts joined, is worth a look."""
@@ -35,6 +38,8 @@ def garbled_message(text: str) -> str | None:
     if not text.isascii():
         if "\ufffd" in text:
             return _LOST
+        if not text.isprintable() and (found := _INVISIBLE.search(text)) is not None:
+            return f"An invisible sign (U+{ord(found.group()):04X}) stands in this, and it is sent as it stands; take it out."
         if any(map(text.__contains__, _SIGNS)) and _MOJIBAKE.search(text):
             return _MISREAD
     return _ENTITIES if "&" in text and _ENTITY.search(text) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _MARKS = (
 _REFUSED = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7", "mbcs", "oem"}
 _SAMPLE = 1 << 16
 _LINES = re.compile(rb"(?:[\t\x20-\x7e\x80-\xfd]*[\r\n]+)+")
+# 32 units of UTF-16 with a NUL in none of them, nor a byte beyond ASCII, are text of no script.
+_PLAIN_RUN = re.compile(rb"(?<![\t\r\n\x20-\x7e])[\t\r\n\x20-\x7e]{64}")
 _SURELY = 16  # bytes of whole lines without a NUL, which UTF-16 begins with in hardly any language
 _CLEAN = 20  # lines of which a single odd one is a damaged row, not another encoding
 
@@ -51,6 +54,19 @@ def settle_encoding(head: bytes, asked: str | None, path: Path, whole: bool) -> 
     refuse_binary(head, path)
     _refuse_ebcdic(head[:_SAMPLE], path)
     return _utf_8(head, path, whole)
+
+
+def in_one_encoding(blocks: Iterable[bytes], encoding: str, path: Path) -> Iterator[bytes]:
+    """The same bytes; raises `SourceError` where plain text was added to UTF-16, which would be one long line in it."""
+    at = 0
+    for block in blocks:
+        if encoding.startswith("utf-16") and (found := _PLAIN_RUN.search(block)) is not None:
+            raise SourceError(
+                f"{path} is in two encodings, as when a program adds to another's file: it begins as UTF-16 and is plain text "
+                f"from about byte {at + found.start()} on; save it anew in one."
+            )
+        at += len(block)
+        yield block
 
 
 def _known(asked: str) -> str:

@@ -11,6 +11,7 @@ from bulk_import.model import Block, Record
 from bulk_import.reading.delimited import DelimitedRows
 from bulk_import.reading.detect import detect
 from bulk_import.reading.disguise import undone
+from bulk_import.reading.encoding import in_one_encoding
 from bulk_import.reading.jsonarray import read_json_array
 from bulk_import.reading.jsonl import read_json_lines
 from bulk_import.reading.lines import decoded, whole_lines
@@ -48,7 +49,7 @@ def read_pieces(source: Source, reading: Reading, remarks: Remarks | None = None
     if reading.format == "xlsx":
         return read_sheet(source, reading)
     blocks = unpacked(source.chunks(), reading.compression, source.path, reading.max_bytes)
-    pieces = decoded(blocks, reading.encoding)
+    pieces = decoded(in_one_encoding(blocks, reading.encoding, source.path), reading.encoding)
     if reading.format == "json":
         return read_json_array(pieces, source.path)
     texts = undone(whole_lines(pieces), reading.disguise)
