@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bulk_import.customer.parameters import PARAMETERS, parse_path, spelled
 from bulk_import.errors import UsageError
 from bulk_import.mapping.aliases import OWN_COLUMNS, TO_THE_LETTER
+from bulk_import.mapping.neversent import is_card_number
 from bulk_import.mapping.settled import (
     Ignored,
     Mapping,
@@ -799,12 +800,26 @@ def test_what_an_object_of_the_person_holds_is_the_persons() -> None:
 
 
 def test_a_column_that_only_says_whether_there_is_a_secret_is_none() -> None:
-    found = targets("email,cognito:mfa_enabled,password_reset_required,mfa,Password [Required],Password (required)")
-    assert isinstance(found["Password [Required]"], Refused), "what a form says of the password itself"
-    assert isinstance(found["Password (required)"], Refused)
+    found = targets("email,cognito:mfa_enabled,password_reset_required,mfa")
     assert isinstance(found["cognito:mfa_enabled"], Metadata)
     assert isinstance(found["password_reset_required"], Metadata)
     assert isinstance(found["mfa"], Refused)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "Password [Required]",
+        "Password (required)",
+        "Card Number [Required]",
+        "PIN (optional)",
+        "Kontonummer (Pflichtfeld)",
+        "Sort Code (UK)",
+    ],
+)
+def test_a_note_behind_the_name_of_a_secret_hides_none(column: str) -> None:
+    assert isinstance(targets(f"email,{column}")[column], Refused)
+    assert is_card_number(column) is column.startswith("Card")
 
 
 def test_a_key_that_holds_entries_is_told_by_them() -> None:

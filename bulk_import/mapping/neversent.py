@@ -123,6 +123,8 @@ _HASH = re.compile(
     re.VERBOSE,
 )
 
+# What forms and templates add behind a name: `Password [Required]`, `Sort Code (UK)`.
+_NOTE = re.compile(r"\s+[\[(][^\])]*[\])]\s*\Z")
 
 # 64 bytes in base64, as Firebase and others write the hash of a password where no column says so.
 _BASE64 = re.compile("[A-Za-z0-9+/_-]{86}==")
@@ -133,6 +135,13 @@ def never_sent(column: str, others: Iterable[str] = ()) -> str | None:
 
     *others* are the folded names of the columns beside it, by which an ambiguous name is told.
     """
+    found = _never_sent(column, others)
+    if found is None and column.rstrip()[-1:] in ("]", ")"):
+        return _never_sent(_NOTE.sub("", column), others)
+    return found
+
+
+def _never_sent(column: str, others: Iterable[str]) -> str | None:
     folded = fold(column)
     if holds_card(column):
         return "is a card number by its very name, which must never pass through this tool"
@@ -152,10 +161,7 @@ def never_sent(column: str, others: Iterable[str] = ()) -> str | None:
     if folded in _BANK or "iban" in words or "bankaccount" in folded:
         return "belongs to a bank account, which Stripe does not want in metadata"
     if any(part in folded for part in _SECRET_PARTS) or not _SECRET_WORDS.isdisjoint({*words, folded}):
-        is_switch = (
-            folded.endswith(_SWITCHES) and column.rstrip()[-1] not in "])"
-        )  # `Password [Required]` is a note of a form
-        return None if is_switch else "looks like a secret"
+        return None if folded.endswith(_SWITCHES) else "looks like a secret"
     if not _SHORT_WORDS.isdisjoint(words) and words <= _SHORT_WORDS | _BESIDE_SHORT:
         return "looks like a secret"
     return None
@@ -163,7 +169,7 @@ def never_sent(column: str, others: Iterable[str] = ()) -> str | None:
 
 def is_card_number(column: str) -> bool:
     """Whether a column of this name is for raw card numbers or security codes, which no option lets through."""
-    folded = fold(column)
+    folded = fold(_NOTE.sub("", column))
     return holds_card(column) or _is_number(folded) or folded in _CARD_CODE or _after_card(folded) in _CARD_CODE
 
 
