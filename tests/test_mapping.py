@@ -364,6 +364,8 @@ def test_dropped_columns_are_said_aloud_with_the_reason() -> None:
 def test_the_columns_of_our_own_failed_export_are_recognised() -> None:
     mapping = settle_mapping(["email", *OWN_COLUMNS])
     assert mapping.from_own_export
+    with pytest.raises(UsageError, match="retry LEDGER --with FILE, export it once more with --format jsonl"):
+        settle_mapping(("profile", *OWN_COLUMNS))
     assert {fields(mapping)[column] for column in OWN_COLUMNS} == {"not sent"}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bulk_import.customer.cards import holds_card, mask_cards
 from bulk_import.errors import UsageError
+from bulk_import.mapping.aliases import OWN_COLUMNS
 from bulk_import.mapping.assignment import Assignment, Wishes, find_column, place_of, slot_of
 from bulk_import.wording import counted, fold, listed, nearest, terminal_safe, without_addresses
 
@@ -61,6 +62,11 @@ def refuse_without_email(assignments: tuple[Assignment, ...], columns: tuple[str
         raise UsageError(
             f"{known}: if that is one cell by mistake, name the separator with --delimiter {terminal_safe(separator)}, else "
             "name the column with --map, or import rows without one with --allow-no-email."
+        )
+    if set(OWN_COLUMNS) <= set(columns):
+        raise UsageError(
+            f"{known}, which was exported from a ledger: give it to bulk-import retry LEDGER --with FILE, export it once more "
+            'with --format jsonl, which keeps objects whole, or name the column with --map "COLUMN=email".'
         )
     likely = next((column for column in columns if "mail" in fold(column)), None) or nearest("email", columns)
     example = likely if likely is not None else "COLUMN"
