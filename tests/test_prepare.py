@@ -771,6 +771,20 @@ def test_what_a_program_made_of_a_number_is_never_sent_in_silence(
 
 
 @pytest.mark.parametrize(
+    ("written", "country", "said"),
+    [
+        ("1067", "DE", True), ("1067", "Germany", True), ("501", "US", True), ("01067", "DE", False), ("3012", "CH", False),
+        ("1067", "", False), ("2108-1234", "US", False), ("75", "FR", False),
+    ],
+)  # fmt: skip
+def test_a_zip_code_that_is_too_short_for_its_country_is_said(written: str, country: str, said: bool) -> None:
+    row = csv_result({"email": "a@example.com", "zip": written, "address.country": country})
+    assert isinstance(row, Row)
+    assert row.params["address"]["postal_code"] == written
+    assert [(w.rule, w.column) for w in row.warnings if w.column == "zip"] == [("shortened-number", "zip")] * said
+
+
+@pytest.mark.parametrize(
     ("field", "written"),
     [
         ("phone", "555-0100"), ("phone", "+49 30.05.01"), ("zip", "E1 6AN"), ("zip", "1010 AA"), ("zip", "01067"),

@@ -11,11 +11,13 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from bulk_import.customer.parameters import MAX_METADATA_KEYS
+from bulk_import.customer.zip_codes import has_five_digits, is_short
 from bulk_import.model import SOURCE_ID, Block, Problem
 from bulk_import.prepare.recipes import LINE1, METADATA, NAME, SHIPPING_NAME, Recipe
 from bulk_import.prepare.rows import Preparation
 from bulk_import.prepare.soundness import BETWEEN, MADE_OF_PARTS, Cells, Known, blank, fits_as_key, test_of, value_test
 
+_ZIP, _COUNTRY = "address.postal_code", "address.country"
 _PARTS_OF_NAMES = (NAME, SHIPPING_NAME, LINE1)
 
 
@@ -61,6 +63,9 @@ class Clearance:
         self._key = columns.index(recipe.key_column) if recipe.key_column is not None else None
         self._method = columns.index(recipe.method_column) if recipe.method_column is not None else None
         self._needs_email = needs_email
+        columns_of = {step.field: columns.index(step.column) for step in reversed(recipe.steps)}
+        self._zip, self._country = columns_of.get(_ZIP), columns_of.get(_COUNTRY)
+        self._countries = [str(each.value) for each in recipe.fixed if each.path == ("address", "country")]
 
     def clear(self, block: Block) -> Cleared:
         """Tell the block's rows apart."""
@@ -103,9 +108,22 @@ class Clearance:
             yield from (at for at, row in enumerate(rows) if not "".join(row).strip())
         if self._key is not None and not all(map(fits_as_key, columns[self._key])):
             yield from (at for at, cell in enumerate(columns[self._key]) if not fits_as_key(cell))
+        if self._zip is not None:
+            yield from self._without_zeros(columns, columns[self._zip])
         for parts in self._names:
             if sum(max(map(len, columns[at])) + 1 for at in parts) > 256:
                 yield from range(len(columns[0]))
+
+    def _without_zeros(self, columns: Sequence[Cells], codes: Cells) -> Iterator[int]:
+        """Rows whose ZIP code is shorter than those of its country."""
+        if {0, 5}.issuperset(map(len, codes)):
+            return
+        short = [at for at, code in enumerate(codes) if is_short(code.strip())]
+        if self._countries:
+            yield from short if any(map(has_five_digits, self._countries)) else ()
+        elif self._country is not None:
+            countries = columns[self._country]
+            yield from (at for at in short if has_five_digits(countries[at].strip()))
 
 
 def clearance_of(how: Preparation) -> Clearance | None:

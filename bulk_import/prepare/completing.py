@@ -7,8 +7,10 @@ from typing import Any
 
 from bulk_import.customer.cards import shown
 from bulk_import.customer.completeness import whole_faults
+from bulk_import.customer.leftovers import SHORTENED_RULE
 from bulk_import.customer.tax_numbers import judge_number
 from bulk_import.customer.verdicts import Fault
+from bulk_import.customer.zip_codes import shortened_message
 from bulk_import.model import Problem
 from bulk_import.prepare.assembling import Draft, assemble
 from bulk_import.prepare.preparation import Preparation
@@ -31,7 +33,19 @@ def complete(
         _miss_email(recipe, problems)
     for place, item in enumerate(params.get("tax_id_data", ())):
         _judge_tax_number(place, item, recipe, problems, warnings)
+    _judge_zip("address", params.get("address", {}), recipe, warnings)
+    _judge_zip("shipping.address", params.get("shipping", {}).get("address", {}), recipe, warnings)
     return params
+
+
+def _judge_zip(where: str, address: Mapping[str, Any], recipe: Recipe, warnings: list[Problem]) -> None:
+    """Holds a ZIP code against its country; one of which something was said before is left in peace."""
+    code, country, field = address.get("postal_code"), address.get("country"), f"{where}.postal_code"
+    if code is None or country is None or (message := shortened_message(code, country)) is None:
+        return
+    if not any(said.param == field for said in warnings):
+        column = next((step.column for step in recipe.steps if step.field == field), None)
+        warnings.append(Problem(SHORTENED_RULE, message, column, shown(code), field))
 
 
 def _judge_tax_number(
