@@ -147,9 +147,9 @@ def test_a_disk_that_fills_up_stops_the_run_and_the_same_command_goes_on(tmp_pat
 
     with simulated(*UNLIMITED) as server:
         run = command("run", source, "--api-base", server.url, "--rate", "none", "--json")
-        full = subprocess.run(
-            run, env=environment(), capture_output=True, text=True, check=False, preexec_fn=fill_up, timeout=60
-        )
+        # Python itself keeps half a compiled module on a full disk, and cannot load it ever after.
+        env = environment(PYTHONDONTWRITEBYTECODE="1")
+        full = subprocess.run(run, env=env, capture_output=True, text=True, check=False, preexec_fn=fill_up, timeout=60)
         assert full.returncode == 3, full.stderr
         assert "cannot be written" in full.stderr
         assert "Traceback" not in full.stderr
