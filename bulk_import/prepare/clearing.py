@@ -116,9 +116,10 @@ class Clearance:
 
     def _without_zeros(self, columns: Sequence[Cells], codes: Cells) -> Iterator[int]:
         """Rows whose ZIP code is shorter than those of its country."""
-        if {0, 5}.issuperset(map(len, codes)):
+        stripped = list(map(str.strip, codes))
+        if {0, 5}.issuperset(map(len, stripped)):
             return
-        short = [at for at, code in enumerate(codes) if is_short(code.strip())]
+        short = [at for at, code in enumerate(stripped) if is_short(code)]
         if self._countries:
             yield from short if any(map(has_five_digits, self._countries)) else ()
         elif self._country is not None:
