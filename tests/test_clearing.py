@@ -332,10 +332,13 @@ def test_json_in_the_cell_of_an_address_is_said(tmp_path: Path) -> None:
     path.write_text(
         'email,address,metadata,prefs\nann@example.com,"{""city"":""Rome""}","{""plan"":""pro""}","{""a"":1}"\n'
         "ben@example.com,Way 1,pro,\n"
+        "cat@example.com,{'line1': 'Way 1'},{pro},{'a': 1}\n"
     )
     (group,) = survey(path, Preparing()).groups
-    assert [(place.row, place.column) for place in group.places] == [(1, "address"), (1, "metadata")]
+    assert [(place.row, place.column) for place in group.places] == [(1, "address"), (1, "metadata"), (3, "address")]
     assert "address.city" in group.places[0].message
+    assert "Python" in group.places[2].message
+    assert "address.line1" in group.places[2].message
 
 
 def test_a_run_is_told_of_cells_that_a_program_harmed(tmp_path: Path) -> None:

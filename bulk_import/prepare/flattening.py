@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ _DEEPEST = 32
 _WANT_ENTRIES = frozenset(fold(path.split(".")[0]) for path in PARAMETERS if "." in path) | {
     "metadata", "billingaddress", "shippingaddress"
 }  # fmt: skip
+
+_PRINTED = re.compile(r"\{'([^'\n]*)': ")
+"""How Python prints an object, as `DataFrame.to_csv()` does in a cell."""
 
 
 def is_flat(fields: Mapping[str, Any]) -> bool:
@@ -100,13 +104,16 @@ def json_in_cell(column: str, text: str) -> Noted | None:
     """The *text* with what is to be said of it where it is JSON in a cell whose *column* wants entries, else None."""
     if text[0] not in "{[" or not wants_entries(column):
         return None
+    what = "JSON"
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        if (printed := _PRINTED.match(text)) is None:
+            return None
+        what, found = "what Python prints of an object", {printed.group(1): ""}
     example = f"{column}.{next(iter(found), 'city')}" if isinstance(found, dict) else f"{column}.0"
     message = (
-        "This is JSON in one cell, and it is sent as one text; give each entry a column of its own "
+        f"This is {what} in one cell, and it is sent as one text; give each entry a column of its own "
         f"({terminal_safe(example)})."
     )
     return Noted(text, JSON_RULE, message)
