@@ -293,6 +293,15 @@ def test_nothing_is_sent_for_a_databases_own_word_for_nothing_and_it_is_said(tmp
     )
 
 
+def test_blanks_around_a_zip_code_do_not_make_up_for_its_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "customers.csv"
+    path.write_text("email,zip,country\na@example.com, 501 ,US\nb@example.com,10115,DE\nc@example.com,3012,CH\n")
+    (group,) = survey(path, Preparing()).groups
+    assert [(place.row, place.column) for place in group.places] == [(1, "zip")]
+    (fixed,) = survey(path, Preparing(mapping=MappingOptions(sets=(("address.country", "de"),)))).groups
+    assert [place.row for place in fixed.places] == [1, 3]
+
+
 def test_a_person_may_be_called_null(tmp_path: Path) -> None:
     path = tmp_path / "customers.csv"
     path.write_text(
