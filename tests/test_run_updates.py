@@ -15,6 +15,7 @@ from bulk_import.ledger import Pairings, open_for_reading
 from bulk_import.options import Pacing
 from bulk_import.restore import Todo, judge
 from bulk_import.simulator import Fault
+from bulk_import.simulator.faults import Canned
 from tests.virtual_run import SALT, Kill, Run, World, check_promises
 from tests.virtual_stripe import EPOCH, Arrival, Distorted, Trouble, VirtualStripe, refused
 
@@ -165,6 +166,22 @@ def test_that_a_method_is_attached_to_this_customer_already_is_no_refusal(tmp_pa
     world.stripe.misbehave = lambda a: trouble.get((a.endpoint, a.nth))
     assert check_promises(world, update(world)) == {"updated": 1}
     check_everybody(world)
+
+
+@pytest.mark.parametrize(
+    "hidden", [refused(404, None), Canned(404, "<html>nothing here</html>", {}, "text/html")], ids=["refused", "bare"]
+)
+@pytest.mark.parametrize(("attaches", "left"), [(True, {"updated": 1}), (False, {"failed": 1})])
+def test_a_method_is_attached_where_no_address_shows_it(
+    tmp_path: Path, hidden: Trouble, attaches: bool, left: dict[str, int]
+) -> None:
+    world = world_of(tmp_path, 1)
+    unknown = refused(404, None)
+    world.stripe.misbehave = lambda a: (
+        hidden if a.method == "GET" and "/payment_methods" in a.path
+        else unknown if a.endpoint == "attach" and not attaches else None
+    )  # fmt: skip
+    assert check_promises(world, update(world)) == left
 
 
 def test_a_customer_who_was_deleted_meanwhile_fails_with_advice_and_retry_makes_them_anew(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bulk_import.engine.stopping import Stop
 from bulk_import.engine.viewing import VIEW_LIFE
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import BulkImportError, OutOfReach, StripeRefuses
-from bulk_import.existing import is_attached, reread
+from bulk_import.existing import UNSEEN, is_attached, reread
 from bulk_import.model import (
     Claim,
     Created,
@@ -162,7 +162,7 @@ class Carrying:
         claim = trip.claim
         if step.makes is Makes.PAYMENT_METHOD:
             try:
-                if await is_attached(self._exchange.ask, claim.params[METHOD], claim.target):
+                if await is_attached(self._exchange.ask, claim.params[METHOD], claim.target, accept=UNSEEN):
                     return Taken(claim.params[METHOD], refusal.request_id)
             except Stopped:
                 return []

@@ -3,9 +3,9 @@
 from bulk_import.existing.choice import Choice, choose
 from bulk_import.existing.directory import Ask, Directory, Matches, Means, Nobody, Offload, Piece, Together
 from bulk_import.existing.lookup import Lookup
-from bulk_import.existing.pages import attached_since, customer_from, is_attached, pages, reread, retrieved
+from bulk_import.existing.pages import UNSEEN, attached_since, customer_from, is_attached, pages, reread, retrieved
 
 __all__ = [
-    "Ask", "Choice", "Directory", "Lookup", "Matches", "Means", "Nobody", "Offload", "Piece", "Together", "attached_since", "choose",
-    "customer_from", "is_attached", "pages", "reread", "retrieved",
+    "UNSEEN", "Ask", "Choice", "Directory", "Lookup", "Matches", "Means", "Nobody", "Offload", "Piece", "Together", "attached_since",
+    "choose", "customer_from", "is_attached", "pages", "reread", "retrieved",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from bulk_import.errors import StripeRefuses
 from bulk_import.existing.directory import Ask, Means
 from bulk_import.model import MARKER, Customer, Endpoint, Params, Reply, Request
-from bulk_import.replies import is_missing, refusal_of
+from bulk_import.replies import NOT_SERVED, is_missing, refusal_of
 
 PAGE = 100
 """The most customers Stripe puts on one page."""
@@ -169,17 +169,20 @@ async def reread(ask: Ask, customer_id: str, expand: Sequence[str] = ()) -> Cust
 NO_METHODS = (403, 405, 501)
 """Answers that only mean: not to be seen with this key, or at this server."""
 
+UNSEEN = (403, *NOT_SERVED)
+"""The same and what a proxy may say as well: for whoever does nothing worse upon it than to attach once more."""
 
-async def is_attached(ask: Ask, method: str, customer_id: str | None) -> bool:
-    """Whether a payment method is this customer's; False where that is not to be seen."""
-    reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/payment_methods/{method}"), accept=NO_METHODS)
+
+async def is_attached(ask: Ask, method: str, customer_id: str | None, *, accept: tuple[int, ...] = NO_METHODS) -> bool:
+    """Whether a payment method is this customer's; False where that is not to be seen, as the statuses in *accept* say."""
+    reply = await ask(Request(Endpoint.RETRIEVE, "GET", f"/v1/payment_methods/{method}"), accept=accept)
     return reply.status == 200 and isinstance(reply.body, Mapping) and reply.body.get("customer") == customer_id
 
 
 async def attached_since(ask: Ask, customer_id: str, since: float) -> str | None:
     """The oldest card that came to this customer from then on (by Stripe's clock); None where none is to be seen."""
     path, params = f"/v1/customers/{customer_id}/payment_methods", {"type": "card", "limit": PAGE}
-    reply = await ask(Request(Endpoint.LIST, "GET", path, params), accept=(404, *NO_METHODS))
+    reply = await ask(Request(Endpoint.LIST, "GET", path, params), accept=UNSEEN)
     data = reply.body.get("data") if reply.status == 200 and isinstance(reply.body, Mapping) else None
     found = [one for one in data if isinstance(one, dict | Mapping)] if isinstance(data, list) else []
     dated = [(one.get("created"), one.get("id")) for one in found if one.get("customer") == customer_id]

@@ -15,7 +15,7 @@ from bulk_import.change import Change, difference, metadata_after
 from bulk_import.customer.emails import email_key
 from bulk_import.customer_parts import DEFAULT_METHOD, METHOD, SHARED, expansions, value_of
 from bulk_import.dedupe import Differ, meet, of_several
-from bulk_import.existing import Ask, Matches, Offload, Piece, Together, is_attached, reread
+from bulk_import.existing import UNSEEN, Ask, Matches, Offload, Piece, Together, is_attached, reread
 from bulk_import.ledger import Writer
 from bulk_import.model import Customer, Existing, Failed, Refusal, Row, Settled
 from bulk_import.options import OnExisting
@@ -105,7 +105,7 @@ class Meeting:
         method = row.params.get(METHOD)
         if method is None or method.startswith(SHARED) or method == value_of(DEFAULT_METHOD, customer.raw):
             return False
-        return await is_attached(self._ask, method, customer.id)
+        return await is_attached(self._ask, method, customer.id, accept=UNSEEN)
 
 
 def _too_many(customer: str, keys: int) -> Refusal:
