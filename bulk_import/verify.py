@@ -174,6 +174,7 @@ class Prover:
         self._known = known
         self._proof = proof
         self._seen = bytearray(last + 1)
+        self._strangers: set[str] = set()  # few, and told once: lists that heed no dates show them in each slice
         self._clocks: set[str] = set()
 
     async def hold_duplicates(self, batch_size: int) -> None:
@@ -219,7 +220,9 @@ class Prover:
         paired: dict[str, list[Pairing]] = {}
         for pairing in await self._offload(self._pairings.of_customers, [customer.id for customer in page]):
             paired.setdefault(pairing.customer_id or "", []).append(pairing)
-        strangers = [c for c in page if c.id not in paired and carries(c, self._known.token)]
+        marked = [c for c in page if c.id not in paired and carries(c, self._known.token)]
+        strangers = [c for c in marked if c.id not in self._strangers]
+        self._strangers.update(c.id for c in strangers)
         rows = [row for c in strangers if (row := row_of(c.marker, self._known.token)) is not None]
         named = await self._offload(self._pairings.of_rows, rows) if rows else {}
         for customer in page:

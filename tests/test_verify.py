@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from itertools import pairwise
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from bulk_import.ledger import Follower, Pairing, Reader, Span
-from bulk_import.model import Customer, Duplicate, Status
+from bulk_import.model import MARKER, Customer, Duplicate, Reply, Request, Status
 from bulk_import.verify import (
     AFTERWARDS,
     KEPT,
@@ -18,6 +19,7 @@ from bulk_import.verify import (
     Kind,
     Known,
     Proof,
+    Prover,
     judge,
     judge_follower,
     judge_stranger,
@@ -160,6 +162,43 @@ def test_findings_are_all_counted_and_the_first_are_kept() -> None:
 
 
 # End to end: the account is tampered with, and each kind is found.
+
+
+def test_a_twin_that_every_list_shows_is_told_once() -> None:
+    async def main() -> Proof:
+        twin = {
+            "id": "cus_2",
+            "object": "customer",
+            "livemode": False,
+            "email": "a@example.com",
+            "metadata": {MARKER: f"{TOKEN}:1:0"},
+        }
+
+        async def ask(request: Request, *, accept: tuple[int, ...] = ()) -> Reply:
+            return Reply(200, {"object": "list", "data": [twin], "has_more": False})
+
+        async def offload(work: Any, *args: Any) -> Any:
+            return work(*args)
+
+        async def together(work: list[Any], at_once: int, /) -> None:
+            for piece in work:
+                await piece()
+
+        class Nothing:
+            def of_customers(self, ids: Any) -> list[Pairing]:
+                return []
+
+            def of_rows(self, rows: Any) -> dict[int, Pairing]:
+                return {1: pairing()}
+
+        proof = Proof()
+        prover = Prover(ask, together, offload, Nothing(), KNOWN, proof, 1)  # type: ignore[arg-type]  # as much as is asked
+        await prover.list_all([{"created": {"lt": 9}}, {"created": {"gte": 9}}])
+        return proof
+
+    proof = asyncio.run(main())
+    assert proof.counts == {Kind.TWIN: 1}
+    assert [finding.customer_id for finding in proof.findings] == ["cus_2"]
 
 
 @pytest.fixture
