@@ -139,7 +139,7 @@ MORE_ROOMS = [0, 1, 60, 4_096, 8_192, *range(12_288, 420_000, 12_288)]
 
 @pytest.mark.parametrize("room", [*ROOMS, *(pytest.param(room, marks=pytest.mark.soak) for room in MORE_ROOMS)])
 def test_a_disk_that_fills_up_stops_the_run_and_the_same_command_goes_on(tmp_path: Path, room: int) -> None:
-    source = write_users(tmp_path / "users.csv", 200)
+    source = write_users(tmp_path / "users.csv", 400)
 
     def fill_up() -> None:
         # Every file the process writes may grow to so many bytes: like a full disk, to whoever writes.
@@ -157,7 +157,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_the_same_command_goes_on(tmp_pat
         on_disk = {line["customer_id"] for line in exported(ledger_of(source))} if told else set()
         assert {pair[1] for pair in told} <= {c["id"] for c in server.customers()} - on_disk
         assert tool("run", source, "--api-base", server.url, "--rate", "none").returncode == 0
-        assert check_promises(server, ledger_of(source), 200) == Counter(created=200)
+        assert check_promises(server, ledger_of(source), 400) == Counter(created=400)
 
 
 def test_ledgers_that_are_none_or_damaged_are_refused_in_one_sentence(tmp_path: Path) -> None:
