@@ -33,16 +33,19 @@ def complete(
         _miss_email(recipe, problems)
     for place, item in enumerate(params.get("tax_id_data", ())):
         _judge_tax_number(place, item, recipe, problems, warnings)
-    _judge_zip("address", params.get("address", {}), recipe, warnings)
-    _judge_zip("shipping.address", params.get("shipping", {}).get("address", {}), recipe, warnings)
+    if "address" in params:
+        _judge_zip("address", params["address"], recipe, warnings)
+    if "shipping" in params:
+        _judge_zip("shipping.address", params["shipping"].get("address", {}), recipe, warnings)
     return params
 
 
 def _judge_zip(where: str, address: Mapping[str, Any], recipe: Recipe, warnings: list[Problem]) -> None:
     """Holds a ZIP code against its country; one of which something was said before is left in peace."""
-    code, country, field = address.get("postal_code"), address.get("country"), f"{where}.postal_code"
+    code, country = address.get("postal_code"), address.get("country")
     if code is None or country is None or (message := shortened_message(code, country)) is None:
         return
+    field = f"{where}.postal_code"
     if not any(said.param == field for said in warnings):
         column = next((step.column for step in recipe.steps if step.field == field), None)
         warnings.append(Problem(SHORTENED_RULE, message, column, shown(code), field))
