@@ -46,6 +46,9 @@ SHORTENED_MESSAGE = (
 FORMULA_RULE, JSON_RULE = "formula-sign", "json-text"
 """The rules of a formula's sign before a phone, and of JSON in one cell."""
 
+ODD_STARTS = frozenset("'={[")
+"""What stands in front of cells that are guarded against spreadsheets, of formulas, and of JSON."""
+
 UNCALCULATED_RULE = "formula"
 UNCALCULATED_MESSAGE = (
     "This is a formula of a spreadsheet, and it is sent as it stands; export the values that the formulas show."

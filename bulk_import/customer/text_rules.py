@@ -11,6 +11,11 @@ from bulk_import.customer.tax_ids import TAX_ID_TYPES
 from bulk_import.customer.verdicts import Cleaned, Cleaner, Fault, Noted
 from bulk_import.wording import nearest
 
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Signs that no value may hold."""
+LINE_SIGNS = re.compile("[\t\n\r]")
+"""Signs that only a text of many lines may hold."""
+
 _PREFIX = re.compile(r"[A-Z0-9]{1,12}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 _TOKEN = re.compile(r"(?:tok|src|card|ba|btok|pm)_\w+")

@@ -29,7 +29,7 @@ from bulk_import.engine.viewing import View
 from bulk_import.engine.weighing import Scales
 from bulk_import.errors import BulkImportError
 from bulk_import.existing import Piece
-from bulk_import.model import Claim, Endpoint, Reply, Request, Settled
+from bulk_import.model import Claim, Endpoint, Settled
 
 Work = tuple[Claim, bool, bool]
 
@@ -45,6 +45,8 @@ class Engine:
         self._stop = Stop(self.ended)
         self._ahead = Ahead(parts.gate, self._stop, parts.tick)
         self._exchange = Exchange(parts, self._stop, self.scales, self._ahead)
+        self.ask = self._exchange.ask
+        """Something that is read of Stripe, or undone there; see `Exchange.ask`."""
         self._carrying = Carrying(parts, self._stop, self.scales, self._exchange)
         self._scribe = Scribe(parts, self._stop.halt)
         self._work: MemoryObjectSendStream[Work]
@@ -163,17 +165,6 @@ class Engine:
         """Wait until everything handed out has landed and is on disk."""
         await self._scribe.quiet()
         self.check()
-
-    async def ask(
-        self,
-        request: Request,
-        *,
-        accept: tuple[int, ...] = (),
-        good_until: float | None = None,
-        begins: Callable[[], None] | None = None,
-    ) -> Reply:
-        """Read something of Stripe's; see `Exchange.ask`."""
-        return await self._exchange.ask(request, accept=accept, good_until=good_until, begins=begins)
 
     def viewing(self) -> AbstractContextManager[View]:
         """Measure what is read of the account in this block, for `seen_at`."""

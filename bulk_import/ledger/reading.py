@@ -13,6 +13,7 @@ from bulk_import.ledger import account, standing
 from bulk_import.ledger.chunks import chunks, marks
 from bulk_import.ledger.claims import CLAIMS, claim_from
 from bulk_import.ledger.database import Connection, sound, translated
+from bulk_import.ledger.lines import LINES, MAPPED, failed_lines
 from bulk_import.ledger.opening import check_pages
 from bulk_import.ledger.own_ids import alike_ids
 from bulk_import.ledger.planned import Planned, planned_rows
@@ -20,7 +21,6 @@ from bulk_import.ledger.purpose import Purpose
 from bulk_import.ledger.sampling import intervals, slowest
 from bulk_import.ledger.troubles import Trouble, troubles
 from bulk_import.ledger.views import (
-    AT_REST,
     NEVER_SENT,
     ORPHAN,
     Command,
@@ -36,16 +36,6 @@ from bulk_import.ledger.views import (
 from bulk_import.model import Claim, Customer, Record, Slice, Status
 from bulk_import.series import Interval, Slow
 
-_LINES = f"""
-SELECT e.number, e.line, e.source_id, e.email, iif(e.status = 'claimed', 'in_doubt', e.status), coalesce(e.customer_id, o.customer_id), e.owner,
-       iif(e.status = 'claimed', 'in_doubt', e.error_type), e.error_code, e.error_param,
-       iif(e.status = 'claimed', '{AT_REST}', e.error_message), e.http_status, e.request_id, e.attempts, e.settled_at
-FROM entry e LEFT JOIN entry o ON o.number = e.owner
-"""  # noqa: S608 - a text of ours only
-_MAPPED = """
-SELECT e.number, e.source_id, e.email, coalesce(e.customer_id, o.customer_id) AS customer
-FROM entry e LEFT JOIN entry o ON o.number = e.owner WHERE customer IS NOT NULL ORDER BY e.number
-"""
 _RECORDS = """
 SELECT e.number, e.line, p.fields FROM entry e JOIN payload p ON p.number = e.number WHERE p.fields IS NOT NULL
 """
@@ -90,13 +80,13 @@ class Reader:
         if numbers is not None:
             for chunk in chunks(list(numbers)):
                 where = f"WHERE e.number IN ({marks(chunk)}) ORDER BY e.number"
-                for found in self._all(_LINES + where, chunk):
+                for found in self._all(LINES + where, chunk):
                     yield Line._make(found)
             return
         purpose = self.purpose()
         expected = 1
         with sound(self.path):
-            found = iter(self._db.execute(_LINES + "ORDER BY e.number"))
+            found = iter(self._db.execute(LINES + "ORDER BY e.number"))
             # Where pages are damaged rows may be missing that an index still has; that is asked while the rows' own view of
             # the ledger is open, which another process may be writing to.
             left = self._one("SELECT count(*) FROM entry INDEXED BY entry_status")[0]
@@ -110,17 +100,12 @@ class Reader:
     def mapped(self) -> Iterator[Mapped]:
         """Every row that has a customer, in row order."""
         with translated(self.path):
-            yield from self._db.execute(_MAPPED)
+            yield from self._db.execute(MAPPED)
 
     def failures(self) -> Iterator[tuple[Line, Mapping[str, Any]]]:
         """Failed and invalid rows and the duplicates of failed owners, each with its original fields."""
-        query = _LINES.replace("FROM entry e", ", p.fields FROM entry e").replace(
-            "ON o.number = e.owner", "ON o.number = e.owner LEFT JOIN payload p ON p.number = e.number"
-        )
-        where = f"WHERE e.status IN ('failed', 'invalid') OR ({ORPHAN}) ORDER BY e.number"
         with sound(self.path):
-            for found in self._db.execute(query + where):
-                yield Line._make(found[:-1]), json.loads(found[-1] or "{}")
+            yield from failed_lines(self._db)
 
     def planned(self, before: bytearray) -> Iterator[Planned]:
         """What would become of every row that was looked at; *before* marks those that were so before the plan."""

@@ -35,9 +35,6 @@ class Line(NamedTuple):
     settled_at: float | None
 
 
-AT_REST = "it may have been sent, and no answer is written down; run the same command again to settle it"
-"""What is said of a claim at rest."""
-
 ORPHAN = "e.status = 'duplicate' AND o.status IN ('failed', 'invalid', 'duplicate')"
 """A row *e* that follows a row *o* without a customer; one that is pending or in doubt may get its customer yet."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -19,35 +18,32 @@ from bulk_import.customer.leftovers import (
     NOTHINGS,
     NULL_RULE,
     NULLS,
-    SHORTENED_MESSAGE,
-    SHORTENED_RULE,
+    ODD_STARTS,
     UNCALCULATED_MESSAGE,
     UNCALCULATED_RULE,
-    is_shortened,
     is_uncalculated,
     may_be_guarded,
     null_message,
     unguarded,
 )
-from bulk_import.customer.parameters import MAX_METADATA_VALUE, SHARED_METHODS, parse_path
+from bulk_import.customer.parameters import SHARED_METHODS, parse_path
+from bulk_import.customer.text_rules import CONTROL, LINE_SIGNS
 from bulk_import.customer.verdicts import Fault, Noted, too_long
 from bulk_import.formulas import restore
 from bulk_import.mapping.neversent import is_hash
 from bulk_import.model import SOURCE_ID, Invalid, Method, Problem, Record, Row
 from bulk_import.prepare.assembling import Draft
 from bulk_import.prepare.completing import complete
-from bulk_import.prepare.flattening import flatten, is_flat, json_in_cell, json_kind, metadata_text, with_entries
+from bulk_import.prepare.flattening import flatten, is_flat, json_in_cell, json_kind, with_entries
 from bulk_import.prepare.keeping import LOST, UNSHOWN, kept_fields, masked
+from bulk_import.prepare.own_id import take_key
 from bulk_import.prepare.preparation import Preparation
 from bulk_import.prepare.recipes import METADATA, NAME, SHIPPING_NAME, Recipe, Step
 from bulk_import.wording import terminal_safe, typeable
 
 __all__ = ["UNSHOWN", "Preparation", "prepare", "problem_of"]
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_ODD_STARTS = frozenset("'={[")
 _NAMES = frozenset({"name", "individual_name", "shipping.name"})
-_LINE_SIGNS = re.compile("[\t\n\r]")
 
 
 def prepare(record: Record, how: Preparation) -> Row | Invalid:
@@ -79,7 +75,7 @@ def prepare(record: Record, how: Preparation) -> Row | Invalid:
         problems += _objects_for_texts(recipe, whole, fields)
     if recipe.unmapped:
         problems += [_unmapped(column) for column in recipe.unmapped if fields.get(column) not in (None, "")]
-    source_id = _take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
+    source_id = take_key(recipe, fields, draft, problems, warnings) if recipe.key_column is not None else None
     if how.allow_no_email and not problems and draft == {"": {}}:
         problems.append(Problem("empty", "This row holds nothing that could be sent; fill it in or remove it."))
     method = _own_method(draft, recipe)
@@ -145,7 +141,7 @@ def _follow(
         text = text.strip()
         if not (size := len(text)):
             continue
-        if text[0] in _ODD_STARTS:
+        if text[0] in ODD_STARTS:
             text = _bared(step, text, warnings, guarded=guarded)
             if not (size := len(text)):
                 continue
@@ -224,44 +220,10 @@ def _sign_fault(text: str, step: Step) -> Fault | None:
         return Fault(UNSHOWN, 'This looks like a stored password; leave the column out with --map "COLUMN=ignore".')
     if step.group is None or text.isprintable():
         return None
-    found = _CONTROL.search(text) or (None if step.many_lines else _LINE_SIGNS.search(text))
+    found = CONTROL.search(text) or (None if step.many_lines else LINE_SIGNS.search(text))
     if found is None:
         return None
     return Fault("control-character", f"This holds the control character U+{ord(found.group()):04X}; remove it.")
-
-
-def _take_key(
-    recipe: Recipe, fields: Mapping[str, Any], draft: Draft, problems: list[Problem], warnings: list[Problem]
-) -> str | None:
-    """The row's own id, put into the metadata, too."""
-    column = recipe.key_column
-    text = (metadata_text(fields.get(column or "")) or "").strip()
-    if text[:1] in _ODD_STARTS and (inner := unguarded(text, every=True)) is not None:
-        warnings.append(Problem(inner.rule, inner.message, column, shown(text), f"metadata.{SOURCE_ID}"))
-        text = str(inner.value)
-    text = "" if text in NOTHINGS else text
-    if is_shortened(text):
-        warnings.append(Problem(SHORTENED_RULE, SHORTENED_MESSAGE, column, shown(text), f"metadata.{SOURCE_ID}"))
-    if not text:
-        warnings.append(Problem("key-missing", "This row has no id of its own in the key column.", column=column))
-        return None
-    fault = _key_fault(text)
-    if fault is not None:
-        problems.append(Problem(fault.rule, fault.message, column, shown(text), f"metadata.{SOURCE_ID}"))
-        return None
-    draft.setdefault(METADATA, {})[SOURCE_ID] = text
-    return text
-
-
-def _key_fault(text: str) -> Fault | None:
-    if len(text) > MAX_METADATA_VALUE:
-        return Fault(
-            "too-long",
-            f"The row's id has {len(text)} characters and at most {MAX_METADATA_VALUE} are allowed; shorten it.",
-        )
-    if _CONTROL.search(text) or _LINE_SIGNS.search(text):
-        return Fault("control-character", "The row's id holds a control character; remove it.")
-    return None
 
 
 def _own_method(draft: Draft, recipe: Recipe) -> Method | None:
